@@ -1,0 +1,6 @@
+//! ciao: the deployment orchestrator that lives in a repository's own `xtask` crate.
+
+pub mod plan;
+mod task;
+
+pub use task::{Task, TaskResult, Tasks};
