@@ -1,0 +1,49 @@
+//! What happens during a deployment, as values: what the journal keeps, the ledger records and people are shown.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// How a step ended, or why it did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Succeeded,
+    /// Its guard said that it was done already.
+    Done,
+    Failed,
+    TimedOut,
+    /// Stopped by a signal to the orchestrator.
+    Interrupted,
+    /// Nobody saw how it ended: the orchestrator was killed while it ran.
+    Unknown,
+    /// `--skip STEP`, by hand.
+    Skipped,
+    /// Switched off by `when`.
+    Off,
+    /// Something before it failed, or it was not chosen by `--only`.
+    NotRun,
+}
+
+/// What the journal keeps: `Started` before a step starts, its outcome after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// `owes`: it has a `finally`, which is owed from now on.
+    Started { step: String, attempt: u32, owes: bool },
+    /// `seconds` over all its attempts; `exit` is the exit code, or 128 + the signal that ended it.
+    Ended { step: String, outcome: Outcome, attempts: u32, seconds: f64, exit: Option<i32>, message: Option<String> },
+    /// The `finally` of a step starts.
+    FinallyStarted { step: String },
+    /// The `finally` of a step has ended; it stays owed unless it succeeded.
+    FinallyEnded { step: String, outcome: Outcome, exit: Option<i32> },
+}
+
+/// Where an event is written, synced, before anything that follows from it is done.
+///
+/// After an error nothing new starts.
+pub trait Journal {
+    /// # Errors
+    /// If the event could not be written whole.
+    fn record(&mut self, event: &Event) -> io::Result<()>;
+}

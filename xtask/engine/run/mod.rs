@@ -1,0 +1,3 @@
+//! Running a plan: schedule (pure) ⇄ processes ─▶ events.
+
+pub mod event;
