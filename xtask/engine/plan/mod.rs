@@ -3,7 +3,13 @@
 //! It is made by [`build`], shown by `show` and run by `run`: what is shown is what runs.
 //! It holds no secret, no time, no absolute path, and knows nothing of processes, files or git.
 
+pub mod build;
+pub mod graph;
+pub mod names;
+pub mod scope;
+mod step;
 mod text;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
