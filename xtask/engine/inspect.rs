@@ -115,7 +115,9 @@ fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> File
         executable,
         sha256,
         empty: head.is_empty(),
-        binary: head.starts_with(b"\x7fELF") || head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe]) || head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]),
+        binary: head.starts_with(b"\x7fELF")
+            || head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe])
+            || head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]),
         interpreter_found: interpreter.is_none_or(|path| root.join(path).exists()),
         first_line,
     }

@@ -39,6 +39,18 @@ impl Repository {
         Repository { root: root.to_owned(), sources, declarations, findings, files }
     }
 
+    /// The text of a file that a finding is about.
+    #[must_use]
+    pub fn text(&self, file: &Utf8Path) -> Option<&str> {
+        self.sources.text(file.as_str())
+    }
+
+    /// Whether the list of environments itself could not be read: then nobody can say which there are.
+    #[must_use]
+    pub fn unreadable(&self) -> bool {
+        self.findings.iter().any(|finding| finding.place.file.as_str() == crate::declare::ORCHESTRATION)
+    }
+
     /// Makes all plans and checks everything.
     #[must_use]
     pub fn examine(&self, tasks: &Tasks) -> Examined {
@@ -56,7 +68,13 @@ impl Repository {
             .map(|(_, built)| built.plan.steps.iter().map(crate::plan::Step::candidates).collect())
             .collect();
         let mut wanted: BTreeSet<Utf8PathBuf> = named.iter().flatten().flatten().cloned().collect();
-        wanted.extend(plans.iter().flat_map(|(_, built)| &built.plan.steps).filter_map(|step| step.cwd.known()).map(Utf8PathBuf::from));
+        wanted.extend(
+            plans
+                .iter()
+                .flat_map(|(_, built)| &built.plan.steps)
+                .filter_map(|step| step.cwd.known())
+                .map(Utf8PathBuf::from),
+        );
         let facts = inspect(&self.root, &wanted);
         findings.extend(check::check(&Subject { declarations: &self.declarations, plans: &plans, facts: &facts }));
         let findings = check::merged(findings, &self.declarations);
@@ -94,4 +112,3 @@ impl Examined {
         self.findings.iter().filter(move |finding| finding.stops(environment))
     }
 }
-

@@ -124,7 +124,8 @@ fn read_text(path: &Utf8Path) -> Result<Option<String>, String> {
         return Err(format!("it is larger than {} MB", LARGEST / 1_000_000));
     }
     String::from_utf8(bytes).map(Some).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line =
+            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         format!("line {line} is not UTF-8")
     })
 }

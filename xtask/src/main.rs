@@ -1,1 +1,7 @@
-fn main(){}
+//! The xtask of this repository. What it can do besides is in `tasks.rs`.
+
+mod tasks;
+
+fn main() -> std::process::ExitCode {
+    ciao::main(tasks::all())
+}

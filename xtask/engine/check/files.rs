@@ -26,7 +26,8 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
     for (name, values) in &declarations.values {
         if orchestration.get(name).is_none() {
             let known: Vec<&str> = orchestration.names().collect();
-            let mut help = format!("list it in {ORCHESTRATION}: `[[environment]]`, `name = \"{name}\"`; or remove the file");
+            let mut help =
+                format!("list it in {ORCHESTRATION}: `[[environment]]`, `name = \"{name}\"`; or remove the file");
             if let Some(near) = crate::finding::did_you_mean(name, known) {
                 help = format!("did you mean `{near}`? else {help}");
             }
@@ -38,11 +39,14 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
     for (name, values) in &declarations.personal {
         if orchestration.get(name).is_some() {
             let message = format!("the personal environment `{name}` has the name of a listed one");
-            let finding = Finding::error(Code::DuplicateName, Place::start_of(&values.file), message, "rename the file");
+            let finding =
+                Finding::error(Code::DuplicateName, Place::start_of(&values.file), message, "rename the file");
             findings.push(finding.only_in(name));
         }
     }
-    for (name, file) in declarations.values.iter().chain(&declarations.personal).map(|(name, values)| (name, &values.file)) {
+    for (name, file) in
+        declarations.values.iter().chain(&declarations.personal).map(|(name, values)| (name, &values.file))
+    {
         if !declare::read::NameRule::Dashed.permits(name) {
             let message = format!("{name:?} cannot be the name of an environment");
             let help = "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit";
@@ -96,7 +100,9 @@ fn script(
     facts: &Facts,
     findings: &mut Vec<Finding>,
 ) {
-    let (Action::Script { path, .. }, declare::step::Action::Script { path: written, .. }) = (action, written) else { return };
+    let (Action::Script { path, .. }, declare::step::Action::Script { path: written, .. }) = (action, written) else {
+        return;
+    };
     let Some(path) = path.known() else { return };
     let Some(found) = facts.get(Utf8Path::new(&path)) else { return };
     let place = place(origin.file, written);
@@ -114,7 +120,10 @@ fn script(
         findings.push(error(Code::BadCommand, format!("script `{path}` {why}"), help));
     }
     if !file.executable {
-        let help = format!("run `chmod +x {0}`, and `git update-index --chmod=+x {0}` where files have no modes", quoted(&path));
+        let help = format!(
+            "run `chmod +x {0}`, and `git update-index --chmod=+x {0}` where files have no modes",
+            quoted(&path)
+        );
         findings.push(error(Code::NotExecutable, format!("script `{path}` is not executable"), help));
     }
 }
@@ -137,7 +146,10 @@ fn unrunnable(path: &str, file: &FileFacts) -> Option<(String, String)> {
         return Some(("has no `#!` line".to_owned(), shebang));
     }
     if line.ends_with('\r') {
-        let help = format!("convert it: `sed -i 's/\\r$//' {}`, and keep it so with `*.sh text eol=lf` in .gitattributes", quoted(path));
+        let help = format!(
+            "convert it: `sed -i 's/\\r$//' {}`, and keep it so with `*.sh text eol=lf` in .gitattributes",
+            quoted(path)
+        );
         return Some(("has Windows line ends, which belong to the name of its interpreter".to_owned(), help));
     }
     let Some(interpreter) = interpreter(line) else {
@@ -148,7 +160,10 @@ fn unrunnable(path: &str, file: &FileFacts) -> Option<(String, String)> {
         return Some((message, format!("write `#!/usr/bin/env {interpreter}`")));
     }
     (!file.interpreter_found).then(|| {
-        (format!("names the interpreter `{interpreter}`, which is not on this machine"), "install it, or correct the `#!` line".to_owned())
+        (
+            format!("names the interpreter `{interpreter}`, which is not on this machine"),
+            "install it, or correct the `#!` line".to_owned(),
+        )
     })
 }
 
@@ -172,12 +187,16 @@ fn folder(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Fi
 
 /// A program that is named by a path and is there must be one. One that is not there may be built by an earlier step.
 fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
-    let (Action::Run(arguments), declare::step::Action::Run(written)) = (&step.action, &origin.declared.action) else { return };
+    let (Action::Run(arguments), declare::step::Action::Run(written)) = (&step.action, &origin.declared.action) else {
+        return;
+    };
     let program = match arguments.first() {
         Some(Argument::One(text)) => Text::known(text),
         _ => None,
     };
-    let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.known()) else { return };
+    let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.known()) else {
+        return;
+    };
     let path = crate::plan::scope::normalised(&Utf8Path::new(&cwd).join(&program));
     let Some(found) = path.as_ref().and_then(|path| facts.get(path)) else { return };
     let place = place(origin.file, &written[0]);
@@ -189,7 +208,9 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
         }
         Found::File(file) => {
             if let Some((why, help)) = unrunnable(&program, file) {
-                findings.push(Finding::error(Code::BadCommand, place, format!("program `{program}` {why}"), help).of(&step.name));
+                findings.push(
+                    Finding::error(Code::BadCommand, place, format!("program `{program}` {why}"), help).of(&step.name),
+                );
             }
         }
         Found::Folder | Found::Dangling | Found::Outside => {

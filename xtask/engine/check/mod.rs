@@ -56,7 +56,11 @@ pub fn merged(findings: Vec<Finding>, declarations: &Declarations) -> Vec<Findin
     }
     let mut merged: Vec<Finding> = merged.into_values().collect();
     for finding in &mut merged {
-        if finding.environments.as_ref().is_some_and(|names| all.iter().all(|name| names.iter().any(|other| other == name))) {
+        if finding
+            .environments
+            .as_ref()
+            .is_some_and(|names| all.iter().all(|name| names.iter().any(|other| other == name)))
+        {
             finding.environments = None;
         }
     }

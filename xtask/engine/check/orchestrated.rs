@@ -39,13 +39,15 @@ pub fn proofs(built: &Built<'_>, findings: &mut Vec<Finding>) {
     for (index, (step, origin)) in steps.iter().zip(&built.origins).enumerate().filter(|(_, (step, _))| step.runs) {
         for label in &origin.declared.requires {
             let place = Place { file: Arc::clone(origin.file), span: label.span };
-            let Some(provided) = providers.get(&*label.value).filter(|provided| !provided.by_declaration.is_empty()) else {
+            let Some(provided) = providers.get(&*label.value).filter(|provided| !provided.by_declaration.is_empty())
+            else {
                 findings.push(missing_provider(&step.id, &label.value, place, &providers));
                 continue;
             };
             // An instance sees its own.
             let all: Vec<u32> = provided.by_declaration.values().flatten().copied().collect();
-            let own: Vec<u32> = all.iter().copied().filter(|provider| steps[*provider as usize].call == step.call).collect();
+            let own: Vec<u32> =
+                all.iter().copied().filter(|provider| steps[*provider as usize].call == step.call).collect();
             let late = if own.is_empty() { &all } else { &own };
             if let Some(late) = late.iter().find(|provider| !reach.is_before(**provider, index as u32)) {
                 let what = format!("which provides `{}`", label.value);
@@ -63,7 +65,12 @@ pub fn proofs(built: &Built<'_>, findings: &mut Vec<Finding>) {
 
 fn provide_place(built: &Built<'_>, step: u32, label: &str) -> Place {
     let origin = &built.origins[step as usize];
-    let span = origin.declared.provides.iter().find(|provided| &*provided.value == label).map_or(Span::default(), |provided| provided.span);
+    let span = origin
+        .declared
+        .provides
+        .iter()
+        .find(|provided| &*provided.value == label)
+        .map_or(Span::default(), |provided| provided.span);
     Place { file: Arc::clone(origin.file), span }
 }
 
@@ -76,7 +83,8 @@ fn two_providers(built: &Built<'_>, providers: &HashMap<&str, Providers<'_>>, fi
             let step = |index: u32| &built.plan.steps[index as usize].id;
             let message = format!("`{label}` is provided by `{}` and by `{}`", step(*first), step(*other));
             let help = "give one of them another name: a requirer must know whom it waits for";
-            let finding = Finding::error(Code::TwoProviders, provide_place(built, *other, label), message, help).of(&**label);
+            let finding =
+                Finding::error(Code::TwoProviders, provide_place(built, *other, label), message, help).of(&**label);
             findings.push(finding.related(provide_place(built, *first, label), "the first one"));
         }
     }
@@ -88,7 +96,9 @@ fn missing_provider(step: &str, label: &str, place: Place, providers: &HashMap<&
     let off = providers.get(label).and_then(|provided| provided.off.first());
     let help = match off {
         Some(_) => "switch this step off by the same `when`".to_owned(),
-        None => format!("{}; a step provides it with `provides = [\"{label}\"]`", suggest(label, "things provided", known)),
+        None => {
+            format!("{}; a step provides it with `provides = [\"{label}\"]`", suggest(label, "things provided", known))
+        }
     };
     let message = format!("`{step}` requires `{label}`, which no step provides");
     let finding = Finding::error(Code::MissingProvider, place, message, help).of(step);
@@ -103,7 +113,8 @@ fn out_of_order(built: &Built<'_>, reach: &Reach<'_>, (user, maker): (u32, u32),
     let (id, other) = (&steps[user as usize].id, &steps[maker as usize].id);
     if user == maker {
         let message = format!("`{id}` would have to run before itself: it is the step {what}");
-        return Finding::error(Code::OutOfOrder, place, message, "remove one of the two").of(&steps[user as usize].name);
+        return Finding::error(Code::OutOfOrder, place, message, "remove one of the two")
+            .of(&steps[user as usize].name);
     }
     let mut order: Vec<&str> = reach
         .order_with(user, maker)
@@ -123,7 +134,8 @@ fn out_of_order(built: &Built<'_>, reach: &Reach<'_>, (user, maker): (u32, u32),
     let help = if steps[user as usize].call == steps[maker as usize].call {
         format!("list `{}` before it, or add it to its `needs`", steps[maker as usize].name)
     } else {
-        let calls = (&built.plan.calls[steps[maker as usize].call].name, &built.plan.calls[steps[user as usize].call].name);
+        let calls =
+            (&built.plan.calls[steps[maker as usize].call].name, &built.plan.calls[steps[user as usize].call].name);
         format!("call `{}` before `{}` in pipelines/environment.toml, or add it to its `needs`", calls.0, calls.1)
     };
     Finding::error(Code::OutOfOrder, place, format!("`{id}` may run before `{other}`, {what}"), help)

@@ -180,7 +180,12 @@ fn accept(section: &Section<'_, '_>) -> Option<Accept> {
     let reason = section.required_string("reason");
     section.finish();
     if let Some(reason) = reason.as_ref().filter(|reason| reason.value.trim().is_empty()) {
-        section.reader.report(Code::EmptyValue, reason.span, "an acceptance without a reason", "say why it is meant so");
+        section.reader.report(
+            Code::EmptyValue,
+            reason.span,
+            "an acceptance without a reason",
+            "say why it is meant so",
+        );
     }
     Some(Accept { code: code?, at: at?.value, of, reason: reason?.value, span: section.span })
 }

@@ -51,9 +51,7 @@ impl Literal {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Spanned<Literal>> {
         match self {
-            Literal::Table(entries) => {
-                entries.iter().find(|(name, _)| &*name.value == key).map(|(_, value)| value)
-            }
+            Literal::Table(entries) => entries.iter().find(|(name, _)| &*name.value == key).map(|(_, value)| value),
             _ => None,
         }
     }
@@ -79,9 +77,8 @@ pub fn kind_of(value: &DeValue<'_>) -> &'static str {
 pub fn literal(value: &toml::Spanned<DeValue<'_>>) -> Spanned<Literal> {
     let literal = match value.get_ref() {
         DeValue::String(text) => Literal::String(Arc::from(&**text)),
-        DeValue::Integer(integer) => {
-            i64::from_str_radix(integer.as_str(), integer.radix()).map_or(Literal::Float(f64::INFINITY), Literal::Integer)
-        }
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or(Literal::Float(f64::INFINITY), Literal::Integer),
         DeValue::Float(float) => Literal::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Literal::Boolean(*boolean),
         DeValue::Datetime(date) => Literal::Datetime(date.to_string()),

@@ -85,7 +85,8 @@ fn group(section: &Section<'_, '_>, prefix: &str, found: &mut Vec<Parameter>) {
         }
         let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         let DeValue::Table(table) = value.get_ref() else {
-            let help = format!("declare it: `{name} = {{ type = \"string\" }}`; its values are in the environments' files");
+            let help =
+                format!("declare it: `{name} = {{ type = \"string\" }}`; its values are in the environments' files");
             let message = format!("`{full}` is a value where a declaration belongs");
             section.reader.report(Code::WrongType, value.span().into(), message, help);
             continue;

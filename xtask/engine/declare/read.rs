@@ -329,7 +329,9 @@ impl NameRule {
         let permitted = self.permits(name);
         if !permitted {
             let help = match self {
-                NameRule::Dashed => "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit",
+                NameRule::Dashed => {
+                    "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit"
+                }
                 NameRule::Underscored => "use lower-case letters, digits and `_`, beginning with a letter",
             };
             reader.report(Code::BadName, span, format!("{:?} cannot be the name of {what}", name), help);

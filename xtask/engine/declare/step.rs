@@ -327,7 +327,12 @@ pub fn when(section: &Section<'_, '_>) -> Option<When> {
     let (name, opposite) = written.value.strip_prefix('!').map_or((&*written.value, false), |name| (name, true));
     if !name.split('.').all(|part| NameRule::Underscored.permits(part)) {
         let help = "write the name of a boolean parameter, or `!` and its name; there are no expressions";
-        section.reader.report(Code::BadValue, written.span, format!("`{}` is not the name of a value", written.value), help);
+        section.reader.report(
+            Code::BadValue,
+            written.span,
+            format!("`{}` is not the name of a value", written.value),
+            help,
+        );
         return None;
     }
     Some(When { name: name.into(), opposite, span: written.span, written: Arc::clone(&written.value) })
@@ -378,9 +383,7 @@ fn output(section: &Section<'_, '_>) -> Option<Output> {
         }
         _ => Output { name: section.reader.string_of(value, "`output`")?, json: false, secret: false },
     };
-    NameRule::Underscored
-        .check(section.reader, &output.name.value, output.name.span, "an output")
-        .then_some(output)
+    NameRule::Underscored.check(section.reader, &output.name.value, output.name.span, "an output").then_some(output)
 }
 
 fn finally(section: &Section<'_, '_>) -> Option<Finally> {
@@ -413,5 +416,10 @@ fn retries(section: &Section<'_, '_>) -> Option<Retries> {
         );
         section.reader.push(finding);
     }
-    Some(Retries { attempts: attempts?, delay, backoff: backoff.map_or(1.0, |backoff| backoff.value), span: section.span })
+    Some(Retries {
+        attempts: attempts?,
+        delay,
+        backoff: backoff.map_or(1.0, |backoff| backoff.value),
+        span: section.span,
+    })
 }

@@ -16,7 +16,11 @@ pub struct Template {
 pub enum Part {
     Literal(Arc<str>),
     /// `${name}`, or `${name...}` with `spread`.
-    Reference { name: Arc<str>, spread: bool, span: Span },
+    Reference {
+        name: Arc<str>,
+        spread: bool,
+        span: Span,
+    },
 }
 
 impl Template {
@@ -49,9 +53,7 @@ pub fn parse(text: &str, raw: &str, span: Span) -> Result<Template, Spanned<Stri
     let mut rest = text;
     // An escape before a reference shifts it; then the caret marks the whole string.
     let shift = raw.find(text).map(|offset| span.start as usize + offset);
-    let place = |from: usize, to: usize| {
-        shift.map_or(span, |start| Span::from(start + from..start + to))
-    };
+    let place = |from: usize, to: usize| shift.map_or(span, |start| Span::from(start + from..start + to));
     while let Some(dollar) = rest.find('$') {
         literal.push_str(&rest[..dollar]);
         let at = text.len() - rest.len() + dollar;

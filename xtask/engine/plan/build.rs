@@ -151,7 +151,9 @@ impl<'d> Builder<'d, '_> {
             };
             let runs = self.when(deploy.when.as_ref(), &HashMap::new(), &environment_place(deploy.span).file, true);
             let file = &self.files[name];
-            for item in self.items(deploy.for_each.as_ref(), &HashMap::new(), &environment_place(Span::default()).file, runs) {
+            for item in
+                self.items(deploy.for_each.as_ref(), &HashMap::new(), &environment_place(Span::default()).file, runs)
+            {
                 let own = self.own(deploy, pipeline, file, item.as_ref(), runs);
                 instances.push(Instance { deploy: index, item, own, runs, pipeline, file: Arc::clone(file) });
             }
@@ -220,7 +222,8 @@ impl<'d> Builder<'d, '_> {
                         (name.span, None, None)
                     }
                     None => {
-                        let names: Vec<&str> = own.keys().chain(self.names.by_name.keys()).map(|name| &**name).collect();
+                        let names: Vec<&str> =
+                            own.keys().chain(self.names.by_name.keys()).map(|name| &**name).collect();
                         let help = suggest(&name.value, "parameters", sorted(names));
                         let message = format!("no parameter or constant `{}`", name.value);
                         self.findings.push(Finding::error(Code::UnknownParameter, place, message, help));
@@ -252,13 +255,19 @@ impl<'d> Builder<'d, '_> {
             });
             let (Some(name), Some(tree)) = (name, tree) else {
                 let help = "an item is a string, an integer, or a table whose parameter declares `key = \"field\"`";
-                self.findings.push(Finding::error(Code::BadValue, place.clone(), "an item of the list has no name", help));
+                self.findings.push(Finding::error(
+                    Code::BadValue,
+                    place.clone(),
+                    "an item of the list has no name",
+                    help,
+                ));
                 continue;
             };
             if !is_item(&name) {
                 let message = format!("{name:?} cannot name an instance");
                 let help = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
-                self.findings.push(Finding::error(Code::BadName, place.clone(), message, help).only_in(self.environment));
+                self.findings
+                    .push(Finding::error(Code::BadName, place.clone(), message, help).only_in(self.environment));
             } else if !seen.insert(name.clone()) {
                 let message = format!("`{name}` stands in the list twice");
                 let finding = Finding::error(Code::DuplicateName, place.clone(), message, "remove one of the two");
@@ -298,8 +307,14 @@ impl<'d> Builder<'d, '_> {
                 (None, Some(default)) => {
                     let pipeline = &self.inputs.declarations.environment;
                     let findings = &mut scope.findings;
-                    super::value::Shapes { file, pipeline, environment: self.environment, findings, secrets: &mut secrets }
-                        .check(parameter, &parameter.name, default)
+                    super::value::Shapes {
+                        file,
+                        pipeline,
+                        environment: self.environment,
+                        findings,
+                        secrets: &mut secrets,
+                    }
+                    .check(parameter, &parameter.name, default)
                 }
                 (None, None) => {
                     let message = format!("the call of `{}` gives no `{}`", deploy.pipeline.value, parameter.name);
@@ -354,8 +369,11 @@ impl<'d> Builder<'d, '_> {
             calls.push(call);
             shared.push(common);
         }
-        let lines: HashMap<&Utf8Path, Vec<usize>> =
-            self.files.values().map(|file| (&**file, line_starts(self.inputs.sources.text(file.as_str()).unwrap_or_default()))).collect();
+        let lines: HashMap<&Utf8Path, Vec<usize>> = self
+            .files
+            .values()
+            .map(|file| (&**file, line_starts(self.inputs.sources.text(file.as_str()).unwrap_or_default())))
+            .collect();
         let mut built = Built {
             plan: Plan {
                 environment: self.environment.to_owned(),
@@ -380,7 +398,12 @@ impl<'d> Builder<'d, '_> {
             scope.step = index as u32;
             scope.call = draft.call;
             let mut step = scope.step(draft.declared, instance.pipeline, self.inputs.tasks);
-            scope.identify(&mut step, &built.plan.calls[draft.call], draft.item.as_ref().map(|item| &*item.name), instance.item.as_ref().map(|item| &*item.name));
+            scope.identify(
+                &mut step,
+                &built.plan.calls[draft.call],
+                draft.item.as_ref().map(|item| &*item.name),
+                instance.item.as_ref().map(|item| &*item.name),
+            );
             for common in [&everywhere, &shared[draft.call]] {
                 step.parameters.extend(common.parameters.iter().cloned());
                 step.secrets.extend(common.secrets.iter().cloned());
@@ -394,7 +417,11 @@ impl<'d> Builder<'d, '_> {
             step.parameters.iter().for_each(|name| self.use_name(name, draft.runs));
             built.uses.extend(uses);
             built.plan.steps.push(step);
-            built.origins.push(Origin { declared: draft.declared, file: &self.files[&self.inputs.declarations.environment.deploy[instance.deploy].pipeline.value], deploy: instance.deploy });
+            built.origins.push(Origin {
+                declared: draft.declared,
+                file: &self.files[&self.inputs.declarations.environment.deploy[instance.deploy].pipeline.value],
+                deploy: instance.deploy,
+            });
         }
         let needed: BTreeSet<&Arc<str>> =
             built.plan.steps.iter().filter(|step| step.runs).flat_map(|step| &step.secrets).collect();
@@ -420,7 +447,12 @@ impl<'d> Builder<'d, '_> {
     }
 
     /// A call, and what the variables that it sets for all its steps use.
-    fn call(&mut self, index: usize, instance: &Instance<'d>, makers: &HashMap<Arc<str>, Vec<Maker>>) -> (Call, Common) {
+    fn call(
+        &mut self,
+        index: usize,
+        instance: &Instance<'d>,
+        makers: &HashMap<Arc<str>, Vec<Maker>>,
+    ) -> (Call, Common) {
         let mut scope = Scope::new(self.environment, &self.names, &instance.file, instance.runs);
         scope.own = Some(&instance.own);
         scope.each = instance.item.as_ref().map(|item| Arc::clone(&item.tree));
@@ -444,7 +476,12 @@ impl<'d> Builder<'d, '_> {
     }
 
     /// Who makes which output.
-    fn makers(&self, instances: &[Instance<'d>], drafts: &[Draft<'d>], position: &[u32]) -> HashMap<Arc<str>, Vec<Maker>> {
+    fn makers(
+        &self,
+        instances: &[Instance<'d>],
+        drafts: &[Draft<'d>],
+        position: &[u32],
+    ) -> HashMap<Arc<str>, Vec<Maker>> {
         let mut makers: HashMap<Arc<str>, Vec<Maker>> = HashMap::new();
         for (index, draft) in drafts.iter().enumerate() {
             let Some(output) = &draft.declared.output else { continue };
@@ -466,8 +503,7 @@ impl<'d> Builder<'d, '_> {
     /// The graph over the steps as listed, with joins behind them; `None` if there is a cycle.
     fn order(&mut self, instances: &[Instance<'d>], drafts: &[Draft<'d>]) -> Option<Vec<Vec<u32>>> {
         let deploy = &self.inputs.declarations.environment.deploy;
-        let items: Vec<graph::Item<'_>> =
-            deploy.iter().map(|call| (&call.name.value, call.needs.as_deref())).collect();
+        let items: Vec<graph::Item<'_>> = deploy.iter().map(|call| (&call.name.value, call.needs.as_deref())).collect();
         let spans: Vec<Span> = deploy.iter().map(|call| call.name.span).collect();
         let calls = self.direct(&items, &spans, &environment_place(Span::default()).file, "call")?;
         let mut within: HashMap<&Utf8Path, Vec<Vec<u32>>> = HashMap::new();
@@ -504,7 +540,13 @@ impl<'d> Builder<'d, '_> {
     }
 
     /// The direct needs within one file. What is wrong with them is a finding.
-    fn direct(&mut self, items: &[graph::Item<'_>], spans: &[Span], file: &Arc<Utf8Path>, what: &str) -> Option<Vec<Vec<u32>>> {
+    fn direct(
+        &mut self,
+        items: &[graph::Item<'_>],
+        spans: &[Span],
+        file: &Arc<Utf8Path>,
+        what: &str,
+    ) -> Option<Vec<Vec<u32>>> {
         let (needs, problems) = graph::direct_needs(items);
         let mut sound = true;
         for problem in problems {
@@ -512,10 +554,16 @@ impl<'d> Builder<'d, '_> {
             match problem {
                 Problem::Unknown { of, need } => {
                     let need: &Spanned<Arc<str>> = &items[of].1.unwrap_or_default()[need];
-                    let names: Vec<&str> = items.iter().map(|(name, _)| &***name).filter(|name| *name != &**items[of].0).collect();
+                    let names: Vec<&str> =
+                        items.iter().map(|(name, _)| &***name).filter(|name| *name != &**items[of].0).collect();
                     let plural = format!("other {what}s of this file");
                     let message = format!("{what} `{}` needs `{}`, which is not in this file", items[of].0, need.value);
-                    let finding = Finding::error(Code::UnknownNeed, place(need.span), message, suggest(&need.value, &plural, names));
+                    let finding = Finding::error(
+                        Code::UnknownNeed,
+                        place(need.span),
+                        message,
+                        suggest(&need.value, &plural, names),
+                    );
                     self.findings.push(finding.of(&**items[of].0));
                 }
                 Problem::Cycle(cycle) => {
@@ -583,7 +631,13 @@ impl Joins {
     }
 
     /// Orders the steps of one instance of a pipeline behind `entry`; gives what stands for all of them.
-    fn pipeline(&mut self, direct: &[Vec<u32>], pipeline: &declare::Pipeline, members: &[Vec<u32>], entry: Option<u32>) -> Option<u32> {
+    fn pipeline(
+        &mut self,
+        direct: &[Vec<u32>],
+        pipeline: &declare::Pipeline,
+        members: &[Vec<u32>],
+        entry: Option<u32>,
+    ) -> Option<u32> {
         let mut ends: Vec<Option<u32>> = vec![None; members.len()];
         let mut is_needed = vec![false; members.len()];
         let order = run_order(direct)?;

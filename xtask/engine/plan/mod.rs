@@ -178,4 +178,20 @@ impl Plan {
         let scopes = [&self.env, &self.calls[step.call].env, &step.env];
         scopes.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect()
     }
+
+    /// The steps that must be done right before this one: its needs with the joins resolved.
+    #[must_use]
+    pub fn direct_needs(&self, step: usize) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        let mut open = self.graph.needs[step].clone();
+        let mut seen = BTreeSet::new();
+        while let Some(node) = open.pop() {
+            if (node as usize) < self.graph.steps {
+                found.insert(node as usize);
+            } else if seen.insert(node) {
+                open.extend(&self.graph.needs[node as usize]);
+            }
+        }
+        found.into_iter().collect()
+    }
 }

@@ -147,7 +147,10 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
                     suggest(&name, "parameters", all.iter().copied())
                 };
                 if all.is_empty() {
-                    help = format!("declare it in {}: `[parameters]`, `{name} = {{ type = \"string\" }}`", declare::ENVIRONMENT);
+                    help = format!(
+                        "declare it in {}: `[parameters]`, `{name} = {{ type = \"string\" }}`",
+                        declare::ENVIRONMENT
+                    );
                 }
                 let message = format!("no parameter `{name}` is declared");
                 findings.push(Finding::error(Code::UnknownValue, place(key.span), message, help).of(name));
@@ -172,7 +175,10 @@ pub fn missing(declarations: &Declarations, values: &Values, environment: &str, 
             let mut finding = Finding::error(Code::MissingValue, place, message, help).of(&**name).only_in(environment);
             if let Some(parameter) = find(name) {
                 let declared = Place { file: camino::Utf8Path::new(declare::ENVIRONMENT).into(), span: parameter.span };
-                let help = parameter.help.as_deref().map_or_else(|| "declared here".to_owned(), |help| format!("declared here: {help}"));
+                let help = parameter
+                    .help
+                    .as_deref()
+                    .map_or_else(|| "declared here".to_owned(), |help| format!("declared here: {help}"));
                 finding = finding.related(declared, help);
             }
             finding

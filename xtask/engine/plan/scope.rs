@@ -143,11 +143,16 @@ impl<'a> Scope<'a> {
         let message;
         let help;
         if name.starts_with("each") && (&**name == "each" || name.starts_with("each.")) {
-            message = if self.each.is_some() { format!("the item has no `{name}`") } else { "there is no item here".to_owned() };
+            message = if self.each.is_some() {
+                format!("the item has no `{name}`")
+            } else {
+                "there is no item here".to_owned()
+            };
             help = "`${each}` is the item of a `for_each`, `${each.field}` a field of it".to_owned();
         } else if self.names.by_name.keys().any(|known| known.starts_with(&group)) {
             message = format!("`{name}` is a group of parameters");
-            let members: Vec<&str> = self.names.by_name.keys().filter(|known| known.starts_with(&group)).map(|known| &**known).collect();
+            let members: Vec<&str> =
+                self.names.by_name.keys().filter(|known| known.starts_with(&group)).map(|known| &**known).collect();
             help = suggest(&group, "parameters in it", sorted(members));
         } else {
             let own = self.own.into_iter().flat_map(HashMap::keys);
@@ -177,13 +182,24 @@ impl<'a> Scope<'a> {
         let inside = maker.call == self.call;
         let itself = maker.step == self.step && self.in_finally;
         if (maker.in_call_instance && !inside) || (maker.in_step_instance && !itself) {
-            let message = format!("`{first}` is made in every instance of `{}`, and cannot be used outside of it", maker.name);
-            self.report(Code::UnknownParameter, span, message, "use it in the same instance, or make it in a step without `for_each`");
+            let message =
+                format!("`{first}` is made in every instance of `{}`, and cannot be used outside of it", maker.name);
+            self.report(
+                Code::UnknownParameter,
+                span,
+                message,
+                "use it in the same instance, or make it in a step without `for_each`",
+            );
             return Some(None);
         }
         if !maker.runs && self.runs {
             let message = format!("step `{}`, which makes `{first}`, is switched off", maker.name);
-            let finding = Finding::error(Code::MissingProvider, self.place(span), message, "switch this step off by the same `when`");
+            let finding = Finding::error(
+                Code::MissingProvider,
+                self.place(span),
+                message,
+                "switch this step off by the same `when`",
+            );
             self.findings.push(finding.only_in(self.environment));
             return Some(None);
         }
@@ -217,7 +233,8 @@ impl<'a> Scope<'a> {
                         pieces.push(Piece::Reference { name: Arc::clone(name), value });
                     }
                     Found::List => {
-                        let help = format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
+                        let help =
+                            format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
                         self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
                     }
                     Found::Nothing => {}
@@ -279,7 +296,8 @@ impl<'a> Scope<'a> {
                 return None;
             }
         };
-        let items = items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
+        let items =
+            items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
         items.iter().for_each(|item| self.note_secrets(&item.pieces));
         Some(Argument::Spread { name: Arc::clone(name), items })
     }
@@ -368,7 +386,11 @@ impl<'a> Scope<'a> {
         };
         let whole = text.pieces.len() <= 1 && !written.is_empty();
         // The last part may go on in the next piece, so only what is before it can be made shorter.
-        let (head, tail) = if whole { (&*written, "") } else { written.rsplit_once('/').map_or(("", &*written), |(head, tail)| (head, tail)) };
+        let (head, tail) = if whole {
+            (&*written, "")
+        } else {
+            written.rsplit_once('/').map_or(("", &*written), |(head, tail)| (head, tail))
+        };
         let Some(normal) = normalised(&folder.join(head)) else {
             let message = format!("`{written}` leads out of the repository");
             self.report(Code::BadValue, template.span, message, "name something inside the repository");

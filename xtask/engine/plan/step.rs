@@ -128,7 +128,9 @@ impl Scope<'_> {
         // What is not known yet is a string as far as anybody can say; JSON outputs may be anything.
         let mut anything = false;
         with.each_text(&mut |text| {
-            text.each_leaf(&mut |piece| anything |= matches!(piece, super::Piece::Output { .. } | super::Piece::Missing));
+            text.each_leaf(&mut |piece| {
+                anything |= matches!(piece, super::Piece::Output { .. } | super::Piece::Missing)
+            });
         });
         if anything {
             return;
@@ -171,7 +173,8 @@ impl Step {
             action(&finally.action, &finally.cwd.known().unwrap_or_else(|| "/".to_owned()));
         }
         arguments_in(self.unless.as_deref().unwrap_or_default(), &cwd, &mut found);
-        for stdin in [&self.stdin, self.finally.as_ref().map_or(&None, |finally| &finally.stdin)].into_iter().flatten() {
+        for stdin in [&self.stdin, self.finally.as_ref().map_or(&None, |finally| &finally.stdin)].into_iter().flatten()
+        {
             if let Stdin::File(path) = stdin {
                 found.extend(path.known().and_then(|path| normalised(Utf8Path::new(&path))));
             }

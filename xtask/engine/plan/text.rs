@@ -40,7 +40,10 @@ pub enum Builtin {
 pub enum Argument {
     One(Text),
     /// `"${regions...}"`: one argument an item.
-    Spread { name: Arc<str>, items: Vec<Text> },
+    Spread {
+        name: Arc<str>,
+        items: Vec<Text>,
+    },
 }
 
 /// The `with` of a task: TOML whose strings may be references.
@@ -51,7 +54,10 @@ pub enum Tree {
     Float(f64),
     Text(Text),
     /// A string that was exactly one `${name}`: the value keeps its type.
-    Typed { name: Arc<str>, value: Box<Tree> },
+    Typed {
+        name: Arc<str>,
+        value: Box<Tree>,
+    },
     List(Vec<Tree>),
     Table(BTreeMap<String, Tree>),
 }
@@ -113,12 +119,8 @@ fn each_leaf(pieces: &[Piece], visit: &mut dyn FnMut(&Piece)) {
 }
 
 impl Builtin {
-    pub const ALL: [(&'static str, Builtin); 4] = [
-        ("release", Builtin::Release),
-        ("commit", Builtin::Commit),
-        ("repo", Builtin::Repo),
-        ("work", Builtin::Work),
-    ];
+    pub const ALL: [(&'static str, Builtin); 4] =
+        [("release", Builtin::Release), ("commit", Builtin::Commit), ("repo", Builtin::Repo), ("work", Builtin::Work)];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -151,9 +153,7 @@ impl Tree {
             Tree::Text(string) => text(string),
             Tree::Typed { name, value } => typed(name, value).unwrap_or_else(|| value.to_json(text, typed)),
             Tree::List(items) => items.iter().map(|item| item.to_json(text, typed)).collect(),
-            Tree::Table(table) => {
-                table.iter().map(|(key, value)| (key.clone(), value.to_json(text, typed))).collect()
-            }
+            Tree::Table(table) => table.iter().map(|(key, value)| (key.clone(), value.to_json(text, typed))).collect(),
         }
     }
 

@@ -65,7 +65,9 @@ impl Shapes<'_> {
             _ => "a string",
         };
         match (parameter.kind, &value.value) {
-            (Type::Integer | Type::Port, Literal::Integer(integer)) => self.integer(parameter, name, *integer, value.span),
+            (Type::Integer | Type::Port, Literal::Integer(integer)) => {
+                self.integer(parameter, name, *integer, value.span)
+            }
             (Type::Boolean, Literal::Boolean(boolean)) => Some(Tree::Boolean(*boolean)),
             (Type::Table, Literal::Table(_)) if parameter.fields.is_empty() => self.any(name, value),
             (Type::Table, Literal::Table(_)) => self.fields(parameter, name, value),
@@ -78,7 +80,9 @@ impl Shapes<'_> {
                     (Literal::String(text), Type::Integer | Type::Port) if text.parse::<i64>().is_ok() => {
                         format!("write it without quotes: {text}")
                     }
-                    (Literal::Integer(integer), _) if expected == "a string" => format!("write it in quotes: \"{integer}\""),
+                    (Literal::Integer(integer), _) if expected == "a string" => {
+                        format!("write it in quotes: \"{integer}\"")
+                    }
                     _ => format!("it is declared as `type = \"{}\"`", kind.name()),
                 };
                 self.report(Code::WrongType, value.span, name, message, help)
