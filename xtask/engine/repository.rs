@@ -28,13 +28,18 @@ pub struct Examined {
     /// Of every environment whose order has no cycle, in the order listed.
     pub plans: Vec<(String, Plan)>,
     pub findings: Vec<Finding>,
+    /// What `[[accept]]` took out of the findings: a gate asks for the accepted `first-run-in`.
+    pub accepted: Vec<Finding>,
 }
 
 impl Repository {
     #[must_use]
     pub fn read(root: &Utf8Path) -> Repository {
-        let sources = Sources::load(root);
-        let (declarations, findings) = Declarations::read(&sources);
+        let mut sources = Sources::load(root);
+        let (declarations, mut findings) = Declarations::read(&sources);
+        let read = sources.problems.len();
+        sources.load_nearby(root, &check::wanted(&declarations));
+        findings.extend_from_slice(&sources.problems[read..]);
         let files = files(&declarations);
         Repository { root: root.to_owned(), sources, declarations, findings, files }
     }
@@ -42,7 +47,7 @@ impl Repository {
     /// The text of a file that a finding is about.
     #[must_use]
     pub fn text(&self, file: &Utf8Path) -> Option<&str> {
-        self.sources.text(file.as_str())
+        self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text())
     }
 
     /// Whether the list of environments itself could not be read: then nobody can say which there are.
@@ -76,14 +81,21 @@ impl Repository {
                 .map(Utf8PathBuf::from),
         );
         let facts = inspect(&self.root, &wanted);
-        findings.extend(check::check(&Subject { declarations: &self.declarations, plans: &plans, facts: &facts }));
-        let findings = check::merged(findings, &self.declarations);
+        findings.extend(check::check(&Subject {
+            declarations: &self.declarations,
+            sources: &self.sources,
+            plans: &plans,
+            named: &named,
+            facts: &facts,
+        }));
+        let mut findings = check::merged(findings, &self.declarations);
+        let accepted = check::accept::accept(&self.declarations, &mut findings);
         let plans = plans
             .into_iter()
             .zip(named)
             .map(|((environment, built), named)| (environment, attach(built.plan, &named, &facts)))
             .collect();
-        Examined { plans, findings }
+        Examined { plans, findings, accepted }
     }
 }
 
