@@ -1,5 +1,6 @@
 //! ciao: the deployment orchestrator that lives in a repository's own `xtask` crate.
 
+pub mod ledger;
 pub mod plan;
 pub mod run;
 mod task;
