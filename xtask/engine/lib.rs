@@ -17,6 +17,7 @@ pub mod command;
 pub mod declare;
 pub mod finding;
 pub mod inspect;
+pub mod ledger;
 pub mod plan;
 pub mod repository;
 pub mod run;
