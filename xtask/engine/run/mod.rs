@@ -3,9 +3,13 @@
 //! [`run`] does what a plan says and tells a journal and a reporter. It knows nothing of git, gates, locks, TOML or the
 //! command line: what it needs is in a [`Deployment`], what came of it in a [`Summary`].
 
+mod encodings;
 pub mod environment;
 pub mod event;
+mod lexer;
+pub mod mask;
 pub mod report;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
