@@ -3,6 +3,7 @@
 //! Every step runs below a guardian ([`guardian`]), which the orchestrator drives through a [`Lane`]. This module knows
 //! nothing of plans, the order of steps, secrets or logs. `docs/supervision.md` has what holds on which system.
 
+mod capture;
 pub mod frame;
 mod guardian;
 mod lane;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub use capture::{Captured, capture};
 pub use frame::{Exit, Input, Launch, Report};
 pub use guardian::no_core_dumps;
 pub use lane::{Lane, Word, end_strays, strays};
