@@ -1,10 +1,42 @@
 //! ciao: the deployment orchestrator that lives in a repository's own `xtask` crate.
+//!
+//! ```text
+//! argv ─────────▶ request ─┐
+//! pipelines/** ─▶ sources ─▶ declarations ─▶ check ─▶ findings
+//!  (reading)      (text)     (as written,       └───▶ plan ─▶ shown (text, json)
+//!                             with spans)               └───▶ run: schedule (pure) ⇄ processes ─▶ events ─▶ ledger, logs, progress
+//! ```
+//!
+//! See ARCHITECTURE.md for the map of the modules and what holds between them.
 
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod cli;
+pub mod command;
+pub mod declare;
+pub mod finding;
+pub mod inspect;
 pub mod plan;
 pub mod process;
+pub mod repository;
 pub mod run;
+pub mod show;
+pub mod sources;
 mod task;
 
+use std::process::ExitCode;
+
+use clap::Parser;
+
 pub use task::{Task, TaskResult, Tasks};
+
+/// Runs the command line with the tasks that this repository registers.
+#[must_use]
+pub fn main(tasks: Tasks) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(code) = process::reentry(&arguments, &tasks) {
+        return code;
+    }
+    command::run(cli::Cli::parse(), &tasks)
+}

@@ -46,9 +46,7 @@ impl Tasks {
     {
         let task = Task {
             help: help.to_owned(),
-            verify: Box::new(|with| {
-                serde_json::from_value::<A>(with).map(drop).map_err(|error| error.to_string())
-            }),
+            verify: Box::new(|with| serde_json::from_value::<A>(with).map(drop).map_err(|error| error.to_string())),
             call: Box::new(move |with| {
                 let arguments = serde_json::from_value::<A>(with)?;
                 Ok(serde_json::to_value(function(arguments)?)?)

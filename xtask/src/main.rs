@@ -1,8 +1,7 @@
-//! The entry point.
+//! The xtask of this repository. What it can do besides is in `tasks.rs`.
 
-use std::process::ExitCode;
+mod tasks;
 
-fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    ciao::process::reentry(&arguments, &ciao::Tasks::new()).unwrap_or(ExitCode::FAILURE)
+fn main() -> std::process::ExitCode {
+    ciao::main(tasks::all())
 }

@@ -3,7 +3,13 @@
 //! It is made by [`build`], shown by `show` and run by `run`: what is shown is what runs.
 //! It holds no secret, no time, no absolute path, and knows nothing of processes, files or git.
 
+pub mod build;
+pub mod graph;
+pub mod names;
+pub mod scope;
+mod step;
 mod text;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -171,5 +177,21 @@ impl Plan {
     pub fn env_of<'a>(&'a self, step: &'a Step) -> BTreeMap<&'a str, &'a EnvValue> {
         let scopes = [&self.env, &self.calls[step.call].env, &step.env];
         scopes.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect()
+    }
+
+    /// The steps that must be done right before this one: its needs with the joins resolved.
+    #[must_use]
+    pub fn direct_needs(&self, step: usize) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        let mut open = self.graph.needs[step].clone();
+        let mut seen = BTreeSet::new();
+        while let Some(node) = open.pop() {
+            if (node as usize) < self.graph.steps {
+                found.insert(node as usize);
+            } else if seen.insert(node) {
+                open.extend(&self.graph.needs[node as usize]);
+            }
+        }
+        found.into_iter().collect()
     }
 }

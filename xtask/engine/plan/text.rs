@@ -40,7 +40,10 @@ pub enum Builtin {
 pub enum Argument {
     One(Text),
     /// `"${regions...}"`: one argument an item.
-    Spread { name: Arc<str>, items: Vec<Text> },
+    Spread {
+        name: Arc<str>,
+        items: Vec<Text>,
+    },
 }
 
 /// The `with` of a task: TOML whose strings may be references.
@@ -51,7 +54,125 @@ pub enum Tree {
     Float(f64),
     Text(Text),
     /// A string that was exactly one `${name}`: the value keeps its type.
-    Typed { name: Arc<str>, value: Box<Tree> },
+    Typed {
+        name: Arc<str>,
+        value: Box<Tree>,
+    },
     List(Vec<Tree>),
     Table(BTreeMap<String, Tree>),
+}
+
+impl Piece {
+    #[must_use]
+    pub fn holds_secret(&self) -> bool {
+        match self {
+            Piece::Secret(_) => true,
+            Piece::Output { secret, .. } => *secret,
+            Piece::Reference { value, .. } => value.iter().any(Piece::holds_secret),
+            Piece::Literal(_) | Piece::Builtin(_) | Piece::Missing => false,
+        }
+    }
+}
+
+impl Text {
+    #[must_use]
+    pub fn literal(text: impl Into<Arc<str>>) -> Text {
+        Text { pieces: vec![Piece::Literal(text.into())] }
+    }
+
+    #[must_use]
+    pub fn holds_secret(&self) -> bool {
+        self.pieces.iter().any(Piece::holds_secret)
+    }
+
+    /// The value, if all of it is known when the plan is made.
+    #[must_use]
+    pub fn known(&self) -> Option<String> {
+        let mut value = String::new();
+        known(&self.pieces, &mut value).then_some(value)
+    }
+
+    /// Every piece that is not a reference itself, in order.
+    pub fn each_leaf(&self, visit: &mut dyn FnMut(&Piece)) {
+        each_leaf(&self.pieces, visit);
+    }
+}
+
+fn known(pieces: &[Piece], value: &mut String) -> bool {
+    pieces.iter().all(|piece| match piece {
+        Piece::Literal(text) => {
+            value.push_str(text);
+            true
+        }
+        Piece::Reference { value: inner, .. } => known(inner, value),
+        _ => false,
+    })
+}
+
+fn each_leaf(pieces: &[Piece], visit: &mut dyn FnMut(&Piece)) {
+    for piece in pieces {
+        match piece {
+            Piece::Reference { value, .. } => each_leaf(value, visit),
+            leaf => visit(leaf),
+        }
+    }
+}
+
+impl Builtin {
+    pub const ALL: [(&'static str, Builtin); 4] =
+        [("release", Builtin::Release), ("commit", Builtin::Commit), ("repo", Builtin::Repo), ("work", Builtin::Work)];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Builtin::ALL[self as usize].0
+    }
+}
+
+impl Argument {
+    /// The texts that it is made of.
+    #[must_use]
+    pub fn texts(&self) -> &[Text] {
+        match self {
+            Argument::One(text) => std::slice::from_ref(text),
+            Argument::Spread { items, .. } => items,
+        }
+    }
+}
+
+impl Tree {
+    /// As JSON, with `text` for its strings. What was one reference is given as `typed` says.
+    pub fn to_json(
+        &self,
+        text: &dyn Fn(&Text) -> serde_json::Value,
+        typed: &dyn Fn(&str, &Tree) -> Option<serde_json::Value>,
+    ) -> serde_json::Value {
+        match self {
+            Tree::Boolean(boolean) => (*boolean).into(),
+            Tree::Integer(integer) => (*integer).into(),
+            Tree::Float(float) => (*float).into(),
+            Tree::Text(string) => text(string),
+            Tree::Typed { name, value } => typed(name, value).unwrap_or_else(|| value.to_json(text, typed)),
+            Tree::List(items) => items.iter().map(|item| item.to_json(text, typed)).collect(),
+            Tree::Table(table) => table.iter().map(|(key, value)| (key.clone(), value.to_json(text, typed))).collect(),
+        }
+    }
+
+    /// As JSON, if all of it is known when the plan is made.
+    #[must_use]
+    pub fn as_json(&self) -> Option<serde_json::Value> {
+        let mut all_known = true;
+        self.each_text(&mut |text| all_known &= text.known().is_some());
+        all_known.then(|| self.to_json(&|text| text.known().unwrap_or_default().into(), &|_, _| None))
+    }
+
+    /// Every string in it.
+    pub fn each_text(&self, visit: &mut dyn FnMut(&Text)) {
+        match self {
+            Tree::Text(text) => visit(text),
+            Tree::Typed { value, .. } => value.each_text(visit),
+            Tree::List(items) => items.iter().for_each(|item| item.each_text(visit)),
+            Tree::Table(table) => table.values().for_each(|value| value.each_text(visit)),
+            Tree::Boolean(_) | Tree::Integer(_) | Tree::Float(_) => {}
+        }
+    }
 }

@@ -30,6 +30,7 @@ pub struct Lane {
     output: OwnedFd,
     /// Standard output of a step that produces something.
     captured: OwnedFd,
+    retired: bool,
 }
 
 /// What a lane has to say.
@@ -62,7 +63,7 @@ impl Lane {
             // Out of reach of the terminal until it has a session of its own.
             .process_group(0)
             .spawn()?;
-        Ok(Lane { child, socket, inbox: Vec::new(), output, captured })
+        Ok(Lane { child, socket, inbox: Vec::new(), output, captured, retired: false })
     }
 
     #[must_use]
@@ -145,6 +146,24 @@ impl Lane {
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Lets the guardian go, which leaves alone what a detached step has left running. Waits until it has gone.
+    pub fn retire(&mut self) {
+        self.retired = true;
+        drop(self.socket.shutdown(std::net::Shutdown::Both));
+        // It has nothing left to do; if it does not go, its step's rest is below it and not below this process.
+        for _ in 0..1000 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[must_use]
+    pub fn retired(&self) -> bool {
+        self.retired
     }
 
     /// Lets the guardian go, which ends whatever it still runs.

@@ -222,10 +222,7 @@ impl<'a> Launcher<'a> {
     }
 
     fn arguments(&self, arguments: &[Argument]) -> Refused<Vec<OsString>> {
-        let texts = arguments.iter().flat_map(|argument| match argument {
-            Argument::One(text) => std::slice::from_ref(text),
-            Argument::Spread { items, .. } => items.as_slice(),
-        });
+        let texts = arguments.iter().flat_map(Argument::texts);
         texts.map(|text| self.bytes(text).map(OsString::from_vec)).collect()
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{Action, Argument, EnvValue, Piece, Text, Tree};
+use crate::show::word::quote;
 
 /// What `piece` stands for, if it may be shown; otherwise a variable stands for it.
 pub type Known<'k> = &'k dyn Fn(&Piece) -> Option<String>;
@@ -41,11 +42,7 @@ pub fn shell_line(action: &Action, env: &BTreeMap<&str, &EnvValue>, cwd: &Text, 
 }
 
 fn arguments_of(arguments: &[Argument], known: Known<'_>) -> Vec<String> {
-    let texts = arguments.iter().flat_map(|argument| match argument {
-        Argument::One(text) => std::slice::from_ref(text),
-        Argument::Spread { items, .. } => items.as_slice(),
-    });
-    texts.map(|text| quoted(text, known)).collect()
+    arguments.iter().flat_map(Argument::texts).map(|text| quoted(text, known)).collect()
 }
 
 /// One word of the shell, whatever is in it.
@@ -55,13 +52,13 @@ fn quoted(text: &Text, known: Known<'_>) -> String {
         Ok(text) => literal.push_str(&text),
         Err(variable) => {
             if !literal.is_empty() {
-                out.push_str(&shell_words::quote(&std::mem::take(&mut literal)));
+                out.push_str(&quote(&std::mem::take(&mut literal)));
             }
             out.push_str(&format!("\"${variable}\""));
         }
     });
     if !literal.is_empty() || out.is_empty() {
-        out.push_str(&shell_words::quote(&literal));
+        out.push_str(&quote(&literal));
     }
     out
 }
@@ -87,22 +84,12 @@ fn variable(name: &str) -> String {
 }
 
 fn tree(tree: &Tree, known: Known<'_>) -> String {
-    fn value(tree: &Tree, known: Known<'_>) -> serde_json::Value {
-        match tree {
-            Tree::Boolean(value) => (*value).into(),
-            Tree::Integer(value) => (*value).into(),
-            Tree::Float(value) => (*value).into(),
-            Tree::Text(text) => {
-                let mut out = String::new();
-                pieces(&text.pieces, known, &mut |part| {
-                    out.push_str(&part.unwrap_or_else(|variable| format!("<{variable}>")));
-                });
-                out.into()
-            }
-            Tree::Typed { value: inner, .. } => value(inner, known),
-            Tree::List(items) => items.iter().map(|item| value(item, known)).collect(),
-            Tree::Table(table) => table.iter().map(|(key, item)| (key.clone(), value(item, known))).collect(),
-        }
-    }
-    value(tree, known).to_string()
+    let text = |text: &Text| {
+        let mut out = String::new();
+        pieces(&text.pieces, known, &mut |part| {
+            out.push_str(&part.unwrap_or_else(|variable| format!("<{variable}>")));
+        });
+        out.into()
+    };
+    tree.to_json(&text, &|_, _| None).to_string()
 }

@@ -100,11 +100,10 @@ impl Voice {
         if let Some(words) = self.log.write(masked) {
             to.trouble(&words);
         }
-        let tail = &masked[masked.len().saturating_sub(LAST)..];
-        if self.last.len() + tail.len() > 2 * LAST {
-            self.last.drain(..self.last.len() - LAST.min(self.last.len()).saturating_sub(tail.len()));
+        self.last.extend_from_slice(&masked[masked.len().saturating_sub(LAST)..]);
+        if self.last.len() > 2 * LAST {
+            self.last.drain(..self.last.len() - LAST);
         }
-        self.last.extend_from_slice(tail);
         self.lines(masked, to);
     }
 

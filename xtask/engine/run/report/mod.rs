@@ -2,6 +2,10 @@
 //!
 //! A reporter gets everything masked already. It knows nothing of processes, the journal or the ledger.
 
+mod text;
+
+pub use text::{duration, end, neutral};
+
 use crate::plan::Step;
 
 use super::{StepResult, Summary};

@@ -1,0 +1,51 @@
+//! `cargo xtask check`: all findings of all files.
+
+use super::output::counted;
+use super::{Session, exit};
+use crate::cli::{CheckArgs, Format};
+use crate::finding::{Code, Finding, Severity, suggest};
+use crate::show;
+
+pub fn run(session: &Session<'_>, args: &CheckArgs) -> u8 {
+    if let Some(code) = &args.explain {
+        return explain(session, code);
+    }
+    let repository = session.read();
+    let examined = repository.examine(session.tasks);
+    let findings: Vec<&Finding> = examined.findings.iter().collect();
+    match args.format {
+        Format::Json => {
+            session.output.print_json(&show::json::findings(&examined.findings, &|file| repository.text(file)))
+        }
+        Format::Text => {
+            let text =
+                show::findings::text(findings.iter().copied(), &|file| repository.text(file), session.output.colour.0);
+            session.output.print(&text);
+            if !session.output.quiet {
+                let environments = repository.declarations.environments().count();
+                let pipelines = repository.declarations.pipelines.len();
+                let steps: usize =
+                    repository.declarations.pipelines.values().map(|pipeline| pipeline.steps.len()).sum();
+                let size = format!("{environments} environments, {pipelines} pipelines, {steps} steps");
+                session.output.say(&format!("checked {size}: {}", counted(&findings)));
+            }
+        }
+    }
+    let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if errors { exit::FAILED } else { 0 }
+}
+
+fn explain(session: &Session<'_>, code: &str) -> u8 {
+    let names = || Code::ALL.iter().map(|code| code.name());
+    match Code::ALL.iter().find(|known| known.name() == code) {
+        Some(known) => {
+            session.output.print(&format!("{}\n", known.name()));
+            0
+        }
+        None => {
+            let help = suggest(code, "codes", names().collect::<Vec<_>>());
+            session.output.error(&format!("there is no code `{code}`\n  help: {help}"));
+            exit::REFUSED_BY_FINDINGS
+        }
+    }
+}

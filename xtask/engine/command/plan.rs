@@ -1,0 +1,31 @@
+//! `cargo xtask plan ENV`: what a deployment would do.
+
+use super::{Session, exit};
+use crate::cli::{Format, PlanArgs};
+use crate::finding::Finding;
+use crate::show::{self, word::Side};
+
+pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
+    let repository = session.read();
+    let examined = repository.examine(session.tasks);
+    let stopping: Vec<&Finding> = examined.stopping(&args.environment).collect();
+    if !repository.declarations.environments().any(|name| name == args.environment) && !repository.unreadable() {
+        session.unknown_environment(&repository, &args.environment);
+        return exit::REFUSED_BY_FINDINGS;
+    }
+    if let Some(plan) = examined.plan(&args.environment) {
+        match args.format {
+            Format::Json => session.output.print_json(&show::json::plan(plan, None)),
+            Format::Text => {
+                let side = if args.skeleton { Side::Skeleton } else { Side::Value };
+                session.output.print(&show::plan::text(plan, side, session.tasks));
+            }
+        }
+    }
+    if stopping.is_empty() {
+        return 0;
+    }
+    session.output.findings(stopping, &repository);
+    session.output.error(&format!("`deploy {}` would refuse: mend what is found above", args.environment));
+    exit::REFUSED_BY_FINDINGS
+}

@@ -1,0 +1,118 @@
+//! `pipelines/orchestration.toml`: which environments, in which order, behind which gates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use camino::Utf8Path;
+
+use super::literal::Spanned;
+use super::read::{NameRule, Reader, Section};
+use crate::finding::{Code, Finding, Span, suggest};
+
+/// Tier 1, as written.
+#[derive(Debug, Default)]
+pub struct Orchestration {
+    pub environments: Vec<Environment>,
+    pub ledger: Ledger,
+}
+
+/// A listed environment and what must be so before a release may be deployed to it.
+#[derive(Debug)]
+pub struct Environment {
+    pub name: Spanned<Arc<str>>,
+    /// The environments whose success opens its gate, defaults filled in.
+    pub after: Vec<Arc<str>>,
+    /// How many people other than the deployer must approve.
+    pub approvals: u32,
+    /// How long the release must have been good in every environment of `after`.
+    pub soak: Option<Duration>,
+    /// HEAD must be on this branch of the ledger's remote.
+    pub branch: Option<Arc<str>>,
+    pub span: Span,
+}
+
+/// `[ledger]`: where deployments are recorded.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The git remote through which it is shared; none: it stays in this clone.
+    pub remote: Option<Spanned<Arc<str>>>,
+    /// Keep it under `refs/heads/deployments/`, for hosts that take nothing but branches.
+    pub branch: bool,
+}
+
+impl Orchestration {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Environment> {
+        self.environments.iter().find(|environment| &*environment.name.value == name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.environments.iter().map(|environment| &*environment.name.value)
+    }
+}
+
+/// Reads the file.
+pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Orchestration {
+    Reader::read(file, text, findings, |top| {
+        let mut environments: Vec<Environment> = Vec::new();
+        let sections = top.tables("environment", "an environment");
+        for section in &sections {
+            if let Some(environment) = environment(section, &environments) {
+                environments.push(environment);
+            }
+            section.finish();
+        }
+        if environments.is_empty() && !top.has("environment") {
+            let help = "list the environments in the order of their deployment: `[[environment]]`, `name = \"dev\"`";
+            top.reader.report(Code::MissingValue, Span::default(), "the file lists no environment", help);
+        }
+        let ledger = top.table("ledger", "[ledger]").map(|section| ledger(&section)).unwrap_or_default();
+        Orchestration { environments, ledger }
+    })
+}
+
+fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Environment> {
+    let reader = section.reader;
+    let after = section.strings("after");
+    let approvals = section.count("approvals", 0..=100).unwrap_or(0);
+    let soak = section.duration("soak");
+    let branch = section.string("branch").map(|branch| branch.value);
+    let name = section.required_string("name")?;
+    if !NameRule::Dashed.check(reader, &name.value, name.span, "an environment") {
+        return None;
+    }
+    if let Some(other) = before.iter().find(|other| other.name.value == name.value) {
+        let finding = Finding::error(
+            Code::DuplicateName,
+            reader.place(name.span),
+            format!("environment `{}` is listed twice", name.value),
+            "remove one of the two",
+        );
+        reader.push(finding.related(reader.place(other.name.span), "first listed here"));
+        return None;
+    }
+    let names = before.iter().map(|other| &*other.name.value);
+    let after = match after {
+        None => before.last().map(|other| Arc::clone(&other.name.value)).into_iter().collect(),
+        Some(after) => after
+            .into_iter()
+            .filter(|after| {
+                let known = names.clone().any(|other| other == &*after.value);
+                if !known {
+                    let message = format!("no environment `{}` is listed before `{}`", after.value, name.value);
+                    let help = suggest(&after.value, "environments listed before it", names.clone());
+                    reader.report(Code::UnknownEnvironment, after.span, message, help);
+                }
+                known
+            })
+            .map(|after| after.value)
+            .collect(),
+    };
+    Some(Environment { name, after, approvals, soak, branch, span: section.span })
+}
+
+fn ledger(section: &Section<'_, '_>) -> Ledger {
+    let ledger = Ledger { remote: section.string("remote"), branch: section.boolean("branch") };
+    section.finish();
+    ledger
+}

@@ -1,0 +1,180 @@
+//! Declarations of parameters: what values there are, of which shape.
+
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::literal::{Literal, Spanned, literal};
+use super::read::{NameRule, Section};
+use crate::finding::{Code, Span, suggest};
+
+/// The shape of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    String,
+    Integer,
+    Boolean,
+    Port,
+    Host,
+    Url,
+    Path,
+    /// Any shape, given on as JSON.
+    Table,
+}
+
+impl Type {
+    pub const NAMES: [&'static str; 8] = ["string", "integer", "boolean", "port", "host", "url", "path", "table"];
+
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Type> {
+        use Type::{Boolean, Host, Integer, Path, Port, String, Table, Url};
+        let all = [String, Integer, Boolean, Port, Host, Url, Path, Table];
+        Type::NAMES.iter().position(|known| *known == name).map(|index| all[index])
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Type::NAMES[self as usize]
+    }
+}
+
+/// A declared parameter.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// With its groups: `site.port`.
+    pub name: Arc<str>,
+    /// The last part of the name, where it is declared.
+    pub span: Span,
+    pub kind: Type,
+    pub list: bool,
+    pub choices: Option<Vec<Spanned<Literal>>>,
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub default: Option<Spanned<Literal>>,
+    pub help: Option<Arc<str>>,
+    pub secret: bool,
+    /// No two environments may give the same value.
+    pub distinct: bool,
+    pub may_be_empty: bool,
+    /// Of a list of tables: the field that names an instance, and the fields.
+    pub key: Option<Arc<str>>,
+    pub fields: Vec<Parameter>,
+}
+
+/// Names that `${…}` gives without a declaration.
+pub const BUILT_IN: [&str; 6] = ["environment", "release", "commit", "repo", "work", "each"];
+
+/// Reads `[parameters]` with its groups. A table whose `type` is a string is a declaration, any other a group.
+pub fn parameters(section: &Section<'_, '_>) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    group(section, "", &mut found);
+    found
+}
+
+fn group(section: &Section<'_, '_>, prefix: &str, found: &mut Vec<Parameter>) {
+    for (key, value) in section.table {
+        let name = &**key.get_ref();
+        let span: Span = key.span().into();
+        if !NameRule::Underscored.check(section.reader, name, span, "a parameter or group") {
+            continue;
+        }
+        if prefix.is_empty() && BUILT_IN.contains(&name) {
+            let message = format!("`{name}` is a built-in name");
+            section.reader.report(Code::DuplicateName, span, message, "choose another name");
+            continue;
+        }
+        let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+        let DeValue::Table(table) = value.get_ref() else {
+            let help =
+                format!("declare it: `{name} = {{ type = \"string\" }}`; its values are in the environments' files");
+            let message = format!("`{full}` is a value where a declaration belongs");
+            section.reader.report(Code::WrongType, value.span().into(), message, help);
+            continue;
+        };
+        let inner = Section::new(section.reader, table, span, "a parameter");
+        match table.get("type").map(toml::Spanned::get_ref) {
+            Some(DeValue::Table(_)) | None if !declares(&inner) => group(&inner, &full, found),
+            _ => found.extend(parameter(&inner, full, span)),
+        }
+    }
+}
+
+/// Without a `type` it is a group, unless it looks like a declaration that forgot it.
+fn declares(section: &Section<'_, '_>) -> bool {
+    !section.table.is_empty()
+        && ["list", "choices", "min", "max", "default", "help", "secret", "distinct", "may_be_empty"]
+            .iter()
+            .any(|key| section.table.get(*key).is_some_and(|value| !matches!(value.get_ref(), DeValue::Table(_))))
+}
+
+fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Option<Parameter> {
+    let reader = section.reader;
+    let written = section.required_string("type");
+    let kind = written.as_ref().and_then(|written| {
+        let kind = Type::parse(&written.value);
+        if kind.is_none() {
+            let help = suggest(&written.value, "types", Type::NAMES);
+            reader.report(Code::BadValue, written.span, format!("`{}` is not a type", written.value), help);
+        }
+        kind
+    });
+    let parameter = Parameter {
+        name: name.into(),
+        span,
+        kind: kind.unwrap_or(Type::String),
+        list: section.boolean("list"),
+        choices: section.get("choices").and_then(|value| match literal(value).value {
+            Literal::List(items) => Some(items),
+            _ => {
+                reader.wrong_type(value, "`choices`", "a list");
+                None
+            }
+        }),
+        min: section.integer("min").map(|min| min.value),
+        max: section.integer("max").map(|max| max.value),
+        default: section.get("default").map(literal),
+        help: section.string("help").map(|help| help.value),
+        secret: section.boolean("secret"),
+        distinct: section.boolean("distinct"),
+        may_be_empty: section.boolean("may_be_empty"),
+        key: section.string("key").map(|key| key.value),
+        fields: section.table("fields", "the fields").map(|fields| self::parameters(&fields)).unwrap_or_default(),
+    };
+    section.finish();
+    consistent(section, &parameter);
+    // With an unknown type every value would be a finding of its own.
+    kind.map(|_| parameter)
+}
+
+/// What the keys of one declaration say must fit together.
+fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
+    let reader = section.reader;
+    let report = |key: &str, message: String, help: &str| {
+        reader.report(Code::BadValue, section.key_span(key), message, help.to_owned());
+    };
+    let name = &parameter.name;
+    if let (Some(min), Some(max)) = (parameter.min, parameter.max)
+        && min > max
+    {
+        report("min", format!("`min` of `{name}` is greater than its `max`"), "exchange the two");
+    }
+    if let (Some(default), true) = (&parameter.default, parameter.secret) {
+        let message = format!("the default of `{name}` would be a secret in plain text");
+        let help = "remove `default`; a secret comes from a source, in each environment's file";
+        reader.report(Code::PlainSecret, default.span, message, help);
+    }
+    if parameter.choices.as_ref().is_some_and(Vec::is_empty) {
+        report("choices", format!("`{name}` has no choices"), "write the permitted values, or remove `choices`");
+    }
+    let tables = parameter.kind == Type::Table && parameter.list;
+    if (parameter.key.is_some() || !parameter.fields.is_empty()) && !tables {
+        let key = if parameter.key.is_some() { "key" } else { "fields" };
+        report(key, format!("`{key}` belongs to a list of tables"), "add `type = \"table\"` and `list = true`");
+    }
+    if let Some(key) = &parameter.key
+        && !parameter.fields.is_empty()
+        && !parameter.fields.iter().any(|field| field.name == *key)
+    {
+        report("key", format!("the `key` of `{name}`, `{key}`, is none of its fields"), "name one of its `fields`");
+    }
+}

@@ -1,0 +1,341 @@
+//! Walking a parsed TOML file: typed access to keys, with a finding for each that is wrong, missing or unknown.
+//!
+//! serde would stop at the first mistake in a file; a person at two in the morning wants all of them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::literal::{Literal, Spanned, kind_of, literal};
+use super::template::{self, Template};
+use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed};
+
+/// One file while it is read.
+pub struct Reader<'a> {
+    pub file: Arc<Utf8Path>,
+    pub text: &'a str,
+    findings: RefCell<Vec<Finding>>,
+}
+
+type Value<'i> = toml::Spanned<DeValue<'i>>;
+
+impl<'a> Reader<'a> {
+    /// Parses the text and gives the top table to `read`; all findings of the file come back with what it makes.
+    pub fn read<T>(
+        file: &Utf8Path,
+        text: &'a str,
+        findings: &mut Vec<Finding>,
+        read: impl FnOnce(&Section<'_, '_>) -> T,
+    ) -> T {
+        let reader = Reader { file: file.into(), text, findings: RefCell::default() };
+        // A BOM is no fault; the parser skips it too.
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            let help = "TOML cannot be read past this; see https://toml.io for the format";
+            reader.report(Code::Syntax, span.into(), error.message().trim_end().to_owned(), help);
+        }
+        let broken = !reader.findings.borrow().is_empty();
+        let top = Section::new(&reader, table.get_ref(), Span::default(), "the file");
+        let made = read(&top);
+        top.finish();
+        let mut found = reader.findings.into_inner();
+        if broken {
+            // What follows from a syntax error would only hide it.
+            found.retain(|finding| finding.code == Code::Syntax);
+        }
+        findings.append(&mut found);
+        made
+    }
+
+    pub fn place(&self, span: Span) -> Place {
+        Place { file: Arc::clone(&self.file), span }
+    }
+
+    pub fn push(&self, finding: Finding) {
+        self.findings.borrow_mut().push(finding);
+    }
+
+    pub fn report(&self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Finding::error(code, self.place(span), message, help));
+    }
+
+    pub fn wrong_type(&self, value: &Value<'_>, what: &str, expected: &str) {
+        self.report(
+            Code::WrongType,
+            value.span().into(),
+            format!("{what} is {}, not {expected}", kind_of(value.get_ref())),
+            format!("write {expected}"),
+        );
+    }
+
+    pub fn template(&self, text: &str, span: Span) -> Option<Template> {
+        let raw = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        match template::parse(text, raw, span) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                let help = "write `${name}` for a value, `$$` for a dollar sign before a brace";
+                self.report(Code::UnknownParameter, error.span, error.value, help);
+                None
+            }
+        }
+    }
+
+    /// A string that may refer to values.
+    pub fn template_of(&self, value: &Value<'_>, what: &str) -> Option<Template> {
+        if let DeValue::String(text) = value.get_ref() {
+            self.no_nul(text, value.span().into(), what);
+            self.template(text, value.span().into())
+        } else {
+            self.wrong_type(value, what, "a string");
+            None
+        }
+    }
+
+    fn no_nul(&self, text: &str, span: Span, what: &str) {
+        if text.contains('\0') {
+            let help = "remove it: no argument, variable or path can hold one";
+            self.report(Code::BadValue, span, format!("{what} holds a NUL character"), help);
+        }
+    }
+
+    pub fn string_of(&self, value: &Value<'_>, what: &str) -> Option<Spanned<Arc<str>>> {
+        if let DeValue::String(text) = value.get_ref() {
+            self.no_nul(text, value.span().into(), what);
+            Some(Spanned::new(Arc::from(&**text), value.span()))
+        } else {
+            self.wrong_type(value, what, "a string");
+            None
+        }
+    }
+
+    pub fn strings_of(&self, value: &Value<'_>, what: &str) -> Option<Vec<Spanned<Arc<str>>>> {
+        if let DeValue::Array(items) = value.get_ref() {
+            Some(items.iter().filter_map(|item| self.string_of(item, what)).collect())
+        } else {
+            self.wrong_type(value, what, "a list of strings");
+            None
+        }
+    }
+}
+
+/// A table while it is read. Keys that nobody asked for are findings when it is finished.
+pub struct Section<'r, 'i> {
+    pub reader: &'r Reader<'r>,
+    pub table: &'r DeTable<'i>,
+    pub span: Span,
+    /// For messages: `a step`.
+    pub what: &'static str,
+    known: RefCell<Vec<&'static str>>,
+    any: std::cell::Cell<bool>,
+}
+
+impl<'r, 'i> Section<'r, 'i> {
+    pub fn new(reader: &'r Reader<'r>, table: &'r DeTable<'i>, span: Span, what: &'static str) -> Section<'r, 'i> {
+        Section { reader, table, span, what, known: RefCell::default(), any: false.into() }
+    }
+
+    pub fn get(&self, key: &'static str) -> Option<&'r Value<'i>> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn named(&self, key: &str) -> String {
+        format!("`{key}` of {}", self.what)
+    }
+
+    /// Where a key stands, for a finding about the key and not its value.
+    pub fn key_span(&self, key: &str) -> Span {
+        self.table.get_key_value(key).map_or(self.span, |(key, _)| key.span().into())
+    }
+
+    pub fn string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
+        self.get(key).and_then(|value| self.reader.string_of(value, &self.named(key)))
+    }
+
+    pub fn required_string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.string(key)
+    }
+
+    pub fn missing(&self, key: &'static str) {
+        let message = format!("{} has no `{key}`", self.what);
+        self.reader.report(Code::MissingValue, self.span, message, format!("add `{key} = …`"));
+    }
+
+    pub fn strings(&self, key: &'static str) -> Option<Vec<Spanned<Arc<str>>>> {
+        self.get(key).and_then(|value| self.reader.strings_of(value, &self.named(key)))
+    }
+
+    pub fn template(&self, key: &'static str) -> Option<Template> {
+        self.get(key).and_then(|value| self.reader.template_of(value, &self.named(key)))
+    }
+
+    pub fn templates(&self, key: &'static str) -> Option<Vec<Template>> {
+        let value = self.get(key)?;
+        if let DeValue::Array(items) = value.get_ref() {
+            Some(items.iter().filter_map(|item| self.reader.template_of(item, &self.named(key))).collect())
+        } else {
+            self.reader.wrong_type(value, &self.named(key), "a list of strings");
+            None
+        }
+    }
+
+    pub fn boolean(&self, key: &'static str) -> bool {
+        let Some(value) = self.get(key) else { return false };
+        if let DeValue::Boolean(boolean) = value.get_ref() {
+            *boolean
+        } else {
+            self.reader.wrong_type(value, &self.named(key), "`true` or `false`");
+            false
+        }
+    }
+
+    pub fn integer(&self, key: &'static str) -> Option<Spanned<i64>> {
+        let value = self.get(key)?;
+        if let Literal::Integer(integer) = literal(value).value {
+            Some(Spanned::new(integer, value.span()))
+        } else {
+            self.reader.wrong_type(value, &self.named(key), "an integer");
+            None
+        }
+    }
+
+    /// A count that must be within the bounds.
+    pub fn count(&self, key: &'static str, bounds: std::ops::RangeInclusive<i64>) -> Option<u32> {
+        let integer = self.integer(key)?;
+        if bounds.contains(&integer.value) {
+            return u32::try_from(integer.value).ok();
+        }
+        let message = format!("{} is {}", self.named(key), integer.value);
+        let help = format!("write a number from {} to {}", bounds.start(), bounds.end());
+        self.reader.report(Code::BadValue, integer.span, message, help);
+        None
+    }
+
+    pub fn duration(&self, key: &'static str) -> Option<Duration> {
+        let text = self.string(key)?;
+        match humantime::parse_duration(&text.value) {
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                let message = format!("{} is not a duration: {error}", self.named(key));
+                self.reader.report(Code::BadValue, text.span, message, "write it as in \"30s\", \"5m\" or \"1h 30m\"");
+                None
+            }
+        }
+    }
+
+    pub fn float(&self, key: &'static str) -> Option<Spanned<f64>> {
+        let value = self.get(key)?;
+        match literal(value).value {
+            Literal::Float(float) => Some(Spanned::new(float, value.span())),
+            Literal::Integer(integer) => Some(Spanned::new(integer as f64, value.span())),
+            _ => {
+                self.reader.wrong_type(value, &self.named(key), "a number");
+                None
+            }
+        }
+    }
+
+    pub fn table(&self, key: &'static str, what: &'static str) -> Option<Section<'r, 'i>> {
+        let value = self.get(key)?;
+        self.section_of(value, &self.named(key), what)
+    }
+
+    pub fn section_of(&self, value: &'r Value<'i>, named: &str, what: &'static str) -> Option<Section<'r, 'i>> {
+        if let DeValue::Table(table) = value.get_ref() {
+            Some(Section::new(self.reader, table, value.span().into(), what))
+        } else {
+            self.reader.wrong_type(value, named, "a table");
+            None
+        }
+    }
+
+    /// `[[key]]`: the tables in their order.
+    pub fn tables(&self, key: &'static str, what: &'static str) -> Vec<Section<'r, 'i>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        match value.get_ref() {
+            DeValue::Array(items) => self.sections(items, key, what),
+            _ => {
+                self.reader.wrong_type(value, &format!("`{key}`"), &format!("a list of tables, `[[{key}]]`"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn sections(&self, items: &'r DeArray<'i>, key: &str, what: &'static str) -> Vec<Section<'r, 'i>> {
+        items.iter().filter_map(|item| self.section_of(item, &format!("an item of `{key}`"), what)).collect()
+    }
+
+    /// Says that the keys of this table are names of the user's own.
+    pub fn any_key(&self) {
+        self.any.set(true);
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub fn finish(&self) {
+        if self.any.get() {
+            return;
+        }
+        let known = self.known.borrow();
+        for (key, _) in self.table.iter().filter(|(key, _)| !known.contains(&&**key.get_ref())) {
+            let name = &**key.get_ref();
+            let help = match did_you_mean(name, known.iter().copied()) {
+                Some(candidate) => format!("did you mean `{candidate}`?"),
+                None => format!("the keys are {}", listed(known.iter().copied())),
+            };
+            let message = format!("{} has no key `{name}`", self.what);
+            self.reader.report(Code::UnknownKey, key.span().into(), message, help);
+        }
+    }
+}
+
+/// What a name must look like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum NameRule {
+    /// Environments, pipelines and steps: `[a-z0-9][a-z0-9-]{0,62}`.
+    Dashed,
+    /// Parameters, groups and outputs: `[a-z][a-z0-9_]*`.
+    Underscored,
+}
+
+impl NameRule {
+    #[must_use]
+    pub fn permits(self, name: &str) -> bool {
+        let lower = |byte: u8| byte.is_ascii_lowercase();
+        match (self, name.as_bytes()) {
+            (_, []) => false,
+            (NameRule::Dashed, [first, rest @ ..]) => {
+                (lower(*first) || first.is_ascii_digit())
+                    && rest.len() < 63
+                    && rest.iter().all(|byte| lower(*byte) || byte.is_ascii_digit() || *byte == b'-')
+            }
+            (NameRule::Underscored, [first, rest @ ..]) => {
+                lower(*first) && rest.iter().all(|byte| lower(*byte) || byte.is_ascii_digit() || *byte == b'_')
+            }
+        }
+    }
+
+    pub fn check(self, reader: &Reader<'_>, name: &str, span: Span, what: &str) -> bool {
+        let permitted = self.permits(name);
+        if !permitted {
+            let help = match self {
+                NameRule::Dashed => {
+                    "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit"
+                }
+                NameRule::Underscored => "use lower-case letters, digits and `_`, beginning with a letter",
+            };
+            reader.report(Code::BadName, span, format!("{:?} cannot be the name of {what}", name), help);
+        }
+        permitted
+    }
+}

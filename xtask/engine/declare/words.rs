@@ -1,0 +1,165 @@
+//! Splitting a command that is written as one string, and what the names of variables may be.
+
+/// What only a shell would understand, and what to do instead.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub message: String,
+    pub help: &'static str,
+}
+
+const LIST: &str = "a command is run without a shell: write it as a list of arguments";
+
+/// Splits as a shell would, and refuses what only a shell would understand: nothing is ever run by one.
+///
+/// `${name}` is left as it is: it is replaced after splitting, so that a value stays one argument.
+///
+/// # Errors
+/// If the string holds an operator, a glob, `~`, `$X`, an assignment, or a quote without its end.
+pub fn split(text: &str) -> Result<Vec<String>, Problem> {
+    let refuse = |what: String, help| Err(Problem { message: format!("{what} is understood by a shell only"), help });
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (quote, char) {
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(char);
+                word.get_or_insert_default();
+            }
+            (Some('"') | None, '$') => {
+                let word = word.get_or_insert_default();
+                word.push('$');
+                match chars.peek() {
+                    Some('{') => word.extend(chars.by_ref().take_while(|char| *char != '}').chain(['}'])),
+                    Some('$') => word.extend(chars.next()),
+                    Some(next) if next.is_alphanumeric() || "_(@*#?!-".contains(*next) => {
+                        return refuse(format!("`${next}`"), "write `${name}` for a value, `$$` for a dollar sign");
+                    }
+                    _ => {}
+                }
+            }
+            (Some('"'), '\\') if chars.peek().is_some_and(|next| "\\\"$`".contains(*next)) => {
+                word.get_or_insert_default().extend(chars.next());
+            }
+            (None, '\\') => match chars.next() {
+                Some(next) => word.get_or_insert_default().push(next),
+                None => return Err(Problem { message: "a backslash with nothing after it".into(), help: "remove it" }),
+            },
+            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take()),
+            (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[') | (Some('"') | None, '`') => {
+                return refuse(format!("`{char}`"), LIST);
+            }
+            (None, '~' | '#') if word.is_none() => return refuse(format!("`{char}` at the beginning of a word"), LIST),
+            (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_variable) => {
+                return refuse(format!("`{}=`", word.unwrap_or_default()), "set it with `env = { … }`");
+            }
+            _ => word.get_or_insert_default().push(char),
+        }
+    }
+    if let Some(quote) = quote {
+        return Err(Problem { message: format!("a `{quote}` without its end"), help: "close it" });
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.as_bytes()[0].is_ascii_digit()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Names that make other programs run code, load libraries or read elsewhere: no value may set them.
+const DANGEROUS: [&str; 16] = [
+    "BASH_ENV",
+    "ENV",
+    "IFS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "GCONV_PATH",
+    "PYTHONINSPECT",
+];
+const DANGEROUS_PREFIXES: [&str; 5] = ["LD_", "DYLD_", "BASH_FUNC_", "GIT_", "CIAO_"];
+/// The harmless ones of those families, which deployments do set.
+const HARMLESS: [&str; 8] = [
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_AUTHOR_DATE",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_COMMITTER_DATE",
+    "GIT_TERMINAL_PROMPT",
+    "GIT_CEILING_DIRECTORIES",
+];
+
+/// Whether `env` may set a variable of this name.
+///
+/// # Errors
+/// Why not, as the end of a sentence.
+pub fn variable(name: &str) -> Result<(), &'static str> {
+    if !is_variable(name) {
+        return Err("a variable is named with letters, digits and `_`, and does not begin with a digit");
+    }
+    if name.starts_with("CIAO_") {
+        return Err("variables that begin with `CIAO_` are set for every step");
+    }
+    let dangerous = DANGEROUS.contains(&name) || DANGEROUS_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if dangerous && !HARMLESS.contains(&name) {
+        return Err("it makes other programs run code or read elsewhere");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let shown = match split(text) {
+            Ok(words) => words.iter().map(|word| format!("[{word}]")).collect(),
+            Err(problem) => problem.message,
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn words_and_quotes() {
+        check("psql --file data.sql", "[psql][--file][data.sql]");
+        check("  a  'b c'  \"d e\" f\\ g ", "[a][b c][d e][f g]");
+        check("a '' \"\"", "[a][][]");
+        check("a'b'\"c\"", "[abc]");
+        check("echo '*' '$X' \";\"", "[echo][*][$X][;]");
+    }
+
+    #[test]
+    fn values_stay_one_word() {
+        check("echo ${a} \"x ${b} y\" c${d}e", "[echo][${a}][x ${b} y][c${d}e]");
+        check("echo $$ 5$", "[echo][$$][5$]");
+    }
+
+    #[test]
+    fn what_only_a_shell_understands() {
+        check("a | b", "`|` is understood by a shell only");
+        check("a && b", "`&` is understood by a shell only");
+        check("a > b", "`>` is understood by a shell only");
+        check("ls *.sql", "`*` is understood by a shell only");
+        check("ls ~/x", "`~` at the beginning of a word is understood by a shell only");
+        check("echo $HOME", "`$H` is understood by a shell only");
+        check("echo $(date)", "`$(` is understood by a shell only");
+        check("echo `date`", "``` is understood by a shell only");
+        check("A=b cmd", "`A=` is understood by a shell only");
+        check("echo 'a", "a `'` without its end");
+    }
+}

@@ -1,0 +1,194 @@
+//! Findings: what is wrong in the files, where, and what to do about it.
+//!
+//! They are values. How they look is `show`'s, when they are made is `declare`'s and `check`'s.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+macro_rules! codes {
+    ($($variant:ident $name:literal),* $(,)?) => {
+        /// What kind of finding it is. The names are part of the contract: people accept and explain findings by them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name),* }
+            }
+        }
+    };
+}
+
+codes! {
+    Syntax "syntax", UnknownKey "unknown-key", WrongType "wrong-type", BadValue "bad-value",
+    DuplicateName "duplicate-name", BadName "bad-name", UnknownEnvironment "unknown-environment",
+    UnlistedEnvironment "unlisted-environment", StrayFile "stray-file", UnknownPipeline "unknown-pipeline",
+    UnknownTask "unknown-task", BadTaskArguments "bad-task-arguments", MissingScript "missing-script",
+    NotExecutable "not-executable", BadCommand "bad-command",
+    MissingValue "missing-value", UnknownValue "unknown-value", UnusedParameter "unused-parameter",
+    EmptyValue "empty-value", UnknownParameter "unknown-parameter", ForgottenFile "forgotten-file",
+    ForgottenPipeline "forgotten-pipeline", NoVerification "no-verification", FirstRunIn "first-run-in",
+    UnguardedRetry "unguarded-retry",
+    PlainSecret "plain-secret", SecretInArguments "secret-in-arguments", LocalLedger "local-ledger",
+    Cycle "cycle", UnknownNeed "unknown-need", OutOfOrder "out-of-order", MissingProvider "missing-provider",
+    TwoProviders "two-providers", HardCodedValue "hard-coded-value", EnvironmentName "environment-name",
+    EnvironmentFile "environment-file", SameValue "same-value", UnsetVariable "unset-variable",
+    ValueInCode "value-in-code", UnusedAcceptance "unused-acceptance",
+}
+
+/// Errors stop `deploy` of an affected environment; warnings do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A range of bytes in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Span {
+        // Files are refused long before 4 GiB.
+        Span { start: range.start as u32, end: range.end as u32 }
+    }
+}
+
+/// Where something stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// From the root of the repository.
+    pub file: Arc<Utf8Path>,
+    pub span: Span,
+}
+
+impl Place {
+    /// The beginning of a file: for what is about all of it, or about its absence.
+    #[must_use]
+    pub fn start_of(file: impl AsRef<Utf8Path>) -> Place {
+        Place { file: file.as_ref().into(), span: Span::default() }
+    }
+}
+
+/// Something wrong in the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub code: Code,
+    pub severity: Severity,
+    pub place: Place,
+    pub message: String,
+    /// What to write at the caret; empty for nothing.
+    pub label: String,
+    /// Other places that belong to it, each with what it is.
+    pub related: Vec<(Place, String)>,
+    /// Facts that explain it, a line each.
+    pub notes: Vec<String>,
+    /// What to do.
+    pub help: String,
+    /// The parameter or step that it is about: what an acceptance names with `of`.
+    pub of: Option<String>,
+    /// The environments that it stops; `None`: all.
+    pub environments: Option<Vec<String>>,
+}
+
+impl Finding {
+    #[must_use]
+    pub fn error(code: Code, place: Place, message: impl Into<String>, help: impl Into<String>) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Error,
+            place,
+            message: message.into(),
+            label: String::new(),
+            related: Vec::new(),
+            notes: Vec::new(),
+            help: help.into(),
+            of: None,
+            environments: None,
+        }
+    }
+
+    #[must_use]
+    pub fn warning(code: Code, place: Place, message: impl Into<String>, help: impl Into<String>) -> Finding {
+        Finding { severity: Severity::Warning, ..Finding::error(code, place, message, help) }
+    }
+
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Finding {
+        self.label = label.into();
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, place: Place, what: impl Into<String>) -> Finding {
+        self.related.push((place, what.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Finding {
+        self.notes.push(note.into());
+        self
+    }
+
+    #[must_use]
+    pub fn of(mut self, of: impl Into<String>) -> Finding {
+        self.of = Some(of.into());
+        self
+    }
+
+    #[must_use]
+    pub fn only_in(mut self, environment: &str) -> Finding {
+        self.environments = Some(vec![environment.to_owned()]);
+        self
+    }
+
+    /// Whether it stops a deployment of this environment.
+    #[must_use]
+    pub fn stops(&self, environment: &str) -> bool {
+        self.severity == Severity::Error
+            && self.environments.as_ref().is_none_or(|names| names.iter().any(|name| name == environment))
+    }
+}
+
+/// `; did you mean …` for a name that is not known, or nothing.
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The names as people read a list: `a`, `b` and `c`.
+#[must_use]
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// Help for an unknown name: the likeliest one, or all there are.
+#[must_use]
+pub fn suggest<'a>(name: &str, what: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match did_you_mean(name, known.clone()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => {
+            let known: Vec<&str> = known.into_iter().take(20).collect();
+            if known.is_empty() { format!("there are no {what}") } else { format!("the {what} are {}", listed(known)) }
+        }
+    }
+}

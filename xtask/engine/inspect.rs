@@ -1,0 +1,130 @@
+//! Looking at the files that a plan names: are they there, can they be run, what is in them.
+//!
+//! Facts only; what is wrong with them is `check`'s to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+
+/// What is known of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Missing,
+    /// A link to nothing.
+    Dangling,
+    /// It leads out of the repository.
+    Outside,
+    Folder,
+    /// Neither file nor folder, or not readable; why.
+    Unusable(String),
+    File(FileFacts),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    pub executable: bool,
+    pub sha256: String,
+    pub empty: bool,
+    /// Its first line, if it has one that is text.
+    pub first_line: Option<String>,
+    /// Begins with the magic number of an executable.
+    pub binary: bool,
+    /// Whether the interpreter that its `#!` line names is there.
+    pub interpreter_found: bool,
+}
+
+/// The facts of each path, from the root.
+pub type Facts = BTreeMap<Utf8PathBuf, Found>;
+
+/// Looks at every path.
+#[must_use]
+pub fn inspect(root: &Utf8Path, paths: &BTreeSet<Utf8PathBuf>) -> Facts {
+    let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
+    paths.iter().map(|path| (path.clone(), look(&canonical, path))).collect()
+}
+
+fn look(root: &Utf8Path, path: &Utf8Path) -> Found {
+    let full = root.join(path);
+    let Ok(resolved) = full.canonicalize() else {
+        return match fs::symlink_metadata(&full) {
+            Ok(found) if found.is_symlink() => Found::Dangling,
+            Ok(_) => Found::Unusable("it cannot be read".to_owned()),
+            Err(_) => Found::Missing,
+        };
+    };
+    if !resolved.starts_with(root) {
+        return Found::Outside;
+    }
+    let found = match fs::metadata(&resolved) {
+        Ok(found) => found,
+        Err(error) => return Found::Unusable(error.to_string()),
+    };
+    if found.is_dir() {
+        return Found::Folder;
+    }
+    if !found.is_file() {
+        return Found::Unusable("it is neither a file nor a folder".to_owned());
+    }
+    match digest(&resolved) {
+        Ok((sha256, head)) => Found::File(facts(&head, sha256, found.permissions().mode() & 0o111 != 0, root)),
+        Err(error) => Found::Unusable(error.to_string()),
+    }
+}
+
+/// SHA-256 in hexadecimal, and the first bytes.
+fn digest(path: &std::path::Path) -> std::io::Result<(String, Vec<u8>)> {
+    let mut file = fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut head = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok((hex(&hash.finalize()), head));
+        }
+        if head.is_empty() {
+            head.extend_from_slice(&chunk[..read.min(1024)]);
+        }
+        hash.update(&chunk[..read]);
+    }
+}
+
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write;
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> FileFacts {
+    let first_line = head
+        .split(|byte| *byte == b'\n')
+        .next()
+        .and_then(|line| std::str::from_utf8(line).ok())
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned);
+    let interpreter = first_line.as_deref().and_then(interpreter);
+    FileFacts {
+        executable,
+        sha256,
+        empty: head.is_empty(),
+        binary: head.starts_with(b"\x7fELF")
+            || head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe])
+            || head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]),
+        interpreter_found: interpreter.is_none_or(|path| root.join(path).exists()),
+        first_line,
+    }
+}
+
+/// The program that a `#!` line names.
+#[must_use]
+pub fn interpreter(first_line: &str) -> Option<&str> {
+    first_line.strip_prefix("#!")?.split([' ', '\t', '\r']).find(|word| !word.is_empty())
+}

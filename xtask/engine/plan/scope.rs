@@ -1,0 +1,470 @@
+//! What a name means where it stands, and strings with their names replaced.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::names::{Named, Names, pieces_of};
+use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
+use crate::declare::parameter::Parameter;
+use crate::declare::step::{Given, Variable};
+use crate::declare::template::{Part, Template};
+use crate::finding::{Code, Finding, Place, Span, suggest};
+
+/// A step that makes an output.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    pub step: u32,
+    pub call: usize,
+    pub deploy: usize,
+    pub in_call_instance: bool,
+    pub in_step_instance: bool,
+    pub runs: bool,
+    pub json: bool,
+    pub secret: bool,
+    pub name: String,
+}
+
+/// `user` uses what `maker` makes, both indices of steps.
+#[derive(Debug, Clone)]
+pub struct Use {
+    pub user: u32,
+    pub maker: u32,
+    pub output: Arc<str>,
+    pub place: Place,
+}
+
+/// The names that can be used at one place, and what was found while they were.
+pub struct Scope<'a> {
+    pub environment: &'a str,
+    pub names: &'a Names,
+    pub file: Arc<Utf8Path>,
+    pub runs: bool,
+    pub own: Option<&'a HashMap<Arc<str>, Named>>,
+    pub each: Option<Arc<Named>>,
+    pub makers: Option<&'a HashMap<Arc<str>, Vec<Maker>>>,
+    /// The step and the call that the string belongs to.
+    pub step: u32,
+    pub call: usize,
+    /// Whether a step may use its own output: only in its `finally`.
+    pub in_finally: bool,
+    pub findings: Vec<Finding>,
+    pub used: BTreeSet<Arc<str>>,
+    pub secrets: BTreeSet<Arc<str>>,
+    pub uses: Vec<Use>,
+}
+
+/// What a name stands for.
+enum Found {
+    Pieces(Arc<[Piece]>),
+    /// It has a value that cannot stand in a string.
+    List,
+    Nothing,
+}
+
+impl<'a> Scope<'a> {
+    #[must_use]
+    pub fn new(environment: &'a str, names: &'a Names, file: &Arc<Utf8Path>, runs: bool) -> Scope<'a> {
+        Scope {
+            environment,
+            names,
+            file: Arc::clone(file),
+            runs,
+            own: None,
+            each: None,
+            makers: None,
+            step: 0,
+            call: 0,
+            in_finally: false,
+            findings: Vec::new(),
+            used: BTreeSet::new(),
+            secrets: BTreeSet::new(),
+            uses: Vec::new(),
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { file: Arc::clone(&self.file), span }
+    }
+
+    pub fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.findings.push(Finding::error(code, self.place(span), message, help));
+    }
+
+    /// The parameter, constant or item of this name, with its value.
+    fn named(&mut self, name: &Arc<str>) -> Option<Named> {
+        if let Some(named) = self.own.and_then(|own| own.get(name)) {
+            self.used.insert(Arc::clone(name));
+            return Some(named.clone());
+        }
+        if let Some(named) = self.names.by_name.get(name) {
+            if !named.constant {
+                self.used.insert(Arc::clone(name));
+            }
+            return Some(named.clone());
+        }
+        let each = self.each.clone()?;
+        let path = match &**name {
+            "each" => "",
+            name => name.strip_prefix("each.")?,
+        };
+        let mut tree = each.tree.as_ref()?;
+        for part in path.split('.').filter(|part| !part.is_empty()) {
+            let Tree::Table(table) = tree else { return None };
+            tree = table.get(part)?;
+        }
+        Some(Named::new(Arc::clone(name), Some(tree.clone())))
+    }
+
+    fn find(&mut self, name: &Arc<str>, span: Span) -> Found {
+        if let Some(named) = self.named(name) {
+            return match (&named.tree, named.pieces) {
+                (_, Some(pieces)) => Found::Pieces(pieces),
+                (None, None) => Found::Pieces([Piece::Missing].into()),
+                (Some(_), None) => Found::List,
+            };
+        }
+        if let Some(piece) = self.output(name, span) {
+            return piece.map_or(Found::Nothing, |piece| Found::Pieces([piece].into()));
+        }
+        if &**name == "environment" {
+            return Found::Pieces([Piece::Literal(self.environment.into())].into());
+        }
+        if let Some((_, builtin)) = Builtin::ALL.iter().find(|(known, _)| *known == &**name) {
+            return Found::Pieces([Piece::Builtin(*builtin)].into());
+        }
+        self.unknown(name, span);
+        Found::Nothing
+    }
+
+    fn unknown(&mut self, name: &Arc<str>, span: Span) {
+        let group = format!("{name}.");
+        let message;
+        let help;
+        if name.starts_with("each") && (&**name == "each" || name.starts_with("each.")) {
+            message = if self.each.is_some() {
+                format!("the item has no `{name}`")
+            } else {
+                "there is no item here".to_owned()
+            };
+            help = "`${each}` is the item of a `for_each`, `${each.field}` a field of it".to_owned();
+        } else if self.names.by_name.keys().any(|known| known.starts_with(&group)) {
+            message = format!("`{name}` is a group of parameters");
+            let members: Vec<&str> =
+                self.names.by_name.keys().filter(|known| known.starts_with(&group)).map(|known| &**known).collect();
+            help = suggest(&group, "parameters in it", sorted(members));
+        } else {
+            let own = self.own.into_iter().flat_map(HashMap::keys);
+            let outputs = self.makers.into_iter().flat_map(HashMap::keys);
+            let known: Vec<&str> = own.chain(self.names.by_name.keys()).chain(outputs).map(|known| &**known).collect();
+            let built_in = ["environment", "release", "commit", "repo", "work"];
+            message = format!("no parameter, constant or output `{name}`");
+            help = suggest(name, "names", sorted(known.into_iter().chain(built_in).collect::<Vec<_>>()));
+        }
+        let finding = Finding::error(Code::UnknownParameter, self.place(span), message, help);
+        self.findings.push(finding.of(&**name));
+    }
+
+    /// `Some(None)`: it is an output that cannot be used here, and a finding says so.
+    fn output(&mut self, name: &Arc<str>, span: Span) -> Option<Option<Piece>> {
+        let (first, path) = name.split_once('.').map_or((&**name, None), |(first, path)| (first, Some(path)));
+        let makers = self.makers?.get(first)?;
+        let own: Vec<&Maker> = makers.iter().filter(|maker| maker.call == self.call).collect();
+        let candidates = if own.is_empty() { makers.iter().collect() } else { own };
+        let declared: BTreeSet<(usize, &str)> = candidates.iter().map(|maker| (maker.deploy, &*maker.name)).collect();
+        if declared.len() > 1 {
+            let message = format!("`{first}` is the output of {} steps", declared.len());
+            self.report(Code::TwoProviders, span, message, "give one of the outputs another name");
+            return Some(None);
+        }
+        let maker = candidates.iter().find(|maker| maker.step == self.step).or(candidates.first())?;
+        let inside = maker.call == self.call;
+        let itself = maker.step == self.step && self.in_finally;
+        if (maker.in_call_instance && !inside) || (maker.in_step_instance && !itself) {
+            let message =
+                format!("`{first}` is made in every instance of `{}`, and cannot be used outside of it", maker.name);
+            self.report(
+                Code::UnknownParameter,
+                span,
+                message,
+                "use it in the same instance, or make it in a step without `for_each`",
+            );
+            return Some(None);
+        }
+        if !maker.runs && self.runs {
+            let message = format!("step `{}`, which makes `{first}`, is switched off", maker.name);
+            let finding = Finding::error(
+                Code::MissingProvider,
+                self.place(span),
+                message,
+                "switch this step off by the same `when`",
+            );
+            self.findings.push(finding.only_in(self.environment));
+            return Some(None);
+        }
+        if path.is_some() && !maker.json {
+            let message = format!("`{first}` is not JSON, so it has no `{}`", path.unwrap_or_default());
+            let help = format!("declare it so: `output = {{ name = \"{first}\", json = true }}`");
+            self.report(Code::UnknownParameter, span, message, help);
+            return Some(None);
+        }
+        if !itself {
+            let place = self.place(span);
+            self.uses.push(Use { user: self.step, maker: maker.step, output: first.into(), place });
+        }
+        let path = path.map(|path| path.split('.').map(str::to_owned).collect()).unwrap_or_default();
+        Some(Some(Piece::Output { step: maker.step, path, secret: maker.secret }))
+    }
+
+    /// The string with its names replaced.
+    pub fn text(&mut self, template: &Template) -> Text {
+        let mut pieces = Vec::with_capacity(template.parts.len());
+        for part in &template.parts {
+            match part {
+                Part::Literal(text) => pieces.push(Piece::Literal(Arc::clone(text))),
+                Part::Reference { name, spread: true, span } => {
+                    let help = "write it alone, as an argument of its own: `\"${name...}\"` in a list of arguments";
+                    self.report(Code::WrongType, *span, format!("`${{{name}...}}` is several arguments"), help);
+                }
+                Part::Reference { name, spread: false, span } => match self.find(name, *span) {
+                    Found::Pieces(value) => {
+                        self.note_secrets(&value);
+                        pieces.push(Piece::Reference { name: Arc::clone(name), value });
+                    }
+                    Found::List => {
+                        let help =
+                            format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
+                        self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                    }
+                    Found::Nothing => {}
+                },
+            }
+        }
+        Text { pieces }
+    }
+
+    fn note_secrets(&mut self, pieces: &[Piece]) {
+        for piece in pieces {
+            match piece {
+                Piece::Secret(name) => _ = self.secrets.insert(Arc::clone(name)),
+                Piece::Reference { value, .. } => self.note_secrets(&Arc::clone(value)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A list of arguments. Secrets do not belong there: anyone on the machine can read them.
+    pub fn arguments(&mut self, templates: &[Template]) -> Vec<Argument> {
+        let mut arguments = Vec::with_capacity(templates.len());
+        for template in templates {
+            let argument = match template.parts.as_slice() {
+                [Part::Reference { name, spread: true, span }] => self.spread(name, *span),
+                _ => Some(Argument::One(self.text(template))),
+            };
+            let Some(argument) = argument else { continue };
+            if argument.texts().iter().any(Text::holds_secret) {
+                let span = template.references().map(|(_, span)| span).next().unwrap_or(template.span);
+                let message = "a secret stands in an argument, where anyone on the machine can read it";
+                self.report(Code::SecretInArguments, span, message, "pass it by `env` or `stdin`");
+            }
+            arguments.push(argument);
+        }
+        arguments
+    }
+
+    fn spread(&mut self, name: &Arc<str>, span: Span) -> Option<Argument> {
+        let Some(named) = self.named(name) else {
+            let finding = Finding::error(
+                Code::UnknownParameter,
+                self.place(span),
+                format!("no list `{name}`"),
+                "`${name...}` takes a parameter or constant that is a list",
+            );
+            self.findings.push(finding.of(&**name));
+            return None;
+        };
+        let items = match &named.tree {
+            None => return Some(Argument::Spread { name: Arc::clone(name), items: Vec::new() }),
+            Some(Tree::List(items)) => items,
+            Some(Tree::Typed { value, .. }) if matches!(**value, Tree::List(_)) => match &**value {
+                Tree::List(items) => items,
+                _ => return None,
+            },
+            Some(_) => {
+                self.report(Code::WrongType, span, format!("`{name}` is not a list"), format!("write `${{{name}}}`"));
+                return None;
+            }
+        };
+        let items =
+            items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
+        items.iter().for_each(|item| self.note_secrets(&item.pieces));
+        Some(Argument::Spread { name: Arc::clone(name), items })
+    }
+
+    /// An argument of `with`. A string that is exactly one `${name}` keeps its type.
+    pub fn given(&mut self, given: &Given) -> Tree {
+        match given {
+            Given::Text(template) => {
+                if let [Part::Reference { name, spread: false, .. }] = template.parts.as_slice()
+                    && let Some(named) = self.named(name)
+                    && let Some(value) = named.tree
+                {
+                    value.each_text(&mut |text| self.note_secrets(&text.pieces));
+                    return Tree::Typed { name: Arc::clone(name), value: Box::new(value) };
+                }
+                Tree::Text(self.text(template))
+            }
+            Given::Plain(literal) => plain(&literal.value),
+            Given::List(items, _) => Tree::List(items.iter().map(|item| self.given(item)).collect()),
+            Given::Table(entries, _) => {
+                Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), self.given(value))).collect())
+            }
+        }
+    }
+
+    /// An argument for a parameter that the pipeline declares itself, checked against the declaration where it is known.
+    pub fn argument(&mut self, given: &Given, parameter: &Parameter) -> Option<Tree> {
+        let before = self.findings.len();
+        let tree = self.given(given);
+        if self.findings.len() > before {
+            return None;
+        }
+        let mut secret = false;
+        tree.each_text(&mut |text| secret |= text.holds_secret());
+        if parameter.secret && !secret {
+            let message = format!("`{}` is a secret, and stands here in plain text", parameter.name);
+            let help = "give it a parameter that is declared with `secret = true`";
+            self.report(Code::PlainSecret, given.span(), message, help);
+            return None;
+        }
+        let Some(json) = tree.as_json() else { return Some(tree) };
+        let literal = crate::declare::literal::Spanned::new(from_json(&json), given.span());
+        let file = Arc::clone(&self.file);
+        let pipeline = crate::declare::EnvironmentPipeline::default();
+        let mut shapes = super::value::Shapes {
+            file: &file,
+            pipeline: &pipeline,
+            environment: self.environment,
+            findings: &mut self.findings,
+            secrets: &mut BTreeMap::new(),
+        };
+        shapes.check(parameter, &parameter.name, &literal).map(|_| tree)
+    }
+
+    /// Variables with their values.
+    pub fn env(&mut self, variables: &BTreeMap<String, Variable>) -> BTreeMap<String, EnvValue> {
+        variables
+            .iter()
+            .map(|(name, variable)| {
+                let text = self.text(variable.template());
+                let value = match variable {
+                    Variable::Text(..) => EnvValue::Text(text),
+                    Variable::File(..) => EnvValue::File(text),
+                };
+                (name.clone(), value)
+            })
+            .collect()
+    }
+
+    /// A path as written in a file of `folder`, from the root. What begins with a value stays as it is if that may be absolute.
+    pub fn path(&mut self, template: &Template, folder: &Utf8Path) -> Text {
+        let mut text = self.text(template);
+        let absolute = match text.pieces.first() {
+            Some(Piece::Reference { value, .. }) => match value.first() {
+                Some(Piece::Builtin(Builtin::Repo | Builtin::Work) | Piece::Output { .. } | Piece::Missing) => true,
+                _ => text.known().is_some_and(|known| known.starts_with('/')),
+            },
+            _ => false,
+        };
+        if absolute {
+            return text;
+        }
+        let written = match text.pieces.first() {
+            Some(Piece::Literal(first)) => first.to_string(),
+            _ => String::new(),
+        };
+        let whole = text.pieces.len() <= 1 && !written.is_empty();
+        // The last part may go on in the next piece, so only what is before it can be made shorter.
+        let (head, tail) = if whole {
+            (&*written, "")
+        } else {
+            written.rsplit_once('/').map_or(("", &*written), |(head, tail)| (head, tail))
+        };
+        let Some(normal) = normalised(&folder.join(head)) else {
+            let message = format!("`{written}` leads out of the repository");
+            self.report(Code::BadValue, template.span, message, "name something inside the repository");
+            return text;
+        };
+        let mut first = normal.into_string();
+        if !whole {
+            first = if first == "." { tail.to_owned() } else { format!("{first}/{tail}") };
+        }
+        if !written.is_empty() {
+            text.pieces.remove(0);
+        }
+        if !first.is_empty() {
+            text.pieces.insert(0, Piece::Literal(first.into()));
+        }
+        text
+    }
+}
+
+fn sorted(mut names: Vec<&str>) -> Vec<&str> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The path without `.` and `..`; `.` for the root; `None` if it leads out of it.
+#[must_use]
+pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.as_str().split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop()?,
+            part => parts.push(part),
+        }
+    }
+    if path.is_absolute() {
+        return None;
+    }
+    Some(if parts.is_empty() { ".".into() } else { parts.join("/").into() })
+}
+
+fn plain(literal: &crate::declare::literal::Literal) -> Tree {
+    use crate::declare::literal::Literal;
+    match literal {
+        Literal::Boolean(boolean) => Tree::Boolean(*boolean),
+        Literal::Integer(integer) => Tree::Integer(*integer),
+        Literal::Float(float) => Tree::Float(*float),
+        Literal::String(text) => Tree::Text(Text::literal(Arc::clone(text))),
+        Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),
+        Literal::List(items) => Tree::List(items.iter().map(|item| plain(&item.value)).collect()),
+        Literal::Table(entries) => {
+            Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), plain(&value.value))).collect())
+        }
+    }
+}
+
+/// A known value as if it were written, to check it like one.
+fn from_json(json: &serde_json::Value) -> crate::declare::literal::Literal {
+    use crate::declare::literal::{Literal, Spanned};
+    use serde_json::Value;
+    match json {
+        Value::Null => Literal::String("".into()),
+        Value::Bool(boolean) => Literal::Boolean(*boolean),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| Literal::Float(number.as_f64().unwrap_or(f64::NAN)), Literal::Integer)
+        }
+        Value::String(text) => Literal::String(text.as_str().into()),
+        Value::Array(items) => Literal::List(items.iter().map(|item| Spanned::new(from_json(item), 0..0)).collect()),
+        Value::Object(entries) => Literal::Table(
+            entries
+                .iter()
+                .map(|(key, value)| (Spanned::new(key.as_str().into(), 0..0), Spanned::new(from_json(value), 0..0)))
+                .collect(),
+        ),
+    }
+}

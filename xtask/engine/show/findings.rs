@@ -1,0 +1,125 @@
+//! Findings in the look of rustc: the source line, a caret, and what to do.
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use camino::Utf8Path;
+
+use crate::finding::{Finding, Place, Severity};
+
+/// The text of a file, if it is known.
+pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;
+
+/// All findings, one below the other.
+#[must_use]
+pub fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, texts: Texts<'_>, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    findings.into_iter().map(|finding| one(finding, texts, &renderer) + "\n\n").collect()
+}
+
+fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(printable(&finding.message)).id(finding.code.name());
+    let mut notes: Vec<String> = finding.notes.iter().map(|note| printable(note)).collect();
+    if let Some(environments) = &finding.environments {
+        notes.push(format!("in {}", environments.join(", ")));
+    }
+    let mut group = Group::with_title(title);
+    group = match excerpt(&finding.place, &finding.related, texts) {
+        Some(excerpt) => {
+            let primary = AnnotationKind::Primary.span(excerpt.spans[0].clone());
+            let primary = if finding.label.is_empty() { primary } else { primary.label(finding.label.clone()) };
+            let others = finding.related.iter().filter(|(place, _)| place.file == finding.place.file);
+            let others = others.zip(&excerpt.spans[1..]).map(|((_, what), span)| context(span.clone(), what));
+            group.element(
+                Snippet::source(excerpt.text)
+                    .path(finding.place.file.as_str())
+                    .line_start(excerpt.first_line)
+                    .annotations(std::iter::once(primary).chain(others)),
+            )
+        }
+        None => group.element(Origin::path(finding.place.file.as_str())),
+    };
+    for (place, what) in finding.related.iter().filter(|(place, _)| place.file != finding.place.file) {
+        if let Some(excerpt) = excerpt(place, &[], texts) {
+            let span = context(excerpt.spans[0].clone(), what);
+            group = group.element(
+                Snippet::source(excerpt.text).path(place.file.as_str()).line_start(excerpt.first_line).annotation(span),
+            );
+        }
+    }
+    let notes = notes.into_iter().map(|note| Level::NOTE.message(note));
+    let help = (!finding.help.is_empty()).then(|| Level::HELP.message(printable(&finding.help)));
+    renderer.render(&[group.elements(notes).elements(help)]).to_string()
+}
+
+fn context(span: std::ops::Range<usize>, what: &str) -> Annotation<'static> {
+    AnnotationKind::Context.span(span).label(printable(what))
+}
+
+/// The lines around some places of one file, so that a large file costs no more than a small one.
+struct Excerpt {
+    text: String,
+    first_line: usize,
+    /// The place itself first, then the related ones of the same file.
+    spans: Vec<std::ops::Range<usize>>,
+}
+
+/// A line longer than this is shown in part.
+const WIDEST: usize = 400;
+
+fn excerpt(place: &Place, related: &[(Place, String)], texts: Texts<'_>) -> Option<Excerpt> {
+    let text = texts(&place.file).filter(|text| !text.is_empty())?;
+    let near = |at: usize| floor(text, at.min(text.len()));
+    let places: Vec<(usize, usize)> = std::iter::once(place)
+        .chain(related.iter().map(|(place, _)| place).filter(|other| other.file == place.file))
+        .map(|place| {
+            let start = near(place.span.start as usize);
+            // Only the first line of a place that is longer.
+            let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
+            (start, near(place.span.end as usize).clamp(start, near(line_end.min(start + WIDEST))))
+        })
+        .collect();
+    let from = places.iter().map(|(start, _)| *start).min()?;
+    let to = places.iter().map(|(_, end)| *end).max()?;
+    let line_start = text[..from].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[to..].find('\n').map_or(text.len(), |end| to + end);
+    let from = near(line_start.max(from.saturating_sub(WIDEST)));
+    let to = near(line_end.min(to + WIDEST));
+    Some(Excerpt {
+        // Control characters would act on the terminal, and keep their width so that the carets stay right.
+        text: text[from..to]
+            .chars()
+            .map(|char| if char.is_control() && !"\n\t".contains(char) { same_width(char) } else { char })
+            .collect(),
+        first_line: position(text, line_start as u32).0,
+        spans: places.into_iter().map(|(start, end)| start - from..end - from).collect(),
+    })
+}
+
+/// A printable character of as many bytes.
+fn same_width(char: char) -> char {
+    if char.len_utf8() == 1 { ' ' } else { '\u{a0}' }
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+#[must_use]
+pub fn position(text: &str, at: u32) -> (usize, usize) {
+    let before = &text[..floor(text, (at as usize).min(text.len()))];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (1 + before.bytes().filter(|byte| *byte == b'\n').count(), 1 + before[line_start..].chars().count())
+}
+
+/// Without anything that a terminal would act on.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
+}

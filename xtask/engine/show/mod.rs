@@ -1,0 +1,6 @@
+//! Showing: plans and findings as text and as JSON. Pure: what is shown is returned, and printed elsewhere.
+
+pub mod findings;
+pub mod json;
+pub mod plan;
+pub mod word;

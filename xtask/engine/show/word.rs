@@ -1,0 +1,155 @@
+//! A text of the plan as one word that can be pasted into a shell, or as the plain string that stands in JSON.
+
+use crate::plan::{Argument, Piece, Text};
+
+/// Which side of a text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Names in place of values: `${site.port}`.
+    Skeleton,
+    /// `8443`. A secret stands as its name.
+    Value,
+}
+
+/// How a secret is written.
+type Secret = fn(&str) -> String;
+
+/// A part of a shown text: characters to be quoted, or a variable to be left as it is.
+enum Shown {
+    Characters(String),
+    Variable(String),
+}
+
+fn shown(pieces: &[Piece], side: Side, inside: Option<&str>, secret: Secret, into: &mut Vec<Shown>) {
+    for piece in pieces {
+        match (piece, inside) {
+            (Piece::Literal(text), _) => into.push(Shown::Characters(text.to_string())),
+            (Piece::Reference { name, .. }, _) if side == Side::Skeleton => {
+                into.push(Shown::Variable(format!("${{{name}}}")))
+            }
+            (Piece::Reference { name, value }, _) => shown(value, side, Some(name), secret, into),
+            (Piece::Secret(name), _) => into.push(Shown::Variable(secret(name))),
+            (Piece::Builtin(builtin), _) => into.push(Shown::Variable(format!("${{{}}}", builtin.name()))),
+            (Piece::Output { .. } | Piece::Missing, Some(name)) => into.push(Shown::Variable(format!("${{{name}}}"))),
+            (Piece::Output { .. } | Piece::Missing, None) => into.push(Shown::Variable("${}".to_owned())),
+        }
+    }
+}
+
+/// The plain string: what is known only at run time stands in it as written, a secret as `<secret name>`.
+#[must_use]
+pub fn plain(text: &Text, side: Side) -> String {
+    let mut parts = Vec::new();
+    shown(&text.pieces, side, None, |name| format!("<secret {name}>"), &mut parts);
+    parts
+        .into_iter()
+        .map(|part| match part {
+            Shown::Characters(text) | Shown::Variable(text) => text,
+        })
+        .collect()
+}
+
+/// The name under which a secret stands in a line for the shell: `$DATABASE_PASSWORD`.
+#[must_use]
+pub fn secret_variable(name: &str) -> String {
+    let name: String =
+        name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' }).collect();
+    format!("${{{name}}}")
+}
+
+/// One word for a shell.
+#[must_use]
+pub fn word(text: &Text, side: Side) -> String {
+    let mut parts = Vec::new();
+    shown(&text.pieces, side, None, secret_variable, &mut parts);
+    let variables = parts.iter().any(|part| matches!(part, Shown::Variable(_)));
+    if !variables {
+        let whole: String = parts
+            .into_iter()
+            .map(|part| match part {
+                Shown::Characters(text) | Shown::Variable(text) => text,
+            })
+            .collect();
+        return quote(&whole);
+    }
+    let safe = |text: &str| shell_words::quote(text) == text && !text.is_empty();
+    let bare = side == Side::Skeleton
+        && parts.iter().all(|part| match part {
+            Shown::Characters(text) => safe(text),
+            Shown::Variable(_) => true,
+        });
+    let inner: String = parts
+        .iter()
+        .map(|part| match part {
+            Shown::Characters(text) if bare => text.clone(),
+            Shown::Characters(text) => escaped(text),
+            Shown::Variable(text) => text.clone(),
+        })
+        .collect();
+    if bare {
+        return inner;
+    }
+    // `"${X}"` alone is easier to read as `"$X"`.
+    let alone = match parts.as_slice() {
+        [Shown::Variable(name)] if side == Side::Value => {
+            name.strip_prefix("${").and_then(|name| name.strip_suffix('}'))
+        }
+        _ => None,
+    };
+    match alone
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'))
+    {
+        Some(name) => format!("\"${name}\""),
+        None => format!("\"{inner}\""),
+    }
+}
+
+/// Quoted for a shell, on one line and without anything that a terminal would act on.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    if text.chars().any(char::is_control) {
+        let escaped: String = text
+            .chars()
+            .map(|char| match char {
+                '\n' => "\\n".to_owned(),
+                '\t' => "\\t".to_owned(),
+                '\r' => "\\r".to_owned(),
+                '\'' | '\\' => format!("\\{char}"),
+                char if char.is_control() => format!("\\u{:04x}", u32::from(char)),
+                char => char.to_string(),
+            })
+            .collect();
+        return format!("$'{escaped}'");
+    }
+    shell_words::quote(text).into_owned()
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, char| {
+        if "\\\"$`".contains(char) {
+            escaped.push('\\');
+        }
+        escaped.push(if char.is_control() { ' ' } else { char });
+        escaped
+    })
+}
+
+/// The words of a list of arguments.
+pub fn words(arguments: &[Argument], side: Side) -> impl Iterator<Item = String> + '_ {
+    arguments.iter().flat_map(move |argument| match (argument, side) {
+        (Argument::Spread { name, .. }, Side::Skeleton) => vec![format!("${{{name}...}}")],
+        _ => argument.texts().iter().map(|text| word(text, side)).collect(),
+    })
+}
+
+/// The plain strings of a list of arguments.
+#[must_use]
+pub fn strings(arguments: &[Argument], side: Side) -> Vec<String> {
+    arguments
+        .iter()
+        .flat_map(|argument| match (argument, side) {
+            (Argument::Spread { name, .. }, Side::Skeleton) => vec![format!("${{{name}...}}")],
+            _ => argument.texts().iter().map(|text| plain(text, side)).collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! Reading: from a folder to text. With `inspect` the only place where the files of `pipelines/` are opened.
+//!
+//! It knows where files may stand, and nothing of what is in them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::declare::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL};
+use crate::finding::{Code, Finding, Place};
+
+/// A TOML file of this size or more is refused: it is none that a person wrote.
+const LARGEST: u64 = 10_000_000;
+
+/// The text of every TOML file that the engine reads.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// By path from the root.
+    pub texts: BTreeMap<Utf8PathBuf, String>,
+    /// What could not be read, and what stands where nothing of its kind belongs.
+    pub problems: Vec<Finding>,
+}
+
+impl Sources {
+    #[must_use]
+    pub fn text(&self, file: &str) -> Option<&str> {
+        self.texts.get(Utf8Path::new(file)).map(String::as_str)
+    }
+
+    /// Reads all of them below the root of a repository.
+    #[must_use]
+    pub fn load(root: &Utf8Path) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(root, Utf8PathBuf::from(ORCHESTRATION));
+        sources.add(root, Utf8PathBuf::from(ENVIRONMENT));
+        sources.add_values(root, ENVIRONMENTS);
+        sources.add_values(root, PERSONAL);
+        for entry in sources.entries(root, DEPLOYMENTS) {
+            if root.join(&entry).is_dir() {
+                sources.add(root, entry.join("pipeline.toml"));
+            }
+        }
+        sources
+    }
+
+    fn add_values(&mut self, root: &Utf8Path, folder: &str) {
+        for path in self.entries(root, folder) {
+            let folder_of_personal = path == PERSONAL;
+            let name = path.file_name().unwrap_or_default();
+            if path.extension() == Some("toml") && !root.join(&path).is_dir() {
+                self.add(root, path);
+            } else if !folder_of_personal && !name.starts_with('.') {
+                let message = format!("`{path}` is not a file of values");
+                let help = "move it: `environments/` holds one TOML file an environment and nothing else";
+                self.problems.push(Finding::error(Code::StrayFile, Place::start_of(&path), message, help));
+            }
+        }
+    }
+
+    /// What is in a folder, sorted, from the root.
+    fn entries(&mut self, root: &Utf8Path, folder: &str) -> Vec<Utf8PathBuf> {
+        let entries = match fs::read_dir(root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.unreadable(Utf8Path::new(folder), &error.to_string());
+                return Vec::new();
+            }
+        };
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            match entry.file_name().into_string() {
+                Ok(name) => found.push(Utf8Path::new(folder).join(name)),
+                Err(name) => {
+                    let message = format!("the name of {} is not UTF-8", name.display());
+                    let help = "rename it: paths are text in TOML, plans and JSON";
+                    self.problems.push(Finding::error(Code::BadName, Place::start_of(folder), message, help));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn add(&mut self, root: &Utf8Path, path: Utf8PathBuf) {
+        match read_text(&root.join(&path)) {
+            Ok(Some(text)) => _ = self.texts.insert(path, text),
+            Ok(None) => {}
+            Err(why) => self.unreadable(&path, &why),
+        }
+    }
+
+    fn unreadable(&mut self, path: &Utf8Path, why: &str) {
+        let message = format!("{path} cannot be read: {why}");
+        let help = "make it a readable text file";
+        let mut finding = Finding::error(Code::Syntax, Place::start_of(path), message, help);
+        if path.parent().is_some_and(|folder| folder == ENVIRONMENTS || folder == PERSONAL) {
+            finding.environments = path.file_stem().map(|name| vec![name.to_owned()]);
+        }
+        self.problems.push(finding);
+    }
+}
+
+/// The text of a file; `None` if there is none.
+fn read_text(path: &Utf8Path) -> Result<Option<String>, String> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
+            return Err("it is a link to nothing".to_owned());
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if !found.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    // The size is read with the content: a file that grows meanwhile is bounded too.
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 >= LARGEST {
+        return Err(format!("it is larger than {} MB", LARGEST / 1_000_000));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let line =
+            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        format!("line {line} is not UTF-8")
+    })
+}
+
+/// The root of the repository that a folder belongs to: the nearest one that has our files, else that is a git repository,
+/// else the folder itself.
+#[must_use]
+pub fn root_of(folder: &Utf8Path) -> Utf8PathBuf {
+    let ours = |folder: &&Utf8Path| {
+        [ORCHESTRATION, ENVIRONMENT, DEPLOYMENTS, ENVIRONMENTS].iter().any(|path| folder.join(path).exists())
+    };
+    let is_git = |folder: &&Utf8Path| folder.join(".git").exists();
+    let root = folder.ancestors().find(ours).or_else(|| folder.ancestors().find(is_git)).unwrap_or(folder);
+    root.to_owned()
+}
