@@ -9,7 +9,7 @@
 mod chain;
 mod doctor;
 pub mod gate;
-mod git;
+pub mod git;
 pub mod journal;
 mod operations;
 mod place;
