@@ -36,10 +36,18 @@ pub struct Header {
 pub enum Line {
     Header(Header),
     /// What is known from before a resumption.
-    Carried { steps: Vec<StepRecord>, owed: Vec<String> },
-    Event { event: Event },
+    Carried {
+        steps: Vec<StepRecord>,
+        owed: Vec<String>,
+    },
+    Event {
+        event: Event,
+    },
     /// The deployment is over, and this is to be recorded. `steps` in the plan's order.
-    Ended { record: Box<Record>, steps: Vec<StepRecord> },
+    Ended {
+        record: Box<Record>,
+        steps: Vec<StepRecord>,
+    },
 }
 
 /// What the lines add up to.
@@ -76,7 +84,10 @@ impl Progress {
                 }
                 self.running.insert(step.clone());
                 self.last = Some(step.clone());
-                self.steps.insert(step.clone(), StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None });
+                self.steps.insert(
+                    step.clone(),
+                    StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None },
+                );
             }
             Event::Ended { step, outcome, attempts, seconds, exit, message: _ } => {
                 self.running.remove(&step);
@@ -144,7 +155,10 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
     let (sum, body) = (&line[..8], &line[9..]);
     let short = || {
         let mut fields = body.splitn(3, |&byte| byte == b' ');
-        let length = fields.next().and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<usize>().ok());
+        let length = fields
+            .next()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse::<usize>().ok());
         match (length, fields.next(), fields.next()) {
             (Some(length), Some(_), Some(json)) => json.len() < length,
             (_, _, None) => true,
@@ -159,7 +173,9 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
     let (length, place, json) = (fields.next(), fields.next(), fields.next());
     let agrees = |field: Option<&[u8]>, value: u64| field == Some(value.to_string().as_bytes());
     match json {
-        Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false),
+        Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => {
+            serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false)
+        }
         _ => Err(false),
     }
 }
@@ -238,7 +254,16 @@ impl Journal {
         let path = folder.join("journal.new");
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
         let progress = Progress::default();
-        let mut journal = Journal { file, folder: folder.to_owned(), number: 0, sum: 0, length: 0, broken: false, progress, _lock: lock };
+        let mut journal = Journal {
+            file,
+            folder: folder.to_owned(),
+            number: 0,
+            sum: 0,
+            length: 0,
+            broken: false,
+            progress,
+            _lock: lock,
+        };
         journal.write(Line::Header(header))?;
         Ok(journal)
     }
@@ -265,7 +290,10 @@ impl Journal {
             self.broken = true;
             // What was written of the line goes, if it can: the next reader then need not tell it from damage.
             drop(self.file.set_len(self.length).and_then(|()| self.file.sync_data()));
-            return Err(io::Error::new(error.kind(), format!("write the journal {}: {error}", self.folder.join("journal").display())));
+            return Err(io::Error::new(
+                error.kind(),
+                format!("write the journal {}: {error}", self.folder.join("journal").display()),
+            ));
         }
         self.sum = sum;
         self.number += 1;
