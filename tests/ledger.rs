@@ -6,3 +6,5 @@ mod faults;
 mod fixture;
 #[path = "ledger/life.rs"]
 mod life;
+#[path = "ledger/model.rs"]
+mod model;
