@@ -8,3 +8,5 @@ mod fixture;
 mod life;
 #[path = "ledger/model.rs"]
 mod model;
+#[path = "ledger/races.rs"]
+mod races;
