@@ -6,3 +6,7 @@ mod faults;
 mod fixture;
 #[path = "ledger/life.rs"]
 mod life;
+#[path = "ledger/model.rs"]
+mod model;
+#[path = "ledger/races.rs"]
+mod races;

@@ -149,15 +149,30 @@ pub fn after(mut request: Request, names: &[&str]) -> Request {
 }
 
 pub fn steps(outcomes: &[(&str, Outcome)]) -> Vec<StepRecord> {
-    outcomes.iter().map(|(id, outcome)| StepRecord { id: (*id).to_owned(), outcome: *outcome, attempts: 1, seconds: 0.5, exit: Some(0) }).collect()
+    outcomes
+        .iter()
+        .map(|(id, outcome)| StepRecord {
+            id: (*id).to_owned(),
+            outcome: *outcome,
+            attempts: 1,
+            seconds: 0.5,
+            exit: Some(0),
+        })
+        .collect()
 }
 
 pub fn good() -> Ending {
-    Ending { outcome: Ended::Succeeded, steps: steps(&[("web/install", Outcome::Succeeded), ("web/verify", Outcome::Done)]) }
+    Ending {
+        outcome: Ended::Succeeded,
+        steps: steps(&[("web/install", Outcome::Succeeded), ("web/verify", Outcome::Done)]),
+    }
 }
 
 pub fn bad() -> Ending {
-    Ending { outcome: Ended::Failed, steps: steps(&[("web/install", Outcome::Failed), ("web/verify", Outcome::NotRun)]) }
+    Ending {
+        outcome: Ended::Failed,
+        steps: steps(&[("web/install", Outcome::Failed), ("web/verify", Outcome::NotRun)]),
+    }
 }
 
 #[track_caller]

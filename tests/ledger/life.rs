@@ -13,7 +13,9 @@ fn a_deployment_is_two_events_after_the_first() {
     let log = git(&ledger.git.root, "log --first-parent --format=%s refs/deployments/dev");
     let id = &request(&ledger, "dev").release.display;
     let host = &ledger.caller.host;
-    let pair = format!("dev: succeeded with release {id} by Anna <anna@example.org> at {host}\ndev: started release {id} by Anna <anna@example.org> at {host}");
+    let pair = format!(
+        "dev: succeeded with release {id} by Anna <anna@example.org> at {host}\ndev: started release {id} by Anna <anna@example.org> at {host}"
+    );
     assert_eq!(log, format!("{pair}\n{pair}\ndev: opened by Anna <anna@example.org> at {host}"));
     let standing = ledger.standing("dev").unwrap();
     assert_eq!(standing.state().unwrap().seq, 4);

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::git::{Call, Git, Said, one_line, stale_lock};
+use super::git::{Call, Git, stale_lock};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, subject};
 use super::state::{State, fold};
@@ -102,7 +103,7 @@ impl Ledger {
         format!("refs/{}deployments/{environment}", if self.settings.branch { "heads/" } else { "" })
     }
 
-    fn key(&self) -> Option<String> {
+    pub(super) fn key(&self) -> Option<String> {
         let remote = self.settings.remote.as_deref()?;
         let plain = remote.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         Some(if plain { remote.to_owned() } else { hex(&Sha256::digest(remote)[..6]) })
@@ -112,52 +113,16 @@ impl Ledger {
         self.key().map_or_else(|| self.home(environment), |key| format!("refs/ciao/remote/{key}/{environment}"))
     }
 
-    fn seen_ref(&self, environment: &str) -> String {
-        self.key().map_or_else(|| format!("refs/ciao/local/{environment}"), |key| format!("refs/ciao/seen/{key}/{environment}"))
+    pub(super) fn seen_ref(&self, environment: &str) -> String {
+        self.key().map_or_else(
+            || format!("refs/ciao/local/{environment}"),
+            |key| format!("refs/ciao/seen/{key}/{environment}"),
+        )
     }
 
     /// Where HEAD's branch of the remote is kept, for gates.
     pub(super) fn branch_ref(&self, branch: &str) -> Option<String> {
         self.key().map(|key| format!("refs/ciao/branch/{key}/{branch}"))
-    }
-
-    fn url(&self) -> Result<String> {
-        let name = self.settings.remote.clone().unwrap_or_default();
-        let urls = [format!("remote.{name}.pushurl"), format!("remote.{name}.url")];
-        if let Some(url) = urls.iter().find_map(|key| self.git.setting(key)) {
-            return Ok(url.to_owned());
-        }
-        if name.contains(['/', ':']) {
-            return Ok(name);
-        }
-        Err(Error::unreadable(format!("reach the ledger's remote {name}: git knows no such remote; git remote add {name} URL")))
-    }
-
-    /// Fetches the ledgers of all environments. One round trip; none for a local ledger.
-    ///
-    /// # Errors
-    /// If the remote cannot be reached or read: what is remembered is still there to be shown.
-    pub fn sync(&self) -> Result<()> {
-        let Some(key) = self.key() else { return Ok(()) };
-        let url = self.url()?;
-        let ledger = format!("+{}:refs/ciao/remote/{key}/*", self.home("*"));
-        let branches = self.settings.branches.iter().map(|name| format!("+refs/heads/{name}*:refs/ciao/branch/{key}/{name}*"));
-        let refspecs: Vec<String> = std::iter::once(ledger).chain(branches).collect();
-        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
-        args.extend(["--no-recurse-submodules", "--prune", "--refmap=", url.as_str()]);
-        args.extend(refspecs.iter().map(String::as_str));
-        for _ in 0..3 {
-            let said = self.git.remote_call(&Call::new(&args))?;
-            if said.ok {
-                return Ok(());
-            }
-            // Two fetches of one clone meet at the lock of the same ref; whoever comes second finds it up to date.
-            if said.stderr.contains("cannot lock ref") && stale_lock(&said.stderr).is_none_or(|_| said.stderr.contains("but expected")) {
-                continue;
-            }
-            return Err(self.remote_failure("read the ledger", &said));
-        }
-        Err(Error::unreadable("read the ledger: other commands fetch it all the time; try again"))
     }
 
     /// What this clone knows of the given environments. One git process, another one where something is new.
@@ -170,7 +135,14 @@ impl Ledger {
                 .iter()
                 .flat_map(|name| {
                     let tip = self.tip_ref(name);
-                    [tip.clone(), format!("{tip}:state.json"), self.seen_ref(name), self.home(name), format!("{}:state.json", self.home(name)), tip]
+                    [
+                        tip.clone(),
+                        format!("{tip}:state.json"),
+                        self.seen_ref(name),
+                        self.home(name),
+                        format!("{}:state.json", self.home(name)),
+                        tip,
+                    ]
                 })
                 .collect();
             let objects = self.git.objects(&names)?;
@@ -185,11 +157,17 @@ impl Ledger {
                 let first = index * 6;
                 let (tip, seen, home) = (id(first), id(first + 2), id(first + 3));
                 let adopt = tip.is_none() && seen.is_none() && self.settings.remote.is_some();
-                let (commit, text) = if adopt { (home.clone(), &objects[first + 4]) } else { (tip, &objects[first + 1]) };
+                let (commit, text) =
+                    if adopt { (home.clone(), &objects[first + 4]) } else { (tip, &objects[first + 1]) };
                 let mut standing = Standing { unpublished: adopt && commit.is_some(), ..Standing::default() };
                 if let Some(commit) = &commit {
-                    let state = text.as_ref().ok_or_else(|| "it has no state.json".to_owned()).and_then(|object| State::parse(&object.content));
-                    let state = state.map_err(|why| Error::unreadable(format!("read the ledger of {name}: {commit} is not an event of ciao: {why}")))?;
+                    let state = text
+                        .as_ref()
+                        .ok_or_else(|| "it has no state.json".to_owned())
+                        .and_then(|object| State::parse(&object.content));
+                    let state = state.map_err(|why| {
+                        Error::unreadable(format!("read the ledger of {name}: {commit} is not an event of ciao: {why}"))
+                    })?;
                     standing.tip = Some(Tip { commit: commit.clone(), state });
                 }
                 standing.rewritten = self.rewritten(seen.as_deref(), commit.as_deref())?;
@@ -280,7 +258,13 @@ impl Ledger {
     /// # Errors
     /// If it could not be written, or nobody can tell whether it was: the same draft may be appended again, and will
     /// not be recorded twice.
-    pub fn append(&self, environment: &str, after: &Standing, draft: &Draft, leases: &[(String, String)]) -> Result<Swap> {
+    pub fn append(
+        &self,
+        environment: &str,
+        after: &Standing,
+        draft: &Draft,
+        leases: &[(String, String)],
+    ) -> Result<Swap> {
         if let Some(newer) = after.state().and_then(|state| state.newer.as_ref()) {
             return Err(Error::unreadable(format!(
                 "write the ledger of {environment}: it has {newer}, which this ciao is too old for; it can be read, but not written: bring this copy up to date"
@@ -314,10 +298,22 @@ impl Ledger {
         let mut parent = after.map(|tip| tip.commit.clone());
         if parent.is_none() {
             let mut opened = draft.record.clone();
-            opened = Record { id: format!("{}-opened", opened.id), seq: 0, at: opened.at.clone(), ..self.record(environment, Kind::Opened) };
+            opened = Record {
+                id: format!("{}-opened", opened.id),
+                seq: 0,
+                at: opened.at.clone(),
+                ..self.record(environment, Kind::Opened)
+            };
             opened.at.clone_from(&draft.record.at);
             state = Some(fold(None, &opened));
-            commit(&mut stream, ":1", &opened, state.as_ref(), None, &Draft { record: opened.clone(), files: Vec::new(), second_parent: None });
+            commit(
+                &mut stream,
+                ":1",
+                &opened,
+                state.as_ref(),
+                None,
+                &Draft { record: opened.clone(), files: Vec::new(), second_parent: None },
+            );
             parent = Some(":1".to_owned());
         }
         let mut record = draft.record.clone();
@@ -329,7 +325,9 @@ impl Ledger {
         stream.extend_from_slice("0".repeat(width).as_bytes());
         stream.extend_from_slice(b"\n\ndone\n");
         let attempt = format!("write the ledger of {environment}");
-        let id = self.git.read(&attempt, &Call::new(&["fast-import", "--quiet", "--done", "--date-format=raw"]).stdin(stream))?;
+        let id = self
+            .git
+            .read(&attempt, &Call::new(&["fast-import", "--quiet", "--done", "--date-format=raw"]).stdin(stream))?;
         let trees = ["", ":record.json", ":state.json"].iter().map(|path| format!("{id}{path}")).collect();
         Ok((Tip { commit: id, state }, trees))
     }
@@ -339,104 +337,43 @@ impl Ledger {
         let old = after.tip.as_ref().map_or_else(|| "0".repeat(new.len()), |tip| tip.commit.clone());
         // The ledger's ref first: if the power goes in between, what was seen is older than what is, not newer.
         let moves = format!("update {home} {new} {old}\nupdate {} {new}\n", self.seen_ref(environment));
-        let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves))?;
-        if said.ok {
-            return Ok(true);
+        for attempt in 0.. {
+            let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves.clone()))?;
+            if said.ok {
+                return Ok(true);
+            }
+            let now = self.git.objects(std::slice::from_ref(&home))?.remove(0).map(|object| object.id);
+            if now.as_ref() == Some(new) {
+                return Ok(true);
+            }
+            if now != after.tip.as_ref().map(|tip| tip.commit.clone()) {
+                return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
+            }
+            // Nothing moved. Whoever meets another writer at git's lock file comes again; after a second it was left behind.
+            if attempt == 10 || stale_lock(&said.stderr).is_none() {
+                return Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said));
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
-        let now = self.git.objects(&[home])?.remove(0).map(|object| object.id);
-        if now.as_ref() == Some(new) {
-            return Ok(true);
-        }
-        if now != after.tip.as_ref().map(|tip| tip.commit.clone()) {
-            return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
-        }
-        // Nothing moved. Two writers that met at git's own lock file: the other one has it, or a killed git left it.
-        Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said))
-    }
-
-    fn swap_remote(&self, environment: &str, after: &Standing, tip: &Tip, leases: &[(String, String)]) -> Result<bool> {
-        let (url, home, new) = (self.url()?, self.home(environment), &tip.commit);
-        let old = after.tip.as_ref().filter(|_| !after.unpublished).map_or("", |tip| tip.commit.as_str());
-        let mut args = vec!["push".to_owned(), "--porcelain".into(), "--no-verify".into(), "--no-follow-tags".into()];
-        args.push(format!("--force-with-lease={home}:{old}"));
-        if !leases.is_empty() {
-            // Refs that are not to move: git compares them with what the remote shows in the same connection, and sends nothing.
-            args.push("--atomic".into());
-            args.extend(leases.iter().map(|(name, commit)| format!("--force-with-lease={name}:{commit}")));
-        }
-        args.extend([url, format!("{new}:{home}")]);
-        args.extend(leases.iter().map(|(name, commit)| format!("{commit}:{name}")));
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let said = self.git.remote_call(&Call::new(&args))?;
-        if !said.ok {
-            return self.read_back(environment, after, tip, &said);
-        }
-        self.remember(environment, new)?;
-        Ok(true)
-    }
-
-    fn remember(&self, environment: &str, commit: &str) -> Result<()> {
-        let names = [self.tip_ref(environment), self.seen_ref(environment), self.home(environment)];
-        let moves = names.iter().fold(String::new(), |text, name| text + &format!("update {name} {commit}\n"));
-        let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves))?;
-        // It is recorded where it counts; the next fetch brings it here.
-        drop(said);
-        Ok(())
-    }
-
-    /// What became of a push that did not say that it went through: its words tell nothing, so the ref is asked.
-    fn read_back(&self, environment: &str, after: &Standing, tip: &Tip, said: &Said) -> Result<bool> {
-        let attempt = format!("write the ledger of {environment}");
-        if let Err(error) = self.sync() {
-            let push = self.remote_failure(&attempt, said).message;
-            let read = error.message;
-            return Err(Error::unreadable(format!("{push}; and whether it arrived cannot be told: {read}")));
-        }
-        let now = self.git.objects(&[self.tip_ref(environment)])?.remove(0).map(|object| object.id);
-        if now.as_ref().is_some_and(|now| *now == tip.commit || self.is_ancestor(&tip.commit, now) == Some(true)) {
-            self.remember(environment, now.as_deref().unwrap_or(&tip.commit))?;
-            return Ok(true);
-        }
-        let old = after.tip.as_ref().filter(|_| !after.unpublished).map(|tip| tip.commit.clone());
-        if now != old || said.stderr.contains("stale info") || String::from_utf8_lossy(&said.stdout).contains("(stale info)") {
-            return Ok(false);
-        }
-        Err(self.remote_failure(&attempt, said))
-    }
-
-    /// Why the remote did not take or give the ledger, in words that say what to do.
-    pub(super) fn remote_failure(&self, attempt: &str, said: &Said) -> Error {
-        let name = self.settings.remote.as_deref().unwrap_or_default();
-        let all = format!("{}\n{}", said.stderr, String::from_utf8_lossy(&said.stdout));
-        let words = all.to_lowercase();
-        let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-        let line = one_line(&said.stderr);
-        let home = self.home("…");
-        Error::unreadable(if said.late {
-            format!("{attempt}: {name} did not answer within a minute; nothing is known about it: try again")
-        } else if let Some(advice) = stale_lock(&all) {
-            format!("{attempt}: at {name} {advice}")
-        } else if has(&["hidden ref", "prohibited", "refusing to create", "funny refname", "deny updating"]) {
-            format!("{attempt}: {name} takes no refs named {home}; put `branch = true` under [ledger] in pipelines/orchestration.toml ({line})")
-        } else if has(&["no space left", "quota", "disk full"]) {
-            format!("{attempt}: the disk of {name} is full ({line})")
-        } else if has(&["hook declined", "protected branch"]) {
-            format!("{attempt}: a hook or rule of {name} refuses {home}; whoever runs it must allow that you create and update it ({line})")
-        } else if has(&["permission denied", "insufficient permission", "denied to", "403", "read-only", "unable to create temporary", "not allowed", "unpacker error"]) {
-            format!("{attempt}: you may not push to {name}; deploying needs the right to create and update {home} there ({line})")
-        } else if has(&["could not read username", "authentication failed", "terminal prompts disabled"]) {
-            format!("{attempt}: {name} wants to know who you are, and nothing may ask you now; configure a credential helper or ssh key ({line})")
-        } else {
-            format!("{attempt}: {name} cannot be reached: {line}")
-        })
+        unreachable!("the loop has no end")
     }
 }
 
 /// One commit of a fast-import stream. Files that it does not name stay as they were in the event before.
-fn commit(stream: &mut Vec<u8>, mark: &str, record: &Record, state: Option<&State>, parent: Option<&str>, draft: &Draft) {
+fn commit(
+    stream: &mut Vec<u8>,
+    mark: &str,
+    record: &Record,
+    state: Option<&State>,
+    parent: Option<&str>,
+    draft: &Draft,
+) {
     let time = humantime::parse_rfc3339(&record.at).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let seconds = time.map_or(0, |time| time.as_secs());
-    let (name, address) = record.by.split_once('<').map_or((record.by.as_str(), ""), |(name, rest)| (name.trim(), rest.trim_end_matches('>')));
+    let (name, address) = record
+        .by
+        .split_once('<')
+        .map_or((record.by.as_str(), ""), |(name, rest)| (name.trim(), rest.trim_end_matches('>')));
     let mut head = format!("commit refs/ciao/new\nmark {mark}\ncommitter {name} <{address}> {seconds} +0000\n");
     let message = match &record.reason {
         Some(reason) => format!("{}\n\n{reason}\n", subject(record)),
@@ -451,7 +388,10 @@ fn commit(stream: &mut Vec<u8>, mark: &str, record: &Record, state: Option<&Stat
     }
     stream.extend_from_slice(head.as_bytes());
     let json = |value: serde_json::Result<Vec<u8>>| value.expect("records have nothing that JSON cannot hold");
-    let mut files = vec![("record.json", json(serde_json::to_vec_pretty(record))), ("state.json", json(serde_json::to_vec(&state)))];
+    let mut files = vec![
+        ("record.json", json(serde_json::to_vec_pretty(record))),
+        ("state.json", json(serde_json::to_vec(&state))),
+    ];
     files.extend(draft.files.iter().cloned());
     for (path, bytes) in files {
         stream.extend_from_slice(format!("M 100644 inline {path}\ndata {}\n", bytes.len()).as_bytes());

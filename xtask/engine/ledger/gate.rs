@@ -76,7 +76,14 @@ pub struct Question<'a> {
 #[must_use]
 pub fn gate(question: &Question) -> Gate {
     if question.personal {
-        return Gate { open: true, reasons: Vec::new(), opened_by: Vec::new(), approved_by: Vec::new(), approvals: (0, 0), terms: Terms::default() };
+        return Gate {
+            open: true,
+            reasons: Vec::new(),
+            opened_by: Vec::new(),
+            approved_by: Vec::new(),
+            approvals: (0, 0),
+            terms: Terms::default(),
+        };
     }
     let former = question.own.and_then(|own| own.gate.as_ref());
     let terms = former.map_or_else(|| question.declared.clone(), |former| stronger(question.declared, former));
@@ -113,7 +120,10 @@ fn under(question: &Question, terms: &Terms) -> Gate {
     let mut opened_by = Vec::new();
     let gated = !terms.after.is_empty() || terms.approvals > 0 || !terms.branches.is_empty();
     if question.release.dirty && (gated || question.after_in_head) {
-        reasons.push(Reason { code: "dirty", text: "the working tree has changes that are not committed; commit or stash them".to_owned() });
+        reasons.push(Reason {
+            code: "dirty",
+            text: "the working tree has changes that are not committed; commit or stash them".to_owned(),
+        });
     }
     let mut proved = BTreeSet::new();
     let before = reasons.len();
@@ -135,11 +145,20 @@ fn under(question: &Question, terms: &Terms) -> Gate {
         let text = match question.branches.get(branch) {
             Some(Branch::On) => continue,
             Some(Branch::Unknown(why)) => format!("whether this commit is on {branch} cannot be told: {why}"),
-            Some(Branch::Off) | None => format!("this commit is not on {branch} of the ledger's remote; merge and push it there"),
+            Some(Branch::Off) | None => {
+                format!("this commit is not on {branch} of the ledger's remote; merge and push it there")
+            }
         };
         reasons.push(Reason { code: "not-on-branch", text });
     }
-    Gate { open: reasons.is_empty(), reasons, opened_by, approved_by, approvals: (approvals, terms.approvals), terms: terms.clone() }
+    Gate {
+        open: reasons.is_empty(),
+        reasons,
+        opened_by,
+        approved_by,
+        approvals: (approvals, terms.approvals),
+        terms: terms.clone(),
+    }
 }
 
 /// The proof that the release is good in another environment, or why there is none.
@@ -150,38 +169,72 @@ fn good<'a>(question: &Question<'a>, name: &str, terms: &Terms) -> Result<(&'a S
     let state = match question.others.get(name) {
         Some(Seen::Known(state)) => *state,
         Some(Seen::Rewritten) => {
-            return reason("rewritten", format!("the ledger of {name} was rewritten or deleted; look at it, then `cargo xtask unlock {name} --accept-ledger --reason …`"));
+            return reason(
+                "rewritten",
+                format!(
+                    "the ledger of {name} was rewritten or deleted; look at it, then `cargo xtask unlock {name} --accept-ledger --reason …`"
+                ),
+            );
         }
-        Some(Seen::Never) | None => return reason("not-deployed", format!("nothing was ever deployed to {name}; {again}")),
+        Some(Seen::Never) | None => {
+            return reason("not-deployed", format!("nothing was ever deployed to {name}; {again}"));
+        }
     };
     if let Some(newer) = &state.newer {
-        return reason("newer-ledger", format!("the ledger of {name} has {newer}, which this ciao is too old for; bring it up to date"));
+        return reason(
+            "newer-ledger",
+            format!("the ledger of {name} has {newer}, which this ciao is too old for; bring it up to date"),
+        );
     }
     let Some(proof) = state.proof(&question.release.id) else {
         return reason("not-deployed", format!("release {short} was not deployed to {name}; {again}"));
     };
     let why = match proof.outcome {
-        None => Some(("running", format!("its deployment to {name} has not ended; wait for it, or `cargo xtask resume {name}`"))),
-        Some(Ended::Failed | Ended::Interrupted) => Some(("failed", format!("its last deployment to {name} did not succeed; `cargo xtask resume {name}` or {again}"))),
-        Some(Ended::Succeeded) if proof.dirty => Some(("dirty", format!("it was deployed to {name} with uncommitted changes; {again} from a clean tree"))),
-        Some(Ended::Succeeded) if !proof.complete => Some(("partial", format!("its last deployment to {name} was partial (--only); {again}"))),
-        Some(Ended::Succeeded) if proof.forced => Some(("forced", format!("its last deployment to {name} was forced; {again} without --force"))),
-        Some(Ended::Succeeded) if !proof.skipped.is_empty() => Some(("skipped-steps", format!("{} skipped by hand in {name}; {again}", were(&proof.skipped)))),
-        Some(Ended::Succeeded) if !proof.verified => Some(("unverified", format!("the verify steps did not all pass in {name}; {again}"))),
+        None => Some((
+            "running",
+            format!("its deployment to {name} has not ended; wait for it, or `cargo xtask resume {name}`"),
+        )),
+        Some(Ended::Failed | Ended::Interrupted) => Some((
+            "failed",
+            format!("its last deployment to {name} did not succeed; `cargo xtask resume {name}` or {again}"),
+        )),
+        Some(Ended::Succeeded) if proof.dirty => {
+            Some(("dirty", format!("it was deployed to {name} with uncommitted changes; {again} from a clean tree")))
+        }
+        Some(Ended::Succeeded) if !proof.complete => {
+            Some(("partial", format!("its last deployment to {name} was partial (--only); {again}")))
+        }
+        Some(Ended::Succeeded) if proof.forced => {
+            Some(("forced", format!("its last deployment to {name} was forced; {again} without --force")))
+        }
+        Some(Ended::Succeeded) if !proof.skipped.is_empty() => {
+            Some(("skipped-steps", format!("{} skipped by hand in {name}; {again}", were(&proof.skipped))))
+        }
+        Some(Ended::Succeeded) if !proof.verified => {
+            Some(("unverified", format!("the verify steps did not all pass in {name}; {again}")))
+        }
         Some(Ended::Succeeded) => None,
     };
     if let Some((code, text)) = why {
         return reason(code, text);
     }
     if let Some(step) = state.owed.first() {
-        return reason("owed", format!("{name} still owes the work that {step} left (finally); {again}, or `cargo xtask settle {name} {step} --reason …`"));
+        return reason(
+            "owed",
+            format!(
+                "{name} still owes the work that {step} left (finally); {again}, or `cargo xtask settle {name} {step} --reason …`"
+            ),
+        );
     }
     let soak = Duration::from_secs(terms.soak_s);
     let since = proof.good_since.as_deref().and_then(|at| humantime::parse_rfc3339(at).ok());
     let passed = since.map_or(Duration::ZERO, |since| question.now.duration_since(since).unwrap_or_default());
     if passed < soak {
         let rest = humantime::format_duration(Duration::from_secs((soak - passed).as_secs().max(1)));
-        return reason("soaking", format!("it must have been good in {name} for {}; wait another {rest}", humantime::format_duration(soak)));
+        return reason(
+            "soaking",
+            format!("it must have been good in {name} for {}; wait another {rest}", humantime::format_duration(soak)),
+        );
     }
     Ok((state, proof))
 }
@@ -191,18 +244,34 @@ fn were(steps: &[String]) -> String {
 }
 
 fn never_run(question: &Question, terms: &Terms, proved: &BTreeSet<&String>) -> Option<Reason> {
-    let missing: Vec<&str> = question.steps.iter().filter(|step| !proved.contains(step) && !question.first_run.contains(*step)).map(String::as_str).collect();
+    let missing: Vec<&str> = question
+        .steps
+        .iter()
+        .filter(|step| !proved.contains(step) && !question.first_run.contains(*step))
+        .map(String::as_str)
+        .collect();
     let first = missing.first()?;
     let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
-    let text = format!("{first}{more} never ran in {}; let it run there, or accept `first-run-in` for it in environment.toml", terms.after.join(" or "));
+    let text = format!(
+        "{first}{more} never ran in {}; let it run there, or accept `first-run-in` for it in environment.toml",
+        terms.after.join(" or ")
+    );
     Some(Reason { code: "never-run", text })
 }
 
-fn approvals(question: &Question, terms: &Terms, opened_by: &mut Vec<String>, reasons: &mut Vec<Reason>) -> (u32, Vec<String>) {
+fn approvals(
+    question: &Question,
+    terms: &Terms,
+    opened_by: &mut Vec<String>,
+    reasons: &mut Vec<Reason>,
+) -> (u32, Vec<String>) {
     let mut people: BTreeMap<String, &str> = BTreeMap::new();
     let given = question.own.into_iter().flat_map(|own| &own.approvals);
     for approval in given.filter(|approval| approval.release == question.release.id && approval.plan == question.plan) {
-        if person(&approval.by) != person(question.by) && people.insert(person(&approval.by), &approval.by).is_none() && terms.approvals > 0 {
+        if person(&approval.by) != person(question.by)
+            && people.insert(person(&approval.by), &approval.by).is_none()
+            && terms.approvals > 0
+        {
             opened_by.push(approval.event.clone());
         }
     }

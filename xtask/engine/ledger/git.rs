@@ -178,7 +178,10 @@ impl Git {
         let common = self.common.display();
         Error::unreadable(if words.contains("no space left") || words.contains("quota exceeded") {
             format!("{attempt}: the disk of {common} is full; nothing was changed: make room and try again")
-        } else if words.contains("read-only file system") || words.contains("permission denied") || words.contains("insufficient permission") {
+        } else if words.contains("read-only file system")
+            || words.contains("permission denied")
+            || words.contains("insufficient permission")
+        {
             format!("{attempt}: {common} cannot be written; a deployment keeps its ledger and journal there")
         } else {
             format!("{attempt}: git says: {}", one_line(&said.stderr))
@@ -188,7 +191,12 @@ impl Git {
     /// A value of the user's configuration; keys in lower case. It is read once.
     pub fn setting(&self, key: &str) -> Option<&str> {
         let all = self.config.get_or_init(|| {
-            let ask = ["config", "-z", "--get-regexp", r"^(user\.(name|email)|core\.sshcommand|gc\.pruneexpire|remote\..*\.(push)?url)$"];
+            let ask = [
+                "config",
+                "-z",
+                "--get-regexp",
+                r"^(user\.(name|email)|core\.sshcommand|gc\.pruneexpire|remote\..*\.(push)?url)$",
+            ];
             let text = self.call(&Call::new(&ask)).map(|said| said.stdout).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));
@@ -239,7 +247,9 @@ pub struct Object {
 /// The first line that says something, without git's own prefixes.
 pub fn one_line(words: &str) -> String {
     let lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
-    let said = lines.clone().find(|line| line.starts_with("fatal:") || line.starts_with("error:") || line.starts_with("remote: "));
+    let said = lines
+        .clone()
+        .find(|line| line.starts_with("fatal:") || line.starts_with("error:") || line.starts_with("remote: "));
     let line = said.or_else(|| lines.clone().next()).unwrap_or("nothing");
     line.trim_start_matches("fatal:").trim_start_matches("error:").trim().to_owned()
 }
@@ -251,7 +261,9 @@ pub fn stale_lock(words: &str) -> Option<String> {
         return None;
     }
     let age = std::fs::metadata(path).and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
-    let age = age.map_or_else(String::new, |age| format!(" (made {} ago)", humantime::format_duration(Duration::from_secs(age.as_secs()))));
+    let age = age.map_or_else(String::new, |age| {
+        format!(" (made {} ago)", humantime::format_duration(Duration::from_secs(age.as_secs())))
+    });
     Some(format!("git's lock file {path} exists{age}; if no git is running there, a killed one left it: rm {path}"))
 }
 
@@ -271,12 +283,15 @@ fn run(folder: &Path, call: &Call, env: &[(&'static str, OsString)], limit: Dura
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| {
         Error::unreadable(match error.kind() {
-            std::io::ErrorKind::NotFound if folder.is_dir() => "run git: it is not installed, or not in PATH; the ledger is kept in git".to_owned(),
+            std::io::ErrorKind::NotFound if folder.is_dir() => {
+                "run git: it is not installed, or not in PATH; the ledger is kept in git".to_owned()
+            }
             std::io::ErrorKind::NotFound => format!("run git in {}: there is no such folder", folder.display()),
             _ => format!("run git: {error}"),
         })
     })?;
-    collect(child, call.stdin.clone(), limit).map_err(|error| Error::unreadable(format!("run git {}: {error}", call.args[0])))
+    collect(child, call.stdin.clone(), limit)
+        .map_err(|error| Error::unreadable(format!("run git {}: {error}", call.args[0])))
 }
 
 fn environment(mut command: Cmd<'_>) -> Cmd<'_> {

@@ -36,10 +36,18 @@ pub struct Header {
 pub enum Line {
     Header(Header),
     /// What is known from before a resumption.
-    Carried { steps: Vec<StepRecord>, owed: Vec<String> },
-    Event { event: Event },
+    Carried {
+        steps: Vec<StepRecord>,
+        owed: Vec<String>,
+    },
+    Event {
+        event: Event,
+    },
     /// The deployment is over, and this is to be recorded. `steps` in the plan's order.
-    Ended { record: Box<Record>, steps: Vec<StepRecord> },
+    Ended {
+        record: Box<Record>,
+        steps: Vec<StepRecord>,
+    },
 }
 
 /// What the lines add up to.
@@ -76,7 +84,10 @@ impl Progress {
                 }
                 self.running.insert(step.clone());
                 self.last = Some(step.clone());
-                self.steps.insert(step.clone(), StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None });
+                self.steps.insert(
+                    step.clone(),
+                    StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None },
+                );
             }
             Event::Ended { step, outcome, attempts, seconds, exit, message: _ } => {
                 self.running.remove(&step);
@@ -144,7 +155,10 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
     let (sum, body) = (&line[..8], &line[9..]);
     let short = || {
         let mut fields = body.splitn(3, |&byte| byte == b' ');
-        let length = fields.next().and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<usize>().ok());
+        let length = fields
+            .next()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse::<usize>().ok());
         match (length, fields.next(), fields.next()) {
             (Some(length), Some(_), Some(json)) => json.len() < length,
             (_, _, None) => true,
@@ -159,7 +173,9 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
     let (length, place, json) = (fields.next(), fields.next(), fields.next());
     let agrees = |field: Option<&[u8]>, value: u64| field == Some(value.to_string().as_bytes());
     match json {
-        Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false),
+        Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => {
+            serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false)
+        }
         _ => Err(false),
     }
 }
@@ -238,7 +254,16 @@ impl Journal {
         let path = folder.join("journal.new");
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
         let progress = Progress::default();
-        let mut journal = Journal { file, folder: folder.to_owned(), number: 0, sum: 0, length: 0, broken: false, progress, _lock: lock };
+        let mut journal = Journal {
+            file,
+            folder: folder.to_owned(),
+            number: 0,
+            sum: 0,
+            length: 0,
+            broken: false,
+            progress,
+            _lock: lock,
+        };
         journal.write(Line::Header(header))?;
         Ok(journal)
     }
@@ -265,7 +290,10 @@ impl Journal {
             self.broken = true;
             // What was written of the line goes, if it can: the next reader then need not tell it from damage.
             drop(self.file.set_len(self.length).and_then(|()| self.file.sync_data()));
-            return Err(io::Error::new(error.kind(), format!("write the journal {}: {error}", self.folder.join("journal").display())));
+            return Err(io::Error::new(
+                error.kind(),
+                format!("write the journal {}: {error}", self.folder.join("journal").display()),
+            ));
         }
         self.sum = sum;
         self.number += 1;
@@ -278,5 +306,81 @@ impl Journal {
 impl Journalist for Journal {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         self.write(Line::Event { event: event.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Vec<Line> {
+        let started = |step: &str| Line::Event { event: Event::Started { step: step.to_owned(), attempt: 1, owes: true } };
+        let ended = |step: &str| {
+            let (step, outcome, message) = (step.to_owned(), Outcome::Failed, Some("x\n\u{0}\u{ff} \"1 2 {}\"".to_owned()));
+            Line::Event { event: Event::Ended { step, outcome, attempts: 3, seconds: 1.25, exit: Some(7), message } }
+        };
+        let finally = Line::Event { event: Event::FinallyStarted { step: "web/a".to_owned() } };
+        vec![Line::Carried { steps: Vec::new(), owed: vec!["a".to_owned()] }, started("web/a"), ended("web/a"), started("b"), finally]
+    }
+
+    /// The journal as bytes, and where each of its lines ends.
+    fn written() -> (Vec<u8>, Vec<usize>) {
+        let (mut text, mut ends, mut sum) = (Vec::new(), vec![0], 0);
+        for (index, line) in lines().iter().enumerate() {
+            let (next, bytes) = frame(line, sum, index as u64 + 1).unwrap();
+            sum = next;
+            text.extend(bytes);
+            ends.push(text.len());
+        }
+        (text, ends)
+    }
+
+    #[test]
+    fn fault_23_cut_at_every_byte_it_keeps_the_whole_lines() {
+        let (text, ends) = written();
+        for cut in 0..=text.len() {
+            let (read, tail) = parse(&text[..cut]);
+            // Without its newline a line is whole already: checksum and length say so.
+            let whole = ends.iter().filter(|end| **end > 0 && **end <= cut + 1).count();
+            assert_eq!(read, lines()[..whole], "cut at {cut}");
+            let torn = !ends.contains(&cut) && !ends.contains(&(cut + 1));
+            assert_eq!(tail, if torn { Tail::Torn } else { Tail::Whole }, "cut at {cut}");
+            let mut padded = text[..cut].to_vec();
+            padded.resize(cut + 4096, 0);
+            assert_eq!(parse(&padded).0, read, "cut at {cut} and filled with zeros");
+        }
+    }
+
+    #[test]
+    fn fault_24_flipped_at_every_bit_it_is_never_misread() {
+        let (text, ends) = written();
+        for place in 0..text.len() {
+            for change in (0..8).map(|bit| 1 << bit).chain([0xff, text[place] ^ b'\n', text[place]]) {
+                let mut text = text.clone();
+                text[place] ^= change;
+                let (read, tail) = parse(&text);
+                let before = ends.iter().filter(|end| **end > 0 && **end <= place).count();
+                assert!(lines().starts_with(&read) && read.len() >= before, "byte {place} changed by {change:#x}: {read:?}");
+                // All of it may be there only if nothing but the last newline is gone.
+                assert!(read.len() == before || change == 0 || place + 1 == text.len(), "byte {place} changed by {change:#x}");
+                let damaged = matches!(tail, Tail::Damaged(line) if line == before as u64 + 1);
+                assert!(damaged || read.len() == lines().len(), "byte {place} changed by {change:#x}: {tail:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_are_left_out_doubled_or_moved_are_damage() {
+        let (text, ends) = written();
+        let part = |index: usize| &text[ends[index]..ends[index + 1]];
+        for order in [vec![0, 2], vec![0, 0], vec![0, 2, 1], vec![1], vec![0, 1, 3]] {
+            let text: Vec<u8> = order.iter().flat_map(|index| part(*index).to_vec()).collect();
+            assert!(matches!(parse(&text).1, Tail::Damaged(_)), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_crc_32() {
+        assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
 //! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
-//! and compare-and-swap), [`journal`] (what is written while steps run), `operations` (start, finish, resume, unlock,
-//! settle, approve). `git` alone calls git; `git`, `journal` and `place` alone touch files.
+//! and compare-and-swap), [`journal`] (what is written while steps run), `operations` (start, finish), `resume`
+//! (what a former command left), `settle` (unlock, settle, approve). `git` alone calls git; `git`, `journal` and `place` alone touch files.
 //! It does not know about pipelines, plans or processes: those who call it give it names, digests and step ids.
 
 mod chain;
@@ -11,11 +11,14 @@ mod doctor;
 pub mod gate;
 pub mod git;
 pub mod journal;
+mod opening;
 mod operations;
 mod place;
 pub mod record;
 mod release;
+mod remote;
 mod resume;
+mod settle;
 mod sha1;
 pub mod state;
 pub mod status;
@@ -29,9 +32,10 @@ use std::time::SystemTime;
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};
 pub use git::Git;
-pub use operations::{Approval, Ending, Force, Holding, Request, Unlock};
+pub use operations::{Ending, Force, Holding, Request};
 pub use release::Release;
 pub use resume::Unfinished;
+pub use settle::{Approval, Unlock};
 pub use watch::Watch;
 
 /// Which exit code an error means (DESIGN.md, section 8).

@@ -1,14 +1,14 @@
-//! What commands do to the ledger: start and finish a deployment, unlock, settle, approve.
+//! Starting and finishing a deployment.
 //!
 //! Each is a decision about the state of an environment, then a swap; who loses the swap decides again. It knows step
 //! ids and digests, and nothing of how steps run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::chain::{Draft, Ledger, Standing, Standings, Swap};
-use super::gate::{Branch, Gate, Question, Seen, gate};
-use super::journal::{Header, Journal, Line, Tail, discard};
+use super::chain::{Draft, Ledger, Standing, Swap};
+use super::gate::Gate;
+use super::journal::{Header, Journal, Line, discard};
 use super::place::{Life, folder, life, lock};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
@@ -73,25 +73,8 @@ pub struct Holding {
     first_run: BTreeSet<String>,
 }
 
-/// What somebody approves.
-#[derive(Debug, Clone)]
-pub struct Approval {
-    pub environment: String,
-    pub release: Release,
-    /// The digest of the plan for that environment.
-    pub plan: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct Unlock {
-    pub environment: String,
-    pub reason: String,
-    /// The ledger was rewritten or deleted, and is to be used as it is now.
-    pub accept_ledger: bool,
-}
-
 /// How often a swap that others win is tried again.
-const SWAPS: usize = 50;
+pub(super) const SWAPS: usize = 50;
 
 impl Ledger {
     /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Install signal handlers before.
@@ -107,7 +90,7 @@ impl Ledger {
         let mut standings = self.remembered(request, &mut synced)?;
         let mut record = self.record(&request.environment, Kind::Started);
         let Some(flock) = flock else {
-            return Err(self.held(&attempt, &standings[&request.environment]));
+            return Err(self.held(&attempt, &standings[&request.environment], false));
         };
         let mut journal = None;
         let mut flock = Some(flock);
@@ -131,7 +114,11 @@ impl Ledger {
                 let taken = flock.take().unwrap_or_else(|| unreachable!("the lock goes into the journal once"));
                 journal = Some(self.begin(&record, request, taken, Vec::new(), owed)?);
             }
-            let draft = Draft { record: record.clone(), files: plan_files(request), second_parent: Some(request.release.commit.clone()) };
+            let draft = Draft {
+                record: record.clone(),
+                files: plan_files(request),
+                second_parent: Some(request.release.commit.clone()),
+            };
             let leases = self.leases(&standings, &answer.terms, request);
             match self.append(&request.environment, &standing, &draft, &leases)? {
                 Swap::Done(tip) => {
@@ -149,12 +136,21 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::start`].
-    pub fn start_waiting(&self, request: &Request, wait: Duration, mut waiting: impl FnMut(&Error) -> bool) -> Result<Holding> {
+    pub fn start_waiting(
+        &self,
+        request: &Request,
+        wait: Duration,
+        mut waiting: impl FnMut(&Error) -> bool,
+    ) -> Result<Holding> {
         let begun = Instant::now();
         loop {
             match self.start(request) {
                 Err(error) if error.failure == Failure::Held && begun.elapsed() < wait && waiting(&error) => {
-                    let pause = if self.settings.remote.is_some() { Duration::from_secs(5) } else { Duration::from_millis(300) };
+                    let pause = if self.settings.remote.is_some() {
+                        Duration::from_secs(5)
+                    } else {
+                        Duration::from_millis(300)
+                    };
                     std::thread::sleep(pause.min(wait.saturating_sub(begun.elapsed())));
                 }
                 other => return other,
@@ -162,111 +158,11 @@ impl Ledger {
         }
     }
 
-    /// Whether a release may be deployed now, as far as this clone knows ([`Ledger::sync`] first to be sure).
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
-    pub fn gate(&self, request: &Request) -> Result<Gate> {
-        let standings = self.standings_of(request)?;
-        Ok(self.ask(request, &standings))
-    }
-
-    fn remembered(&self, request: &Request, synced: &mut bool) -> Result<Standings> {
-        let standings = self.standings_of(request)?;
-        if self.settings.remote.is_none() || standings[&request.environment].tip.as_ref().is_some_and(|_| !standings[&request.environment].unpublished) {
-            return Ok(standings);
-        }
-        *synced = true;
-        self.sync()?;
-        self.standings_of(request)
-    }
-
-    fn standings_of(&self, request: &Request) -> Result<Standings> {
-        let mut names: BTreeSet<&str> = request.terms.after.iter().map(String::as_str).collect();
-        names.insert(&request.environment);
-        let mut standings = self.standings(&names.iter().copied().collect::<Vec<_>>())?;
-        // What a former gate asked for beyond the declared one.
-        let former = standings[&request.environment].state().and_then(|state| state.gate.as_ref()).map(|terms| terms.after.clone()).unwrap_or_default();
-        let more: Vec<&str> = former.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
-        if !more.is_empty() {
-            standings.extend(self.standings(&more)?);
-        }
-        for (name, standing) in &mut standings {
-            if let (true, Some(tip)) = (*name != request.environment, &mut standing.tip)
-                && tip.state.proof(&request.release.id).is_none()
-                && tip.state.forgotten > 0
-            {
-                tip.state = self.recomputed(&tip.commit, usize::MAX)?;
-            }
-        }
-        Ok(standings)
-    }
-
-    fn ask(&self, request: &Request, standings: &Standings) -> Gate {
-        let others: BTreeMap<String, Seen> = standings
-            .iter()
-            .map(|(name, standing)| {
-                let seen = if standing.rewritten.is_some() { Seen::Rewritten } else { standing.state().map_or(Seen::Never, Seen::Known) };
-                (name.clone(), seen)
-            })
-            .collect();
-        let own = standings[&request.environment].state();
-        let former = own.and_then(|own| own.gate.as_ref()).map(|terms| terms.branches.clone()).unwrap_or_default();
-        let asked = request.terms.branches.iter().chain(&former);
-        let branches = asked.map(|name| (name.clone(), self.on_branch(&request.release.commit, name))).collect();
-        gate(&Question {
-            environment: &request.environment,
-            personal: request.personal,
-            declared: &request.terms,
-            after_in_head: request.after_in_head,
-            own,
-            others: &others,
-            release: &request.release,
-            plan: &request.plan,
-            steps: &request.steps,
-            first_run: &request.first_run,
-            by: &self.caller.by,
-            branches: &branches,
-            now: (self.source.now)(),
-        })
-    }
-
-    fn on_branch(&self, commit: &str, branch: &str) -> Branch {
-        let Some(name) = self.branch_ref(branch) else {
-            // Without a remote, "pushed to it" means nothing: the branch of this clone is what there is.
-            return match self.is_ancestor(commit, &format!("refs/heads/{branch}")) {
-                Some(true) => Branch::On,
-                Some(false) => Branch::Off,
-                None => Branch::Unknown(format!("there is no branch {branch}")),
-            };
-        };
-        match self.is_ancestor(commit, &name) {
-            Some(true) => Branch::On,
-            Some(false) if self.git.common.join("shallow").exists() => Branch::Unknown("this clone is shallow: git fetch --unshallow".to_owned()),
-            Some(false) => Branch::Off,
-            None => Branch::Unknown(format!("the remote has no branch {branch}, or it was not fetched")),
-        }
-    }
-
-    fn may_start(&self, attempt: &str, request: &Request, standings: &Standings) -> Result<Gate> {
-        let standing = &standings[&request.environment];
-        self.usable(attempt, &request.environment, standing)?;
-        if standing.state().and_then(State::running).is_some() {
-            return Err(self.held(attempt, standing));
-        }
-        let answer = self.ask(request, standings);
-        if !answer.open && request.force.is_none() {
-            let reasons: Vec<String> = answer.reasons.iter().map(|reason| format!("\n  {}: {}", reason.code, reason.text)).collect();
-            let message = format!("{attempt}: its gate is closed for release {}{}", request.release.display, reasons.concat());
-            return Err(Error::new(Failure::Refused, message));
-        }
-        Ok(answer)
-    }
-
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let now = rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
+        let now =
+            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
         Err(Error::unreadable(format!(
             "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
              (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
@@ -277,15 +173,28 @@ impl Ledger {
     }
 
     /// Why nobody else may deploy now: who, what, since when, where, at which step.
-    pub(super) fn held(&self, attempt: &str, standing: &Standing) -> Error {
+    /// `locked`: this process has the clone's lock of the environment, so no other one can be the holder.
+    pub(super) fn held(&self, attempt: &str, standing: &Standing, locked: bool) -> Error {
         let Some(holder) = standing.state().and_then(State::running) else {
-            return Error::new(Failure::Held, format!("{attempt}: another command of this clone is about to deploy it; try again, or wait for it with --wait 10m"));
+            return Error::new(
+                Failure::Held,
+                format!(
+                    "{attempt}: another command of this clone is about to deploy it; try again, or wait for it with --wait 10m"
+                ),
+            );
         };
-        let environment = &standing.tip.as_ref().unwrap_or_else(|| unreachable!("a holder is in a state")).state.environment;
-        let who = format!("{} deploys release {} since {} on {}", holder.by, holder.release.display, holder.since, holder.host);
-        let message = match self.life(environment, holder) {
+        let environment =
+            &standing.tip.as_ref().unwrap_or_else(|| unreachable!("a holder is in a state")).state.environment;
+        let who = format!(
+            "{} deploys release {} since {} on {}",
+            holder.by, holder.release.display, holder.since, holder.host
+        );
+        let message = match self.life(environment, holder, locked) {
             Life::Dead => {
-                let at = self.last_step(environment, &holder.event).map(|step| format!(" at step {step}")).unwrap_or_default();
+                let at = self
+                    .last_step(environment, &holder.event)
+                    .map(|step| format!(" at step {step}"))
+                    .unwrap_or_default();
                 format!(
                     "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
                      cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
@@ -293,12 +202,18 @@ impl Ledger {
                 )
             }
             Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
-            Life::Elsewhere => format!("{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"),
+            Life::Elsewhere => format!(
+                "{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"
+            ),
         };
         Error::new(Failure::Held, message)
     }
 
-    pub(super) fn life(&self, environment: &str, holder: &Deployment) -> Life {
+    pub(super) fn life(&self, environment: &str, holder: &Deployment, locked: bool) -> Life {
+        let here = &self.caller.place;
+        if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
+            return Life::Dead;
+        }
         life(&self.caller.place, &holder.place, &folder(&self.git, environment))
     }
 
@@ -321,15 +236,14 @@ impl Ledger {
         record.seq = standing.state().map_or(1, |state| state.seq + 1);
     }
 
-    fn leases(&self, standings: &Standings, terms: &Terms, request: &Request) -> Vec<(String, String)> {
-        if self.settings.remote.is_none() || request.force.is_some() {
-            return Vec::new();
-        }
-        let tips = terms.after.iter().filter_map(|name| Some((name, standings.get(name)?.tip.as_ref()?)));
-        tips.map(|(name, tip)| (self.home(name), tip.commit.clone())).collect()
-    }
-
-    pub(super) fn begin(&self, record: &Record, request: &Request, flock: std::fs::File, steps: Vec<StepRecord>, owed: Vec<String>) -> Result<Journal> {
+    pub(super) fn begin(
+        &self,
+        record: &Record,
+        request: &Request,
+        flock: std::fs::File,
+        steps: Vec<StepRecord>,
+        owed: Vec<String>,
+    ) -> Result<Journal> {
         let header = Header {
             format: FORMAT,
             version: record.version.clone(),
@@ -349,7 +263,13 @@ impl Ledger {
         begun.map_err(|error| self.unwritable(&format!("deploy {}", request.environment), &error))
     }
 
-    pub(super) fn holding(&self, request: &Request, record: Record, journal: Journal, standing: Standing) -> Result<Holding> {
+    pub(super) fn holding(
+        &self,
+        request: &Request,
+        record: Record,
+        journal: Journal,
+        standing: Standing,
+    ) -> Result<Holding> {
         journal.accept().map_err(|error| self.unwritable(&format!("deploy {}", request.environment), &error))?;
         let fence = standing.state().map_or(0, |state| state.seq);
         Ok(Holding {
@@ -368,7 +288,10 @@ impl Ledger {
 
     fn unwritable(&self, attempt: &str, error: &std::io::Error) -> Error {
         let place = self.git.common.join("ciao");
-        Error::unreadable(format!("{attempt}: the journal in {} cannot be written: {error}; make room, or make it writable", place.display()))
+        Error::unreadable(format!(
+            "{attempt}: the journal in {} cannot be written: {error}; make room, or make it writable",
+            place.display()
+        ))
     }
 
     /// Records how a deployment ended, and gives the lock back.
@@ -403,7 +326,10 @@ impl Ledger {
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
         } else if let Err(error) = written {
-            let both = format!("{}; nor could the journal be written: {error}", result.expect_err("it was matched as an error"));
+            let both = format!(
+                "{}; nor could the journal be written: {error}",
+                result.expect_err("it was matched as an error")
+            );
             return Err(Error::new(Failure::Unrecorded, both));
         }
         result
@@ -413,16 +339,27 @@ impl Ledger {
     pub(super) fn record_end(&self, record: &Record, steps: &[StepRecord], mut standing: Standing) -> Result<Record> {
         let environment = &record.environment;
         let attempt = format!("record the end of the deployment of {environment}");
-        let unrecorded = |why: &str| Error::new(Failure::Unrecorded, format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"));
+        let unrecorded = |why: &str| {
+            Error::new(
+                Failure::Unrecorded,
+                format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"),
+            )
+        };
         let mut failed = 0;
         for _ in 0..SWAPS {
             self.usable(&attempt, environment, &standing).map_err(|error| unrecorded(&error.message))?;
-            let holds = standing.state().and_then(State::running).is_some_and(|holder| Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref());
+            let holds = standing.state().and_then(State::running).is_some_and(|holder| {
+                Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref()
+            });
             if !holds {
                 return Err(unrecorded("its lock was taken away meanwhile"));
             }
             let files = vec![("steps.json", steps_json(steps))];
-            let draft = Draft { record: record.clone(), files, second_parent: record.release.as_ref().map(|release| release.commit.clone()) };
+            let draft = Draft {
+                record: record.clone(),
+                files,
+                second_parent: record.release.as_ref().map(|release| release.commit.clone()),
+            };
             match self.append(environment, &standing, &draft, &[]) {
                 Ok(Swap::Done(tip)) => return Ok(Record { seq: tip.state.seq, ..record.clone() }),
                 Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
@@ -434,120 +371,6 @@ impl Ledger {
             }
         }
         Err(unrecorded("others write its ledger all the time"))
-    }
-
-    /// Frees an environment whose holder is dead, or accepts a ledger that was rewritten. [`Ledger::sync`] first, and show
-    /// whose deployment it ends.
-    ///
-    /// # Errors
-    /// Usage: there is nothing to unlock.
-    pub fn unlock(&self, unlock: &Unlock) -> Result<Record> {
-        let attempt = format!("unlock {}", unlock.environment);
-        let place = folder(&self.git, &unlock.environment);
-        let mut record = self.record(&unlock.environment, Kind::Unlocked);
-        record.reason = Some(unlock.reason.clone());
-        self.appending(&unlock.environment, |standing| {
-            let mut draft = Draft { record: record.clone(), files: Vec::new(), second_parent: None };
-            match &standing.rewritten {
-                Some(_) if !unlock.accept_ledger => self.usable(&attempt, &unlock.environment, standing)?,
-                Some(rewritten) => {
-                    draft.record.accepted_over = Some(rewritten.seen.clone());
-                    draft.second_parent = self.git.objects(std::slice::from_ref(&rewritten.seen))?.remove(0).map(|object| object.id);
-                }
-                None => {}
-            }
-            let holder = standing.state().and_then(State::running);
-            if let Some(holder) = holder {
-                self.give_up(&mut draft, holder)?;
-            } else if standing.rewritten.is_none() {
-                return Err(Error::new(Failure::Usage, format!("{attempt}: nobody holds it, and its ledger is as this clone knows it")));
-            }
-            draft.record.late = self.late(&unlock.environment, standing, false)?;
-            Ok(draft)
-        })
-        .inspect(|_| {
-            // A holder that lives keeps its journal: what became of it will be told as late.
-            if let Ok(Some(_lock)) = lock(&place) {
-                drop(discard(&place));
-            }
-        })
-    }
-
-    /// What is known here of the deployment that is given up.
-    fn give_up(&self, draft: &mut Draft, holder: &Deployment) -> Result<()> {
-        let record = &mut draft.record;
-        record.deployment = Some(holder.id.clone());
-        record.fence = Some(holder.fence);
-        record.release = Some(holder.release.clone());
-        record.plan = Some(holder.plan.clone());
-        record.outcome = Some(Ended::Interrupted);
-        record.owed.clone_from(&holder.may_owe);
-        if let Some(found) = self.found(&record.environment, &holder.event)?.filter(|found| !matches!(found.tail, Tail::Damaged(_))) {
-            let steps: Vec<StepRecord> = found.progress.steps.values().cloned().collect();
-            record.steps = Counts::of(&steps);
-            record.step = found.progress.running.first().cloned().or(found.progress.last);
-            record.owed = found.progress.owed.into_iter().collect();
-            draft.files = vec![("steps.json", steps_json(&steps))];
-        }
-        Ok(())
-    }
-
-    /// Gives up work that is owed (`finally`).
-    ///
-    /// # Errors
-    /// Usage: that step owes nothing. Held: a deployment runs, and may do it.
-    pub fn settle(&self, environment: &str, step: &str, reason: &str) -> Result<Record> {
-        let attempt = format!("settle {step} of {environment}");
-        let mut record = self.record(environment, Kind::Settled);
-        (record.step, record.reason) = (Some(step.to_owned()), Some(reason.to_owned()));
-        self.appending(environment, |standing| {
-            self.usable(&attempt, environment, standing)?;
-            if standing.state().and_then(State::running).is_some() {
-                return Err(self.held(&attempt, standing));
-            }
-            let owed = standing.state().map(|state| state.owed.clone()).unwrap_or_default();
-            if !owed.iter().any(|other| other == step) {
-                let have = if owed.is_empty() { "nothing is owed there".to_owned() } else { format!("owed is {}", owed.join(", ")) };
-                return Err(Error::new(Failure::Usage, format!("{attempt}: {have}")));
-            }
-            Ok(Draft { record: record.clone(), files: Vec::new(), second_parent: None })
-        })
-    }
-
-    /// Approves a release with one plan for an environment.
-    ///
-    /// # Errors
-    /// Refused: a dirty tree. Usage: approved already by the same person.
-    pub fn approve(&self, approval: &Approval) -> Result<Record> {
-        let Approval { environment, release, plan } = approval;
-        let attempt = format!("approve {} for {environment}", release.display);
-        if release.dirty {
-            return Err(Error::new(Failure::Refused, format!("{attempt}: the working tree has changes that are not committed; name a commit")));
-        }
-        let mut record = self.record(environment, Kind::Approved);
-        (record.release, record.plan) = (Some(release.clone()), Some(plan.clone()));
-        self.appending(environment, |standing| {
-            self.usable(&attempt, environment, standing)?;
-            let given = standing.state().map(|state| state.approvals.as_slice()).unwrap_or_default();
-            if given.iter().any(|given| given.by == record.by && given.release == release.id && given.plan == *plan) {
-                return Err(Error::new(Failure::Usage, format!("{attempt}: {} has approved it already", record.by)));
-            }
-            Ok(Draft { record: record.clone(), files: Vec::new(), second_parent: Some(release.commit.clone()) })
-        })
-    }
-
-    /// Decides and appends, until nobody else was first.
-    pub(super) fn appending(&self, environment: &str, decide: impl Fn(&Standing) -> Result<Draft>) -> Result<Record> {
-        self.sync()?;
-        self.publish(&[environment])?;
-        for _ in 0..SWAPS {
-            let standing = self.standing(environment)?;
-            let draft = decide(&standing)?;
-            if let Swap::Done(tip) = self.append(environment, &standing, &draft, &[])? {
-                return Ok(Record { seq: tip.state.seq, ..draft.record });
-            }
-        }
-        Err(Error::new(Failure::Held, format!("write the ledger of {environment}: others write it all the time; try again")))
     }
 }
 

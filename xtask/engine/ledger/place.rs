@@ -36,9 +36,15 @@ impl Caller {
     #[must_use]
     pub fn here(git: &Git) -> Caller {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let own = |name: &str, key: &str| variable(name).or_else(|| git.setting(key).map(str::to_owned)).map(|text| plain(&text));
+        let own = |name: &str, key: &str| {
+            variable(name).or_else(|| git.setting(key).map(str::to_owned)).map(|text| plain(&text))
+        };
         let (name, address) = (own("GIT_COMMITTER_NAME", "user.name"), own("GIT_COMMITTER_EMAIL", "user.email"));
-        let user = || variable("USER").or_else(|| variable("LOGNAME")).map_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()), |name| plain(&name));
+        let user = || {
+            variable("USER")
+                .or_else(|| variable("LOGNAME"))
+                .map_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()), |name| plain(&name))
+        };
         let by = match (name, address) {
             (Some(name), Some(address)) => format!("{name} <{address}>"),
             (Some(one), None) | (None, Some(one)) => one,
@@ -101,7 +107,9 @@ pub fn lock(folder: &Path) -> io::Result<Option<File>> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => std::thread::sleep(Duration::from_millis(2)),
+            Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
+                std::thread::sleep(Duration::from_millis(2))
+            }
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         }

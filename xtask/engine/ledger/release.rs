@@ -27,7 +27,8 @@ impl Release {
     /// If there is no such commit.
     pub fn of(git: &Git, commit: &str) -> Result<Release> {
         let mut path = String::new();
-        let parts: Vec<&str> = git.prefix.split('/').filter(|part| !part.is_empty()).chain(["pipelines", "environments"]).collect();
+        let parts: Vec<&str> =
+            git.prefix.split('/').filter(|part| !part.is_empty()).chain(["pipelines", "environments"]).collect();
         let mut names = vec![format!("{commit}^{{commit}}"), format!("{commit}^{{tree}}")];
         for part in &parts {
             path = if path.is_empty() { (*part).to_owned() } else { format!("{path}/{part}") };
@@ -41,7 +42,8 @@ impl Release {
                 format!("name the release: there is no commit {commit} here: git fetch")
             }));
         };
-        let below: Vec<Option<Vec<u8>>> = objects.map(|object| object.filter(|object| object.kind == "tree").map(|object| object.content)).collect();
+        let below: Vec<Option<Vec<u8>>> =
+            objects.map(|object| object.filter(|object| object.kind == "tree").map(|object| object.content)).collect();
         let id = if below.iter().all(Option::is_some) {
             let below: Vec<Vec<u8>> = below.into_iter().flatten().collect();
             let width = head.id.len() / 2;
@@ -61,7 +63,17 @@ impl Release {
     pub fn here(git: &Git) -> Result<Release> {
         let mut release = Release::of(git, "HEAD")?;
         let personal = format!(":(exclude,top){}pipelines/environments/personal", slashed(&git.prefix));
-        let ask = ["status", "--porcelain=v2", "-z", "--untracked-files=normal", "--ignore-submodules=none", "--no-renames", "--", ":/", &personal];
+        let ask = [
+            "status",
+            "--porcelain=v2",
+            "-z",
+            "--untracked-files=normal",
+            "--ignore-submodules=none",
+            "--no-renames",
+            "--",
+            ":/",
+            &personal,
+        ];
         let changed = git.call(&Call::new(&ask))?;
         if !changed.ok {
             return Err(git.local_failure("see what changed since the commit", &changed));
@@ -85,7 +97,8 @@ fn content(git: &Git) -> Result<String> {
     let folder = shell.create_temp_dir().map_err(|error| Error::unreadable(error.to_string()))?;
     let (index, objects) = (folder.path().join("index"), folder.path().join("objects"));
     // With the real index to start from, git reads only the files that changed.
-    let own = git.read("find the index", &Call::new(&["rev-parse", "--path-format=absolute", "--git-path", "index"]))?;
+    let own =
+        git.read("find the index", &Call::new(&["rev-parse", "--path-format=absolute", "--git-path", "index"]))?;
     drop(std::fs::copy(own, &index));
     std::fs::create_dir(&objects).map_err(|error| Error::unreadable(error.to_string()))?;
     let call = |args: &[&'static str]| {

@@ -35,11 +35,13 @@ impl Ledger {
         self.publish(&[environment])?;
         let standing = self.standing(environment)?;
         self.usable(&attempt, environment, &standing)?;
-        let nothing = |why: &str| Err(Error::new(Failure::Usage, format!("{attempt}: {why}; cargo xtask deploy {environment}")));
+        let nothing =
+            |why: &str| Err(Error::new(Failure::Usage, format!("{attempt}: {why}; cargo xtask deploy {environment}")));
         let Some(tip) = &standing.tip else { return nothing("nothing was ever deployed there") };
         let Some(deployment) = tip.state.current.clone() else { return nothing("nothing was ever deployed there") };
         let names = [format!("{}:plan.txt", tip.commit), format!("{}:steps.json", tip.commit)];
-        let mut files = self.git.objects(&names)?.into_iter().map(|file| file.map(|file| file.content).unwrap_or_default());
+        let mut files =
+            self.git.objects(&names)?.into_iter().map(|file| file.map(|file| file.content).unwrap_or_default());
         let plan_text = String::from_utf8_lossy(&files.next().unwrap_or_default()).into_owned();
         let recorded: Vec<StepRecord> = serde_json::from_slice(&files.next().unwrap_or_default()).unwrap_or_default();
         let mut unfinished = Unfinished {
@@ -52,16 +54,21 @@ impl Ledger {
         };
         match unfinished.deployment.outcome {
             Some(Ended::Succeeded) => return nothing("its last deployment succeeded"),
-            Some(_) if unfinished.steps.is_empty() => return nothing("how far its last deployment came is not known here"),
+            Some(_) if unfinished.steps.is_empty() => {
+                return nothing("how far its last deployment came is not known here");
+            }
             Some(_) => return Ok(unfinished),
             None => {}
         }
-        if self.life(environment, &unfinished.deployment) != Life::Dead {
-            return Err(self.held(&attempt, &standing));
+        if self.life(environment, &unfinished.deployment, false) != Life::Dead {
+            return Err(self.held(&attempt, &standing, false));
         }
         let give_up = format!("cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}");
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
-            return Err(Error::new(Failure::Held, format!("{attempt}: its journal is not in this clone, so how far it came is not known; {give_up}")));
+            return Err(Error::new(
+                Failure::Held,
+                format!("{attempt}: its journal is not in this clone, so how far it came is not known; {give_up}"),
+            ));
         };
         if let Tail::Damaged(line) = found.tail {
             let steps: Vec<&str> = found.progress.steps.keys().map(String::as_str).collect();
@@ -74,7 +81,8 @@ impl Ledger {
                 ),
             ));
         }
-        unfinished.other_version = found.progress.header.map(|header| header.version).filter(|version| version != env!("CARGO_PKG_VERSION"));
+        unfinished.other_version =
+            found.progress.header.map(|header| header.version).filter(|version| version != env!("CARGO_PKG_VERSION"));
         unfinished.steps = found.progress.steps.into_values().collect();
         unfinished.owed = found.progress.owed.into_iter().collect();
         Ok(unfinished)
@@ -89,17 +97,27 @@ impl Ledger {
         let environment = &request.environment;
         let attempt = format!("resume {environment}");
         let Deployment { id, release, plan, complete, event, fence, .. } = &unfinished.deployment;
-        let changed = |what: &str| Err(Error::new(Failure::Usage, format!("{attempt}: {what}; put it back, or cargo xtask deploy {environment}")));
+        let changed = |what: &str| {
+            Err(Error::new(
+                Failure::Usage,
+                format!("{attempt}: {what}; put it back, or cargo xtask deploy {environment}"),
+            ))
+        };
         if *plan != request.plan {
             return changed("the plan is not the one it was started with");
         }
-        if (&release.id, &release.display, release.dirty) != (&request.release.id, &request.release.display, request.release.dirty) {
-            return changed(&format!("it was started with release {}, and here is {}", release.display, request.release.display));
+        if (&release.id, &release.display, release.dirty)
+            != (&request.release.id, &request.release.display, request.release.dirty)
+        {
+            return changed(&format!(
+                "it was started with release {}, and here is {}",
+                release.display, request.release.display
+            ));
         }
         let place = folder(&self.git, environment);
         let flock = lock(&place).map_err(|error| Error::unreadable(format!("{attempt}: {error}")))?;
         let mut standing = self.standing(environment)?;
-        let Some(flock) = flock else { return Err(self.held(&attempt, &standing)) };
+        let Some(flock) = flock else { return Err(self.held(&attempt, &standing, false)) };
         let mut record = self.record(environment, Kind::Resumed);
         record.deployment = Some(id.clone());
         record.release = Some(release.clone());
@@ -117,13 +135,25 @@ impl Ledger {
         let journal = self.begin(&record, request, flock, unfinished.steps.clone(), owed)?;
         for _ in 0..10 {
             self.usable(&attempt, environment, &standing)?;
-            let same = standing.state().and_then(|state| state.current.as_ref()).is_some_and(|current| current.event == *event && current.fence == *fence);
+            let same = standing
+                .state()
+                .and_then(|state| state.current.as_ref())
+                .is_some_and(|current| current.event == *event && current.fence == *fence);
             if !same {
-                return Err(Error::new(Failure::Held, format!("{attempt}: somebody else has taken it meanwhile; look at cargo xtask status")));
+                return Err(Error::new(
+                    Failure::Held,
+                    format!("{attempt}: somebody else has taken it meanwhile; look at cargo xtask status"),
+                ));
             }
-            let draft = Draft { record: record.clone(), files: plan_files(request), second_parent: Some(request.release.commit.clone()) };
+            let draft = Draft {
+                record: record.clone(),
+                files: plan_files(request),
+                second_parent: Some(request.release.commit.clone()),
+            };
             match self.append(environment, &standing, &draft, &[])? {
-                Swap::Done(tip) => return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() }),
+                Swap::Done(tip) => {
+                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                }
                 Swap::Lost => standing = self.standing(environment)?,
             }
         }
@@ -157,11 +187,14 @@ impl Ledger {
             let holder = standing.state().and_then(State::running).map(|holder| holder.event.clone());
             find(&place, holder.as_deref()).map(|found| (found, holder))
         };
-        let unreadable = |error: std::io::Error| Error::unreadable(format!("read the journal in {}: {error}", place.display()));
+        let unreadable =
+            |error: std::io::Error| Error::unreadable(format!("read the journal in {}: {error}", place.display()));
         let (Some(found), mut holder) = look(&standing).map_err(unreadable)? else { return Ok(None) };
         let Some(header) = found.progress.header.clone() else { return Ok(None) };
         let fresh = found.path.ends_with("journal.new");
-        let Some((record, steps)) = found.progress.ended.clone().or_else(|| fresh.then(|| self.never_began(&standing, &found)).flatten()) else {
+        let Some((record, steps)) =
+            found.progress.ended.clone().or_else(|| fresh.then(|| self.never_began(&standing, &found)).flatten())
+        else {
             return Ok(None);
         };
         if self.settings.remote.is_some() {
@@ -197,7 +230,11 @@ impl Ledger {
         record.complete = holder.complete;
         record.forced = holder.forced;
         record.steps = Counts { total: holder.steps.total, ..Counts::of(&steps) };
-        record.proved = steps.iter().filter(|step| matches!(step.outcome, Outcome::Succeeded | Outcome::Done)).map(|step| step.id.clone()).collect();
+        record.proved = steps
+            .iter()
+            .filter(|step| matches!(step.outcome, Outcome::Succeeded | Outcome::Done))
+            .map(|step| step.id.clone())
+            .collect();
         record.owed = found.progress.owed.iter().cloned().collect();
         Some((record, steps))
     }
@@ -205,7 +242,8 @@ impl Ledger {
     /// The journal of the deployment that the given event started or resumed, if this clone has it.
     pub(super) fn found(&self, environment: &str, event: &str) -> Result<Option<Found>> {
         let place = folder(&self.git, environment);
-        let found = find(&place, Some(event)).map_err(|error| Error::unreadable(format!("read the journal in {}: {error}", place.display())))?;
+        let found = find(&place, Some(event))
+            .map_err(|error| Error::unreadable(format!("read the journal in {}: {error}", place.display())))?;
         Ok(found.filter(|found| found.progress.header.as_ref().is_some_and(|header| header.event == event)))
     }
 
@@ -219,7 +257,9 @@ impl Ledger {
     pub(super) fn late(&self, environment: &str, standing: &Standing, locked: bool) -> Result<Vec<Late>> {
         let place = folder(&self.git, environment);
         let here = &self.caller.place;
-        let Some(found) = find(&place, None).map_err(|error| Error::unreadable(format!("read the journal in {}: {error}", place.display())))? else {
+        let Some(found) = find(&place, None)
+            .map_err(|error| Error::unreadable(format!("read the journal in {}: {error}", place.display())))?
+        else {
             return Ok(Vec::new());
         };
         let Some(header) = found.progress.header else { return Ok(Vec::new()) };
@@ -247,14 +287,17 @@ impl Ledger {
     /// If they cannot be read.
     pub fn records(&self, commit: &str, limit: usize) -> Result<Vec<(String, Record)>> {
         let count = format!("--max-count={limit}");
-        let list = self.git.read("read the history", &super::git::Call::new(&["rev-list", "--first-parent", &count, commit]))?;
+        let list = self
+            .git
+            .read("read the history", &super::git::Call::new(&["rev-list", "--first-parent", &count, commit]))?;
         let commits: Vec<String> = list.lines().map(str::to_owned).collect();
         let names: Vec<String> = commits.iter().map(|commit| format!("{commit}:record.json")).collect();
         let objects = self.git.objects(&names)?;
         let mut records = Vec::with_capacity(commits.len());
         for (commit, object) in commits.into_iter().zip(objects) {
             let record = object.and_then(|object| serde_json::from_slice(&object.content).ok());
-            let record = record.ok_or_else(|| Error::unreadable(format!("read the history: {commit} is not an event of ciao")))?;
+            let record = record
+                .ok_or_else(|| Error::unreadable(format!("read the history: {commit} is not an event of ciao")))?;
             records.push((commit, record));
         }
         Ok(records)

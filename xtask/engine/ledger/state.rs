@@ -84,7 +84,12 @@ pub struct Proof {
 impl Proof {
     #[must_use]
     pub fn good(&self) -> bool {
-        self.outcome == Some(Ended::Succeeded) && self.complete && !self.dirty && !self.forced && self.verified && self.skipped.is_empty()
+        self.outcome == Some(Ended::Succeeded)
+            && self.complete
+            && !self.dirty
+            && !self.forced
+            && self.verified
+            && self.skipped.is_empty()
     }
 }
 
@@ -191,7 +196,10 @@ pub fn fold_keeping(state: Option<State>, record: &Record, releases: usize) -> S
 
 fn begin(state: &mut State, record: &Record) {
     let Some(release) = record.release.clone() else { return };
-    let before = state.current.take().filter(|before| record.event == Kind::Resumed && Some(&before.id) == record.deployment.as_ref());
+    let before = state
+        .current
+        .take()
+        .filter(|before| record.event == Kind::Resumed && Some(&before.id) == record.deployment.as_ref());
     let deployment = Deployment {
         id: record.deployment.clone().unwrap_or_else(|| record.id.clone()),
         event: record.id.clone(),

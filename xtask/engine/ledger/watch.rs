@@ -41,7 +41,10 @@ impl Ledger {
     /// Whether an event of this environment still holds its lock; true if it cannot be told.
     fn holds(&self, environment: &str, event: &str) -> bool {
         match self.standing(environment) {
-            Ok(standing) => standing.rewritten.is_none() && standing.state().and_then(State::running).is_some_and(|holder| holder.event == event),
+            Ok(standing) => {
+                standing.rewritten.is_none()
+                    && standing.state().and_then(State::running).is_some_and(|holder| holder.event == event)
+            }
             Err(_) => true,
         }
     }
