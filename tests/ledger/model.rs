@@ -169,8 +169,14 @@ fn lets_pass(history: &[Letter], soak: u64, now: u64) -> Option<BTreeSet<&'stati
     let own: Vec<&Told> = all.iter().filter(|told| told.release == 1).collect();
     let last = own.last()?;
     good(last)?;
-    // From the first good one on, with none but good ones after it.
-    let since = own.iter().rev().map_while(|told| good(told)).last()?;
+    // From the first good one on, with none but good ones after it; one that was resumed had ended badly before.
+    let trusted = own.iter().rev().position(|told| good(told).is_none() || told.ends.len() > 1);
+    let first = match trusted {
+        Some(place) if good(own[own.len() - 1 - place]).is_some() => own.len() - 1 - place,
+        Some(place) => own.len() - place,
+        None => 0,
+    };
+    let since = good(own[first])?;
     if (now - since as u64) * PACE < soak {
         return None;
     }
