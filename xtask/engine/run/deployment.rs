@@ -435,6 +435,11 @@ impl<'a, 'r> Loop<'a, 'r> {
                     lane.kill();
                     course.ending = Some((why, None));
                 }
+                // After an interruption there is no time left for another grace.
+                (Part::Finally, None) if self.stop.is_some() => {
+                    lane.kill();
+                    course.ending = Some((Why::TimedOut, None));
+                }
                 (_, None) => {
                     lane.signal(Signal::TERM);
                     course.ending = Some((Why::TimedOut, Some(now + self.deployment.grace)));
@@ -537,7 +542,6 @@ impl<'a, 'r> Loop<'a, 'r> {
         for course in self.slots.iter_mut().filter_map(|slot| slot.course.as_mut()) {
             if course.part == Part::Finally {
                 course.deadline = Some(course.deadline.map_or(until, |deadline| deadline.min(until)));
-                course.ending = Some((Why::TimedOut, course.deadline));
             }
         }
     }
