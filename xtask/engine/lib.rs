@@ -18,7 +18,9 @@ pub mod declare;
 pub mod finding;
 pub mod glob;
 pub mod inspect;
+pub mod ledger;
 pub mod plan;
+pub mod process;
 pub mod repository;
 pub mod run;
 pub mod show;
@@ -34,5 +36,9 @@ pub use task::{Task, TaskResult, Tasks};
 /// Runs the command line with the tasks that this repository registers.
 #[must_use]
 pub fn main(tasks: Tasks) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(code) = process::reentry(&arguments, &tasks) {
+        return code;
+    }
     command::run(cli::Cli::parse(), &tasks)
 }

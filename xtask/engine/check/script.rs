@@ -27,9 +27,16 @@ pub enum Language {
     Other,
 }
 
-/// The language of a file, by its name, else by its first line.
+/// The language of a file, by its first line, else by its name.
 #[must_use]
 pub fn language(path: &Utf8Path, text: &str) -> Language {
+    // What the first line says is what runs it.
+    match text.lines().next().filter(|line| line.starts_with("#!")) {
+        Some(line) if line.contains("python") => return Language::Python,
+        Some(line) if line.contains("node") || line.contains("deno") => return Language::Slashes,
+        Some(line) if line.contains("sh") => return Language::Shell,
+        _ => {}
+    }
     match path.extension().unwrap_or_default() {
         "sh" | "bash" | "ksh" | "zsh" | "dash" => Language::Shell,
         "py" => Language::Python,
@@ -41,12 +48,7 @@ pub fn language(path: &Utf8Path, text: &str) -> Language {
         "ini" | "cfg" => Language::Ini,
         "md" | "markdown" | "rst" | "adoc" => Language::Markdown,
         "txt" | "csv" | "tsv" | "log" | "patch" | "diff" => Language::Data,
-        _ => match text.lines().next().filter(|line| line.starts_with("#!")) {
-            Some(line) if line.contains("python") => Language::Python,
-            Some(line) if line.contains("node") || line.contains("deno") => Language::Slashes,
-            Some(line) if line.contains("sh") => Language::Shell,
-            _ => Language::Other,
-        },
+        _ => Language::Other,
     }
 }
 

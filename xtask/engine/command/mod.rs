@@ -1,8 +1,15 @@
 //! The commands, each a straight line: read, check, do, show.
 
 pub mod check;
+pub mod decide;
+pub mod deploy;
+pub mod folders;
+pub mod logs;
 pub mod output;
 pub mod plan;
+pub mod prepare;
+pub mod resume;
+pub mod status;
 
 use std::process::ExitCode;
 
@@ -44,6 +51,17 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
     let code = match cli.command {
         Command::Check(args) => check::run(&session, &args),
         Command::Plan(args) => plan::run(&session, &args),
+        Command::Deploy(args) => deploy::run(&session, &args),
+        Command::Orchestrate(args) => deploy::orchestrate(&session, &args),
+        Command::Resume(args) => deploy::resume(&session, &args),
+        Command::Unlock(args) => decide::unlock(&session, &args),
+        Command::Settle(args) => decide::settle(&session, &args),
+        Command::Approve(args) => decide::approve(&session, &args),
+        Command::Logs(args) => logs::run(&session, &args),
+        Command::Status(args) => status::status(&session, &args),
+        Command::History(args) => status::history(&session, &args),
+        Command::Show(args) => status::show(&session, &args),
+        Command::Doctor => status::doctor(&session),
     };
     ExitCode::from(code)
 }

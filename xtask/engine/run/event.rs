@@ -46,4 +46,12 @@ pub trait Journal {
     /// # Errors
     /// If the event could not be written whole.
     fn record(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Records several at once: the end of a step and the start of the next cost one sync, not two.
+    ///
+    /// # Errors
+    /// If one of them could not be written whole.
+    fn record_all(&mut self, events: &[Event]) -> io::Result<()> {
+        events.iter().try_for_each(|event| self.record(event))
+    }
 }

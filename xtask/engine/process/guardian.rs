@@ -1,0 +1,280 @@
+//! A guardian: a process between the orchestrator and one running step at a time.
+//!
+//! It has a session of its own, so that no terminal reaches the step; orphans of the step become its children; and it
+//! sees the end of the orchestrator, even by SIGKILL, as end of file on its standard input, and ends the step then.
+//! It knows nothing of plans, secrets or outcomes: it starts what it is told to and says how that ended.
+//!
+//! Standard input is the socket to the orchestrator; standard error is where the step's output goes, standard output
+//! where what it produces goes, if that is kept apart.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpgid, getpid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
+};
+use rustix::stdio::stdin;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
+use super::frame::{Exit, Launch, Report, Request};
+use super::spawn::{self, Started};
+use super::tree;
+
+/// How long what a step left behind may go on: enough for the `tee` at the end of a pipe to write its last line.
+const LINGER: Duration = Duration::from_millis(100);
+/// How long the killing of what cannot be killed (a process stuck in the kernel) is tried.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// The running step.
+struct Running {
+    started: Started,
+    exit: Option<Exit>,
+    /// What it had left behind when it ended.
+    leftover: Vec<String>,
+    detach: bool,
+    grace: Duration,
+    /// From when on everything that is left is killed.
+    kill_at: Option<Instant>,
+    give_up_at: Option<Instant>,
+}
+
+struct Guardian {
+    children: UnixStream,
+    inbox: Vec<u8>,
+    running: Option<Running>,
+    /// The orchestrator is gone.
+    alone: bool,
+}
+
+/// The whole life of a guardian.
+pub fn main() -> ExitCode {
+    match prepare().and_then(|mut guardian| guardian.serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("guardian: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepare() -> io::Result<Guardian> {
+    rustix::net::sockopt::socket_type(stdin()).map_err(|_| io::Error::other("started by hand: it is internal"))?;
+    let (children, wake) = UnixStream::pair()?;
+    children.set_nonblocking(true)?;
+    signal_hook::low_level::pipe::register(SIGCHLD, wake)?;
+    // Started as the leader of a process group, so that a Ctrl-C now does not reach it; a leader cannot open a session.
+    // So it goes back to its parent's group for a moment, deaf to what may come there.
+    let deaf = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP] {
+        signal_hook::flag::register(signal, Arc::clone(&deaf))?;
+    }
+    if let Some(group) = getppid().and_then(|parent| getpgid(Some(parent)).ok()) {
+        setpgid(None, Some(group)).ok();
+    }
+    setsid()?;
+    tree::orphans_come_here()?;
+    no_core_dumps();
+    Ok(Guardian { children, inbox: Vec::new(), running: None, alone: false })
+}
+
+/// A core dump would hold the step's secrets.
+pub fn no_core_dumps() {
+    let limit = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
+    setrlimit(Resource::Core, limit).ok();
+}
+
+impl Guardian {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            self.look_after()?;
+            if self.alone && self.running.is_none() {
+                return Ok(());
+            }
+            let (asked, ended) = self.sleep()?;
+            if ended {
+                let mut bytes = [0; 64];
+                while matches!(self.children.read(&mut bytes), Ok(count) if count > 0) {}
+            }
+            if asked {
+                self.read()?;
+            }
+        }
+    }
+
+    /// Until something is asked, a child has ended, or it is time to kill.
+    fn sleep(&mut self) -> io::Result<(bool, bool)> {
+        let until = self.running.as_ref().and_then(|running| running.kill_at);
+        let timeout = until.map(|at| super::timespec(at.saturating_duration_since(Instant::now())));
+        let socket = if self.alone { PollFlags::empty() } else { PollFlags::IN };
+        let input = stdin();
+        let mut fds = [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&input, socket)];
+        // A negative timeout of nothing at all would sleep for ever once the orchestrator is gone.
+        let count = if self.alone { 1 } else { 2 };
+        match poll(&mut fds[..count], timeout.as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok((false, true)),
+            Err(error) => return Err(error.into()),
+        }
+        Ok((count == 2 && !fds[1].revents().is_empty(), !fds[0].revents().is_empty()))
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let old = self.inbox.len();
+        self.inbox.resize(old + (64 << 10), 0);
+        let count = match rustix::io::read(stdin(), &mut self.inbox[old..]) {
+            Ok(count) => count,
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {
+                self.inbox.truncate(old);
+                return Ok(());
+            }
+            // Reset: the orchestrator was killed with a report unread.
+            Err(_) => 0,
+        };
+        self.inbox.truncate(old + count);
+        if count == 0 {
+            self.left_alone();
+            return Ok(());
+        }
+        while let Some(request) = Request::take(&mut self.inbox) {
+            match request {
+                Request::Launch(launch) => self.launch(&launch),
+                Request::Signal(signal) => self.signal(signal),
+                Request::Kill => self.kill(),
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, launch: &Launch) {
+        match spawn::spawn(launch) {
+            Ok(started) => {
+                self.running = Some(Running {
+                    started,
+                    exit: None,
+                    leftover: Vec::new(),
+                    detach: launch.detach,
+                    grace: launch.grace,
+                    kill_at: None,
+                    give_up_at: None,
+                });
+            }
+            Err((what, error)) => {
+                self.tell(&Report::NotStarted { errno: error.raw_os_error().unwrap_or(0), what });
+            }
+        }
+    }
+
+    fn signal(&mut self, number: i32) {
+        let leader =
+            self.running.as_ref().filter(|running| running.exit.is_none()).map(|running| running.started.leader);
+        if let (Some(leader), Some(signal)) = (leader, Signal::from_named_raw(number)) {
+            tree::signal(leader, signal);
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.detach = false;
+            running.kill_at = Some(Instant::now());
+        }
+    }
+
+    fn left_alone(&mut self) {
+        self.alone = true;
+        let Some(running) = &mut self.running else { return };
+        running.detach = false;
+        running.kill_at.get_or_insert(Instant::now() + running.grace);
+        self.signal(Signal::TERM.as_raw());
+        // What was stopped would otherwise take the signal only after it is killed.
+        self.signal(Signal::CONT.as_raw());
+    }
+
+    /// Takes note of who has ended, and ends what is left over.
+    fn look_after(&mut self) -> io::Result<()> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let none_left = reap(running)?;
+        let now = Instant::now();
+        let Some(exit) = running.exit else {
+            if running.kill_at.is_some_and(|at| at <= now) {
+                running.kill_at = Some(now + Duration::from_millis(5));
+                tree::signal(running.started.leader, Signal::KILL);
+            }
+            return Ok(());
+        };
+        let stays = running.detach && exit.good();
+        if !none_left {
+            let left = tree::below(getpid());
+            if running.give_up_at.is_none() {
+                running.give_up_at = Some(now + STUCK);
+                let at = running.kill_at.unwrap_or(now + LINGER).min(now + LINGER);
+                running.kill_at = Some(at);
+            }
+            if running.kill_at.is_some_and(|at| at <= now) {
+                running.kill_at = Some(now + Duration::from_millis(2));
+                if running.leftover.is_empty() {
+                    running.leftover = left.iter().take(8).map(|member| member.name.clone()).collect();
+                }
+                tree::end(&left);
+            }
+        }
+        if none_left || stays || running.give_up_at.is_some_and(|at| at <= now) {
+            let leftover = std::mem::take(&mut running.leftover);
+            self.running = None;
+            self.tell(&Report::Over { exit, leftover });
+            if stays {
+                self.alone = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, report: &Report) {
+        let mut bytes = Vec::new();
+        report.write(&mut bytes);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            match rustix::io::write(stdin(), rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => {
+                    self.alone = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for all children that have ended. True if none is left.
+fn reap(running: &mut Running) -> io::Result<bool> {
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) => {
+                if pid == running.started.leader && running.exit.is_none() {
+                    running.exit = Some(exit_of(status.exit_status(), status.terminating_signal()));
+                    leave_group(pid);
+                }
+            }
+            Ok(None) => return Ok(false),
+            Err(rustix::io::Errno::CHILD) => return Ok(true),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Where orphans do not come here, the group is all that is known of them.
+fn leave_group(leader: Pid) {
+    if !cfg!(target_os = "linux") {
+        rustix::process::kill_process_group(leader, Signal::KILL).ok();
+    }
+}
+
+fn exit_of(code: Option<i32>, signal: Option<i32>) -> Exit {
+    signal.map_or_else(|| Exit::Code(code.unwrap_or(0)), Exit::Signal)
+}

@@ -1,0 +1,92 @@
+//! The signals that a deployment listens to, as events of a loop.
+//!
+//! It knows nothing of what they lead to. Installed before the lock is taken, so that none comes between.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::PollFlags;
+use rustix::process::{Signal, getpid, kill_process};
+use signal_hook::SigId;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+
+/// Catches SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGCONT until it is dropped.
+#[derive(Debug)]
+pub struct Signals {
+    wake: UnixStream,
+    seen: Vec<(Signal, Arc<AtomicBool>)>,
+    ids: Vec<SigId>,
+}
+
+impl Signals {
+    /// # Errors
+    /// If the system refuses.
+    pub fn install() -> io::Result<Signals> {
+        let (wake, far) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let mut signals = Signals { wake, seen: Vec::new(), ids: Vec::new() };
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT] {
+            // Started with `nohup`: whoever did wants the deployment to go on without its terminal.
+            if number == SIGHUP && ignored(number) {
+                continue;
+            }
+            let flag = Arc::new(AtomicBool::new(false));
+            // The flag first: who is woken must find it.
+            signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
+            signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
+            let signal = Signal::from_named_raw(number).expect("it is one of five with names");
+            signals.seen.push((signal, flag));
+        }
+        Ok(signals)
+    }
+
+    /// What to poll for reading.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// The signals that have come since it was last asked.
+    pub fn take(&mut self) -> Vec<Signal> {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
+        self.seen.iter().filter(|(_, flag)| flag.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
+    }
+
+    /// Stops this process until it is continued. Gives back the signals that came meanwhile.
+    pub fn stop_here(&mut self) -> Vec<Signal> {
+        let mut others = self.take();
+        others.retain(|&signal| signal != Signal::CONT);
+        if kill_process(getpid(), Signal::STOP).is_err() {
+            return others;
+        }
+        // Another thread may take the signal first, so this one goes on for a moment before it stops.
+        loop {
+            super::wait_for(self.fd(), PollFlags::IN).ok();
+            let came = self.take();
+            others.extend(came.iter().filter(|&&signal| signal != Signal::CONT && signal != Signal::TSTP));
+            if came.contains(&Signal::CONT) {
+                return others;
+            }
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+}
+
+/// Whether this process was started with the signal ignored. Only Linux tells without unsafe code.
+fn ignored(number: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (number - 1)) != 0
+}

@@ -1,0 +1,134 @@
+//! Starting one process for a guardian: with xshell, without a shell, in a group of its own.
+//!
+//! It knows nothing of who asked or why. No `pre_exec`: with it the standard library forks, which gets slower with the
+//! size of the process; without, it is `posix_spawn`.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Pid;
+use rustix::stdio::{stderr, stdout};
+use xshell::Shell;
+
+use super::frame::{Input, Launch};
+
+/// A process that was started; its private files are removed when this is dropped.
+pub struct Started {
+    pub leader: Pid,
+    _private: Option<Private>,
+}
+
+/// What was attempted, and why it failed.
+type Failure = (String, io::Error);
+
+/// This executable, even if the file has been replaced since it was started.
+#[must_use]
+pub fn itself() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return "/proc/self/exe".into();
+    }
+    std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into())
+}
+
+/// Starts what `launch` says.
+pub fn spawn(launch: &Launch) -> Result<Started, Failure> {
+    let private = Private::new(launch).map_err(|error| ("write its private files".to_owned(), error))?;
+    let stdin = input(launch).map_err(|error| ("open its standard input".to_owned(), error))?;
+    let mut command = command(launch, private.as_ref()).map_err(|error| ("prepare it".to_owned(), error))?;
+    let streams = (|| {
+        let errors = stderr().try_clone_to_owned()?;
+        let output = if launch.capture { stdout().try_clone_to_owned()? } else { errors.try_clone()? };
+        Ok((output, errors))
+    })();
+    let (output, errors) = streams.map_err(|error| ("pass on its output".to_owned(), error))?;
+    command.stdin(stdin).stdout(output).stderr(errors);
+    // Not waited for here: the guardian waits for all its children at once.
+    let child = command.spawn().map_err(|error| (String::new(), error))?;
+    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+    Ok(Started { leader, _private: private })
+}
+
+fn command(launch: &Launch, private: Option<&Private>) -> io::Result<Command> {
+    let shell = Shell::new().map_err(io::Error::other)?;
+    shell.change_dir(&launch.cwd);
+    let program = launch.program.clone().unwrap_or_else(itself);
+    let mut made = shell.cmd(program).args(&launch.args).env_clear();
+    for (name, value) in &launch.env {
+        made = made.env(name, value);
+    }
+    if let Some(private) = private {
+        for (name, _) in &launch.files {
+            made = made.env(name, private.folder.join(name));
+        }
+    }
+    let mut command = Command::from(made);
+    command.arg0(&launch.name).process_group(0);
+    Ok(command)
+}
+
+fn input(launch: &Launch) -> io::Result<Stdio> {
+    Ok(match &launch.stdin {
+        Input::Empty => Stdio::null(),
+        Input::File(path) => File::open(path)?.into(),
+        Input::Bytes(content) => {
+            let mut file = nameless(&launch.private)?;
+            file.write_all(content)?;
+            file.rewind()?;
+            file.into()
+        }
+    })
+}
+
+/// A file without a name, so that a text of any length can be read without anybody having to write meanwhile.
+#[cfg(target_os = "linux")]
+fn nameless(_near: &Path) -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("stdin", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(near: &Path) -> io::Result<File> {
+    let path = near.with_extension("stdin");
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// A folder of files that only this user can read; removed when dropped.
+struct Private {
+    folder: PathBuf,
+}
+
+impl Private {
+    fn new(launch: &Launch) -> io::Result<Option<Private>> {
+        if launch.files.is_empty() {
+            return Ok(None);
+        }
+        DirBuilder::new().mode(0o700).create(&launch.private)?;
+        let private = Private { folder: launch.private.clone() };
+        for (name, content) in &launch.files {
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(private.folder.join(name))?;
+            file.write_all(content)?;
+        }
+        Ok(Some(private))
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        remove_private(&self.folder);
+    }
+}
+
+/// Removes a folder of private files.
+pub fn remove_private(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        eprintln!("cannot remove {}: {error}", folder.display());
+    }
+}

@@ -1,0 +1,558 @@
+//! The loop of a deployment: one thread that waits for guardians, output, signals and the clock at once.
+//!
+//! It joins what decides ([`Schedule`], [`Course`]) with what acts ([`Lane`]). It knows nothing of git, gates or
+//! displays.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use super::course::{Course, Next, Part, Why};
+use super::event::{Event, Outcome};
+use super::launch::Launcher;
+use super::outlet::Outlet;
+use super::report::Weight;
+use super::schedule::Schedule;
+use super::voice::Voice;
+use super::{Deployment, End, Failure, StepResult, Summary, results};
+use crate::process::{self, Exit, Lane, Member, Report, Signals, Word};
+
+/// What is read of a step's output at a time.
+const BLOCK: usize = 128 << 10;
+/// How long nothing is looked at: the lock and the display.
+const TICK: Duration = Duration::from_millis(100);
+/// How long `finally` has, beyond the grace, when a deployment is interrupted.
+const OWED: Duration = Duration::from_millis(1500);
+
+/// A guardian, and the step that it looks after.
+struct Slot {
+    lane: Lane,
+    course: Option<Course>,
+}
+
+/// Why nothing new starts, other than a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop {
+    pub signal: Option<i32>,
+    pub at: Instant,
+    /// Killed: by a second signal, or because the lock is lost.
+    pub now: bool,
+}
+
+pub struct Loop<'a, 'r> {
+    pub deployment: &'a Deployment<'a>,
+    pub launcher: Launcher<'a>,
+    pub outlet: Outlet<'r>,
+    pub signals: &'r mut Signals,
+    schedule: Schedule,
+    slots: Vec<Slot>,
+    /// What detached steps have left running.
+    spared: Vec<Member>,
+    block: Vec<u8>,
+    pub results: Vec<StepResult>,
+    /// Steps whose `finally` is owed, in the order in which they started.
+    pub owed: Vec<usize>,
+    pub failures: Vec<Failure>,
+    pub stop: Option<Stop>,
+    began: Instant,
+}
+
+impl<'a, 'r> Loop<'a, 'r> {
+    pub fn new(
+        deployment: &'a Deployment<'a>,
+        launcher: Launcher<'a>,
+        outlet: Outlet<'r>,
+        signals: &'r mut Signals,
+        runs: &[bool],
+    ) -> Loop<'a, 'r> {
+        let plan = deployment.plan;
+        let owed = |id: &String| plan.steps.iter().position(|step| step.id == *id);
+        Loop {
+            deployment,
+            launcher,
+            outlet,
+            signals,
+            schedule: Schedule::new(&plan.graph, |step| runs[step], deployment.jobs),
+            slots: Vec::new(),
+            spared: Vec::new(),
+            block: vec![0; BLOCK],
+            results: results(deployment, runs),
+            owed: deployment.owed.iter().filter_map(owed).collect(),
+            failures: Vec::new(),
+            stop: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// Runs all steps, then what is owed.
+    pub fn run(mut self) -> Summary {
+        loop {
+            while let Some(step) = self.next_step() {
+                self.begin(step);
+            }
+            self.launch();
+            if self.schedule.is_over() && self.idle() {
+                break;
+            }
+            self.wait();
+        }
+        self.finally();
+        let end = self.end();
+        for slot in self.slots.drain(..) {
+            slot.lane.close(Duration::from_secs(1));
+        }
+        self.outlet.flush();
+        let owed = self.owed.iter().map(|&step| self.deployment.plan.steps[step].id.clone()).collect();
+        let summary = Summary {
+            end,
+            steps: self.results,
+            owed,
+            failures: self.failures,
+            journal_error: self.outlet.journal_error.clone(),
+            seconds: self.began.elapsed().as_secs_f64(),
+        };
+        self.outlet.finished(&summary);
+        summary
+    }
+
+    pub fn end(&self) -> End {
+        match self.stop {
+            Some(Stop { signal: None, .. }) => End::Fenced,
+            Some(Stop { signal: Some(signal), .. }) => End::Interrupted(signal),
+            None if self.outlet.journal_error.is_some() => End::NotRecorded,
+            None if self.failures.is_empty() => End::Succeeded,
+            None => End::Failed,
+        }
+    }
+
+    fn next_step(&mut self) -> Option<usize> {
+        if self.outlet.journal_error.is_some() || self.stop.is_some() {
+            self.schedule.stop();
+        }
+        self.schedule.start_next()
+    }
+
+    pub fn idle(&self) -> bool {
+        self.slots.iter().all(|slot| slot.course.is_none())
+    }
+
+    /// A step begins: with its guard, if it has one.
+    fn begin(&mut self, step: usize) {
+        let plan = &self.deployment.plan.steps[step];
+        let hushed = plan.output.as_ref().is_some_and(|output| output.secret);
+        let mut course = Course::new(step, Voice::new(self.deployment.logs, &plan.id, hushed));
+        match self.lane() {
+            Ok(slot) => self.guard_or_attempt(slot, course),
+            Err(error) => {
+                let words = format!("no guardian can be started for it: {error}");
+                self.over(&mut course, Outcome::Failed, Some(words));
+            }
+        }
+    }
+
+    /// A lane that is free and alive.
+    pub fn lane(&mut self) -> std::io::Result<usize> {
+        while let Some(free) = self.slots.iter().position(|slot| slot.course.is_none()) {
+            match self.slots[free].lane.hear() {
+                Word::Gone => drop(self.slots.remove(free)),
+                _ => return Ok(free),
+            }
+        }
+        self.slots.push(Slot { lane: Lane::start(&self.deployment.exe)?, course: None });
+        Ok(self.slots.len() - 1)
+    }
+
+    fn guard_or_attempt(&mut self, slot: usize, mut course: Course) {
+        let step = &self.deployment.plan.steps[course.step];
+        match self.launcher.guard(course.step, course.attempt + 1) {
+            None => self.attempt(slot, course),
+            Some(Ok(launch)) => {
+                course.begin(Part::Guard, launch, step.timeout);
+                self.slots[slot].course = Some(course);
+            }
+            Some(Err(words)) => {
+                self.over(&mut course, Outcome::Failed, Some(format!("its guard cannot be run: {words}")))
+            }
+        }
+    }
+
+    fn attempt(&mut self, slot: usize, mut course: Course) {
+        let plan = self.deployment.plan;
+        let step = &plan.steps[course.step];
+        course.attempt += 1;
+        course.exit = None;
+        match self.launcher.step(course.step, course.attempt) {
+            Ok(launch) => {
+                let owes = step.finally.is_some();
+                if owes && !self.owed.contains(&course.step) {
+                    self.owed.push(course.step);
+                }
+                self.outlet.record(Event::Started { step: step.id.clone(), attempt: course.attempt, owes });
+                self.outlet.started(step, course.attempt, false);
+                course.begin(Part::Attempt, launch, step.timeout);
+                self.slots[slot].course = Some(course);
+            }
+            Err(words) => self.over(&mut course, Outcome::Failed, Some(words)),
+        }
+    }
+
+    /// Records what is pending, and only then starts what follows from it.
+    pub fn launch(&mut self) {
+        let recorded = self.outlet.flush();
+        for slot in 0..self.slots.len() {
+            let Some(course) = &mut self.slots[slot].course else { continue };
+            let Some(launch) = course.launch.take() else { continue };
+            if recorded && !matches!(self.stop, Some(Stop { now: true, .. })) {
+                // A guardian that is gone shows when it is listened to.
+                drop(self.slots[slot].lane.launch(&launch));
+                if let Some(course) = &mut self.slots[slot].course {
+                    course.started = Some(launch);
+                }
+            } else if let Some(mut course) = self.slots[slot].course.take() {
+                self.over(&mut course, Outcome::NotRun, None);
+            }
+        }
+    }
+
+    /// Waits until something happens, and deals with it.
+    pub fn wait(&mut self) {
+        let now = Instant::now();
+        let due = self.slots.iter().filter_map(|slot| slot.course.as_ref()?.due()).min();
+        let timeout = due.map_or(TICK, |due| due.saturating_duration_since(now)).min(TICK);
+        let busy: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].course.is_some()).collect();
+        let mut fds = vec![self.signals.fd()];
+        fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds()));
+        // It fails only for want of memory; then the clock goes on and it is tried again.
+        let ready = process::readable(&fds, Some(timeout)).unwrap_or_else(|_| vec![true; fds.len()]);
+        if ready[0] {
+            self.on_signals();
+        }
+        // From the last: a lane that is gone is taken out.
+        for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(3)).rev() {
+            if ready[1] {
+                self.read(slot, false, 4);
+            }
+            if ready[2] {
+                self.read(slot, true, 4);
+            }
+            if ready[0] {
+                self.hear(slot);
+            }
+        }
+        self.look_at_clock();
+        self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
+        self.outlet.tick();
+    }
+
+    /// Reads at most `blocks` of what a step has printed.
+    fn read(&mut self, slot: usize, captured: bool, blocks: usize) {
+        let slot = &mut self.slots[slot];
+        let Some(course) = &mut slot.course else { return };
+        let step = &self.deployment.plan.steps[course.step];
+        for _ in 0..blocks {
+            let Some(count) = slot.lane.read(captured, &mut self.block) else { return };
+            self.outlet.hear(step, &mut course.voice, captured, &self.block[..count]);
+        }
+    }
+
+    fn hear(&mut self, slot: usize) {
+        loop {
+            match self.slots[slot].lane.hear() {
+                Word::Nothing => return,
+                Word::Gone => return self.on_gone(slot),
+                Word::Report(report) => self.on_report(slot, report),
+            }
+            if self.slots[slot].course.as_ref().is_none_or(|course| course.launch.is_some()) {
+                return;
+            }
+        }
+    }
+
+    fn on_report(&mut self, slot: usize, report: Report) {
+        // All writers have ended (or are to be left alone), so what is in the pipes now is all there is.
+        self.read(slot, false, usize::MAX);
+        self.read(slot, true, usize::MAX);
+        let Some(mut course) = self.slots[slot].course.take() else { return };
+        let step = &self.deployment.plan.steps[course.step];
+        self.outlet.pause(step, &mut course.voice);
+        match report {
+            Report::NotStarted { errno, what } => {
+                let words = course.started.as_ref().map(|launch| process::not_started(launch, errno, &what));
+                course.spent += course.since.elapsed();
+                let guard = if course.part == Part::Guard { "its guard cannot be run: " } else { "" };
+                let words = format!("{guard}{}", words.unwrap_or(what));
+                match course.pause(step).filter(|_| self.stop.is_none()) {
+                    Some(pause) => self.pause(slot, course, pause),
+                    None => self.over(&mut course, Outcome::Failed, Some(words)),
+                }
+            }
+            Report::Over { exit, leftover } => {
+                self.on_leftover(slot, &course, exit, &leftover);
+                self.on_exit(slot, course, exit);
+            }
+        }
+    }
+
+    fn on_leftover(&mut self, slot: usize, course: &Course, exit: Exit, leftover: &[String]) {
+        let step = &self.deployment.plan.steps[course.step];
+        if step.detach && course.part == Part::Attempt && exit.good() {
+            // What it left becomes a child of this process as soon as its guardian has gone.
+            self.slots[slot].lane.retire();
+            let lanes = self.lanes();
+            self.spared.extend(process::strays(&lanes, &self.spared));
+        } else if !leftover.is_empty() && course.ending.is_none() {
+            let text = format!(
+                "left running in the background and ended: {} (`detach = true` lets such a thing run on)",
+                leftover.join(", ")
+            );
+            self.outlet.message(Weight::Warning, Some(step), &text);
+        }
+    }
+
+    fn on_exit(&mut self, slot: usize, mut course: Course, exit: Exit) {
+        let step = &self.deployment.plan.steps[course.step];
+        let next = course.over(exit, step);
+        match next {
+            Next::Attempt if self.stop.is_none() => self.attempt(slot, course),
+            Next::Attempt => self.over(&mut course, Outcome::Interrupted, None),
+            Next::Pause(pause) if self.stop.is_none() => self.pause(slot, course, pause),
+            Next::Pause(_) => self.over(&mut course, Outcome::Interrupted, None),
+            Next::End(Outcome::Succeeded, _) if course.part == Part::Attempt => match self.keep(&mut course) {
+                Ok(()) => self.over(&mut course, Outcome::Succeeded, None),
+                Err(words) => self.over(&mut course, Outcome::Failed, Some(words)),
+            },
+            Next::End(outcome, words) => self.over(&mut course, outcome, words),
+        }
+    }
+
+    fn pause(&mut self, slot: usize, mut course: Course, pause: Duration) {
+        let step = &self.deployment.plan.steps[course.step];
+        let text = format!(
+            "attempt {} failed ({}); the next in {}",
+            course.attempt,
+            course.exit.map_or_else(|| "not started".to_owned(), super::report::end),
+            super::report::duration(pause.as_secs_f64())
+        );
+        self.outlet.message(Weight::Warning, Some(step), &text);
+        course.part = Part::Pause(Instant::now() + pause);
+        self.slots[slot].course = Some(course);
+    }
+
+    /// Keeps what a step has produced for those that use it.
+    fn keep(&mut self, course: &mut Course) -> Result<(), String> {
+        let Some(output) = &self.deployment.plan.steps[course.step].output else { return Ok(()) };
+        let produced = course.voice.produced().ok_or("it has produced more than 16 MiB")?;
+        let text = String::from_utf8(produced).map_err(|_| "what it has produced is no UTF-8")?;
+        let kept = super::produced(text.trim(), output.json)?;
+        if output.secret {
+            let hidden = super::secret_parts(&kept);
+            self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
+        }
+        self.launcher.outputs[course.step] = Some(kept);
+        Ok(())
+    }
+
+    /// A step, or its `finally`, is over.
+    fn over(&mut self, course: &mut Course, outcome: Outcome, words: Option<String>) {
+        let step = &self.deployment.plan.steps[course.step];
+        self.outlet.pause(step, &mut course.voice);
+        if let Some(words) = course.voice.log.finish() {
+            self.outlet.message(Weight::Warning, Some(step), &words);
+        }
+        let message = words.map(|words| self.outlet.mask.text(&words));
+        let result =
+            StepResult { outcome, attempts: course.attempt, seconds: course.seconds(), exit: course.exit, message };
+        let finally = course.part == Part::Finally;
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown | Outcome::Interrupted) {
+            let failure = self.failure(course, &result, finally);
+            self.failures.push(failure);
+        }
+        let exit = course.exit.map(Exit::code);
+        self.outlet.ended(step, &result, finally);
+        if finally {
+            self.outlet.record(Event::FinallyEnded { step: step.id.clone(), outcome, exit });
+            if outcome == Outcome::Succeeded {
+                self.owed.retain(|&owed| owed != course.step);
+            }
+            return;
+        }
+        if outcome != Outcome::NotRun {
+            let (attempts, seconds, message) = (result.attempts, result.seconds, result.message.clone());
+            self.outlet.record(Event::Ended { step: step.id.clone(), outcome, attempts, seconds, exit, message });
+        } else if self.outlet.journal_error.is_some() {
+            // It was only about to start, and owes nothing.
+            self.owed.retain(|&owed| owed != course.step || self.deployment.owed.contains(&step.id));
+        }
+        self.results[course.step] = result;
+        self.schedule.ended(course.step, matches!(outcome, Outcome::Succeeded | Outcome::Done));
+    }
+
+    /// The guardian of a step is gone: somebody killed it.
+    fn on_gone(&mut self, slot: usize) {
+        let Slot { lane, course } = self.slots.remove(slot);
+        lane.close(Duration::from_millis(100));
+        let lanes = self.lanes();
+        process::end_strays(&lanes, &self.spared);
+        let Some(mut course) = course else { return };
+        if let Some(launch) = course.started.as_ref().filter(|launch| !launch.files.is_empty()) {
+            process::remove_private(&launch.private);
+        }
+        course.spent += course.since.elapsed();
+        let words = "its guardian was killed, so nobody saw how it ended; what could be found of it was killed";
+        let outcome = if course.part == Part::Guard { Outcome::Failed } else { Outcome::Unknown };
+        self.over(&mut course, outcome, Some(words.to_owned()));
+    }
+
+    fn lanes(&self) -> Vec<Pid> {
+        self.slots.iter().map(|slot| slot.lane.pid()).collect()
+    }
+
+    fn look_at_clock(&mut self) {
+        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst)
+            && !matches!(self.stop, Some(Stop { signal: None, .. }))
+        {
+            self.stop = Some(Stop { signal: None, at: Instant::now(), now: true });
+            self.outlet.message(
+                Weight::Error,
+                None,
+                "the lock of this environment was taken away: everything is stopped",
+            );
+            self.kill_all();
+        }
+        let now = Instant::now();
+        for slot in 0..self.slots.len() {
+            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            if course.due().is_none_or(|due| due > now) {
+                continue;
+            }
+            match (course.part, course.ending) {
+                (Part::Pause(_), _) => {
+                    if let Some(course) = self.slots[slot].course.take() {
+                        self.guard_or_attempt(slot, course);
+                    }
+                }
+                (_, Some((why, _))) => {
+                    lane.kill();
+                    course.ending = Some((why, None));
+                }
+                // After an interruption there is no time left for another grace.
+                (Part::Finally, None) if self.stop.is_some() => {
+                    lane.kill();
+                    course.ending = Some((Why::TimedOut, None));
+                }
+                (_, None) => {
+                    lane.signal(Signal::TERM);
+                    course.ending = Some((Why::TimedOut, Some(now + self.deployment.grace)));
+                }
+            }
+        }
+    }
+
+    fn on_signals(&mut self) {
+        let mut came = self.signals.take();
+        if came.contains(&Signal::TSTP) {
+            came.extend(self.sleep());
+        }
+        for signal in came {
+            if matches!(signal, Signal::TSTP | Signal::CONT) {
+                continue;
+            }
+            match &mut self.stop {
+                None => self.interrupt(signal),
+                // A closed terminal is often told twice, by the system and by the shell.
+                Some(_) if signal == Signal::HUP => {}
+                Some(stop) => {
+                    stop.now = true;
+                    self.outlet.message(Weight::Warning, None, "killing what runs");
+                    self.kill_all();
+                }
+            }
+        }
+    }
+
+    /// The first signal: nothing new starts, what runs is told once and has its grace.
+    fn interrupt(&mut self, signal: Signal) {
+        let now = Instant::now();
+        self.stop = Some(Stop { signal: Some(signal.as_raw()), at: now, now: false });
+        self.schedule.stop();
+        let text = format!(
+            "interrupted: waiting up to {} for what runs; once more kills it",
+            super::report::duration(self.deployment.grace.as_secs_f64())
+        );
+        self.outlet.message(Weight::Warning, None, &text);
+        for slot in 0..self.slots.len() {
+            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            match course.part {
+                // It was going to be owed anyway, so it may go on; it is bounded elsewhere.
+                Part::Finally => {}
+                Part::Pause(_) => {
+                    if let Some(mut course) = self.slots[slot].course.take() {
+                        self.over(&mut course, Outcome::Interrupted, None);
+                    }
+                }
+                Part::Guard | Part::Attempt if course.launch.is_none() => {
+                    lane.signal(signal);
+                    course.ending = Some((Why::Stopped, Some(now + self.deployment.grace)));
+                }
+                Part::Guard | Part::Attempt => {}
+            }
+        }
+        self.bound_finally();
+    }
+
+    fn kill_all(&mut self) {
+        self.schedule.stop();
+        for slot in 0..self.slots.len() {
+            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            if let Part::Pause(_) = course.part {
+                if let Some(mut course) = self.slots[slot].course.take() {
+                    self.over(&mut course, Outcome::Interrupted, None);
+                }
+                continue;
+            }
+            lane.kill();
+            course.ending = Some((Why::Stopped, None));
+        }
+    }
+
+    /// Ctrl-Z: everything sleeps, and no clock runs meanwhile.
+    fn sleep(&mut self) -> Vec<Signal> {
+        for slot in &mut self.slots {
+            slot.lane.signal(Signal::STOP);
+        }
+        let start = Instant::now();
+        let others = self.signals.stop_here();
+        let slept = start.elapsed();
+        for slot in &mut self.slots {
+            slot.lane.signal(Signal::CONT);
+            if let Some(course) = &mut slot.course {
+                course.shift(slept);
+            }
+        }
+        if let Some(stop) = &mut self.stop {
+            stop.at += slept;
+        }
+        others
+    }
+
+    /// After an interruption the whole stop must fit into what CI engines give.
+    pub fn bound_finally(&mut self) {
+        let Some(stop) = self.stop else { return };
+        let until = stop.at + self.deployment.grace + OWED;
+        for course in self.slots.iter_mut().filter_map(|slot| slot.course.as_mut()) {
+            if course.part == Part::Finally {
+                course.deadline = Some(course.deadline.map_or(until, |deadline| deadline.min(until)));
+            }
+        }
+    }
+
+    /// Puts a `finally` onto its way.
+    pub fn put(&mut self, slot: usize, course: Course) {
+        self.slots[slot].course = Some(course);
+    }
+
+    /// For what cannot even be put onto its way.
+    pub fn give_up(&mut self, mut course: Course, words: String) {
+        self.over(&mut course, Outcome::Failed, Some(words));
+    }
+}

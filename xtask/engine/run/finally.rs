@@ -1,0 +1,105 @@
+//! The end of a deployment: what is owed is done, in reverse order; and what people are told about a failure.
+
+use std::collections::BTreeMap;
+
+use super::course::{Course, Part};
+use super::deployment::{Loop, Stop};
+use super::event::Event;
+use super::outlet::Outlet;
+use super::paste::shell_line;
+use super::voice::Voice;
+use super::{End, Failure, StepResult};
+use crate::plan::{EnvValue, Plan, Step};
+
+/// How many of its last lines a failure shows.
+const LAST_LINES: usize = 12;
+
+impl Loop<'_, '_> {
+    /// Does what is owed, whatever has happened, unless somebody wants out at once or the environment is another's.
+    pub fn finally(&mut self) {
+        for step in self.owed.clone().into_iter().rev() {
+            if self.outlet.journal_error.is_some() || matches!(self.stop, Some(Stop { now: true, .. })) {
+                return;
+            }
+            self.one(step);
+            while !self.idle() {
+                self.wait();
+            }
+            self.outlet.flush();
+        }
+    }
+
+    fn one(&mut self, index: usize) {
+        let step = &self.deployment.plan.steps[index];
+        let Some(finally) = &step.finally else { return };
+        let outcome = match self.end() {
+            End::Succeeded => "succeeded",
+            End::Interrupted(_) => "interrupted",
+            End::Failed | End::Fenced | End::NotRecorded => "failed",
+        };
+        let voice = Voice::new(self.deployment.logs, &format!("{}.finally", step.id), false);
+        let mut course = Course::new(index, voice);
+        course.part = Part::Finally;
+        course.attempt = 1;
+        let launch = self.launcher.finally(index, outcome).unwrap_or_else(|| Err("it has none".to_owned()));
+        self.outlet.record(Event::FinallyStarted { step: step.id.clone() });
+        let ready = launch.and_then(|launch| {
+            let slot = self.lane().map_err(|error| format!("no guardian can be started for it: {error}"))?;
+            Ok((launch, slot))
+        });
+        match ready {
+            Ok((launch, slot)) => {
+                self.outlet.started(step, 1, true);
+                course.begin(Part::Finally, launch, finally.timeout);
+                self.put(slot, course);
+                self.bound_finally();
+                self.launch();
+            }
+            Err(words) => self.give_up(course, words),
+        }
+    }
+
+    /// What people are told.
+    pub fn failure(&self, course: &Course, result: &StepResult, finally: bool) -> Failure {
+        let plan = self.deployment.plan;
+        let step = &plan.steps[course.step];
+        let last_lines = Outlet::last_lines(&course.voice, LAST_LINES);
+        let hint = hint(&last_lines, result);
+        Failure {
+            step: step.id.clone(),
+            finally,
+            what: result.message.clone().unwrap_or_else(|| "interrupted before it started".to_owned()),
+            file: step.file.clone(),
+            line: step.line,
+            command: self.outlet.mask.text(&self.pasted(plan, step, finally)),
+            log: course.voice.log.path().map(ToOwned::to_owned),
+            last_lines,
+            hint,
+        }
+    }
+
+    fn pasted(&self, plan: &Plan, step: &Step, finally: bool) -> String {
+        let mut env: BTreeMap<&str, &EnvValue> = plan.env_of(step);
+        let known = |piece: &_| self.launcher.shown(piece);
+        match step.finally.as_ref().filter(|_| finally) {
+            Some(last) => {
+                env.extend(last.env.iter().map(|(name, value)| (name.as_str(), value)));
+                shell_line(&last.action, &env, &last.cwd, &known)
+            }
+            None => shell_line(&step.action, &env, &step.cwd, &known),
+        }
+    }
+}
+
+/// What might help, judging by what was printed.
+fn hint(lines: &[String], result: &StepResult) -> Option<String> {
+    let asked =
+        ["/dev/tty", "a terminal is required", "not a tty", "no tty", "askpass", "Host key verification failed"];
+    if lines.iter().any(|line| asked.iter().any(|words| line.contains(words))) {
+        return Some(
+            "a step has no terminal and cannot ask: give it what it needs by env, stdin, a key or an agent".to_owned(),
+        );
+    }
+    let missing = result.message.as_ref().is_some_and(|message| message.starts_with("exit code 127"));
+    missing.then(|| "is the program installed here, and on the PATH that the step sees?".to_owned())
+}

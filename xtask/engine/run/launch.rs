@@ -1,0 +1,337 @@
+//! From a step of the plan to a process to start: every piece of every string gets its value.
+//!
+//! It looks programs up on the step's PATH and compares files; it starts nothing, and knows nothing of masks or logs.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use camino::Utf8PathBuf;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Deployment;
+use super::environment::{is_name, refused_variable};
+use super::secrets::Secrets;
+use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
+use crate::process::{Input, Launch, TASK, WANTED, not_found};
+
+/// What a step has produced.
+#[derive(Clone)]
+pub struct Produced {
+    pub text: String,
+    pub json: Option<Value>,
+}
+
+/// Makes launches, from what is known when a step starts.
+pub struct Launcher<'a> {
+    deployment: &'a Deployment<'a>,
+    secrets: &'a Secrets,
+    /// What the steps have produced so far, by their index.
+    pub outputs: Vec<Option<Produced>>,
+    /// Where folders of private files are made.
+    private: PathBuf,
+}
+
+/// The parts of a step, of its guard or of its `finally` that make a process.
+struct Parts<'p> {
+    env: BTreeMap<&'p str, &'p EnvValue>,
+    cwd: &'p Text,
+    stdin: Option<&'p Stdin>,
+    output: Option<&'p Output>,
+    detach: bool,
+    facts: Vec<(&'static str, String)>,
+}
+
+type Refused<T> = Result<T, String>;
+
+impl<'a> Launcher<'a> {
+    #[must_use]
+    pub fn new(deployment: &'a Deployment<'a>, secrets: &'a Secrets) -> Launcher<'a> {
+        // In memory where the system offers that: these files hold secrets.
+        let folder = |name: &str| deployment.caller.get(name).map(PathBuf::from).filter(|path| path.is_dir());
+        let folder = folder("XDG_RUNTIME_DIR").unwrap_or_else(std::env::temp_dir);
+        Launcher { deployment, secrets, outputs: vec![None; deployment.plan.steps.len()], private: folder }
+    }
+
+    /// The process of a step.
+    ///
+    /// # Errors
+    /// In words, if it cannot be started.
+    pub fn step(&self, index: usize, attempt: u32) -> Refused<Launch> {
+        let step = &self.deployment.plan.steps[index];
+        self.unchanged(step)?;
+        let parts = Parts {
+            env: self.deployment.plan.env_of(step),
+            cwd: &step.cwd,
+            stdin: step.stdin.as_ref(),
+            output: step.output.as_ref(),
+            detach: step.detach,
+            facts: self.facts(step, attempt),
+        };
+        self.launch(index, &step.action, &parts)
+    }
+
+    /// The process of its guard.
+    ///
+    /// # Errors
+    /// In words, if it cannot be started.
+    pub fn guard(&self, index: usize, attempt: u32) -> Option<Refused<Launch>> {
+        let step = &self.deployment.plan.steps[index];
+        let guard = step.unless.as_ref()?;
+        let parts = Parts {
+            env: self.deployment.plan.env_of(step),
+            cwd: &step.cwd,
+            stdin: None,
+            output: None,
+            detach: false,
+            facts: self.facts(step, attempt),
+        };
+        // The guard may be one of the files that the step names.
+        Some(self.unchanged(step).and_then(|()| self.launch(index, &Action::Run(guard.clone()), &parts)))
+    }
+
+    /// The process of its `finally`.
+    ///
+    /// # Errors
+    /// In words, if it cannot be started.
+    pub fn finally(&self, index: usize, outcome: &str) -> Option<Refused<Launch>> {
+        let step = &self.deployment.plan.steps[index];
+        let finally = step.finally.as_ref()?;
+        let mut env = self.deployment.plan.env_of(step);
+        env.extend(finally.env.iter().map(|(name, value)| (name.as_str(), value)));
+        let mut facts = self.facts(step, 1);
+        facts.push(("CIAO_OUTCOME", outcome.to_owned()));
+        let (cwd, stdin) = (&finally.cwd, finally.stdin.as_ref());
+        let parts = Parts { env, cwd, stdin, output: None, detach: false, facts };
+        Some(self.launch(index, &finally.action, &parts))
+    }
+
+    /// The folder of private files of a step, to be removed if its guardian was killed.
+    #[must_use]
+    pub fn private(&self, index: usize) -> PathBuf {
+        self.private.join(format!("ciao-{}-{index}", std::process::id()))
+    }
+
+    fn facts(&self, step: &Step, attempt: u32) -> Vec<(&'static str, String)> {
+        let deployment = self.deployment;
+        vec![
+            ("CIAO_ENVIRONMENT", deployment.plan.environment.clone()),
+            ("CIAO_RELEASE", deployment.release.clone()),
+            ("CIAO_COMMIT", deployment.commit.clone()),
+            ("CIAO_STEP", step.id.clone()),
+            ("CIAO_ATTEMPT", attempt.to_string()),
+            ("CIAO_FENCE", deployment.fence.to_string()),
+        ]
+    }
+
+    /// Whether the files that it names are still those that the plan was made from.
+    fn unchanged(&self, step: &Step) -> Refused<()> {
+        for file in &step.files {
+            let bytes = std::fs::read(self.deployment.root.join(&file.path))
+                .map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
+            let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if digest != file.sha256 {
+                return Err(format!("{} has changed since the plan was made; the step was not started", file.path));
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&self, index: usize, action: &Action, parts: &Parts<'_>) -> Refused<Launch> {
+        let cwd = self.deployment.root.join(self.string(parts.cwd)?);
+        let mut launch = Launch {
+            cwd: cwd.clone().into(),
+            capture: parts.output.is_some(),
+            detach: parts.detach,
+            grace: self.deployment.grace,
+            private: self.private(index),
+            ..Launch::default()
+        };
+        self.environment(parts, &mut launch)?;
+        launch.stdin = match parts.stdin {
+            None => Input::Empty,
+            Some(Stdin::Text(text)) => Input::Bytes(self.bytes(text)?),
+            Some(Stdin::File(path)) => Input::File(self.deployment.root.join(self.string(path)?).into()),
+        };
+        match action {
+            Action::Run(arguments) => {
+                let mut words = self.arguments(arguments)?.into_iter();
+                let program = words.next().ok_or("it names no program")?;
+                let path = launch.env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+                let named = program.to_string_lossy().into_owned();
+                launch.program = Some(find_program(&named, &path.unwrap_or_default(), cwd.as_std_path())?);
+                launch.name = program;
+                launch.args = words.collect();
+            }
+            Action::Script { path, args } => {
+                let path: Utf8PathBuf = self.deployment.root.join(self.string(path)?);
+                launch.name = path.clone().into();
+                launch.program = Some(path.into());
+                launch.args = self.arguments(args)?;
+            }
+            Action::Task { name, with } => {
+                launch.name = "ciao".into();
+                launch.args = vec![TASK.into(), name.into()];
+                launch.args.extend(parts.output.map(|_| WANTED.into()));
+                launch.stdin = Input::Bytes(self.value(with)?.to_string().into_bytes());
+            }
+        }
+        if launch.args.iter().any(|word| word.as_bytes().contains(&0)) {
+            return Err("an argument has a NUL in it, which no system can pass on".to_owned());
+        }
+        Ok(launch)
+    }
+
+    fn environment(&self, parts: &Parts<'_>, launch: &mut Launch) -> Refused<()> {
+        let mut all: BTreeMap<OsString, OsString> = self.deployment.caller.passed.clone();
+        for (name, value) in &parts.env {
+            let (EnvValue::Text(text) | EnvValue::File(text)) = value;
+            if !is_name(name) {
+                return Err(format!("`{name}` is no name for a variable"));
+            }
+            let given = text.pieces.iter().any(|piece| !matches!(piece, Piece::Literal(_)));
+            if given && let Some(reason) = refused_variable(name) {
+                return Err(format!("variable {name} cannot be set from a value: {reason}"));
+            }
+            let mut content = self.bytes(text)?;
+            if matches!(value, EnvValue::File(_)) {
+                // The last line break of a secret was taken off; programs that read keys want it back.
+                if content.contains(&b'\n') && content.last() != Some(&b'\n') {
+                    content.push(b'\n');
+                }
+                all.remove(OsStr::new(name));
+                launch.files.push((name.into(), content));
+                continue;
+            }
+            if content.contains(&0) {
+                return Err(format!("variable {name} has a NUL in it, which no system can pass on"));
+            }
+            all.insert(name.into(), OsString::from_vec(content));
+        }
+        all.extend(parts.facts.iter().map(|(name, value)| (name.into(), value.into())));
+        launch.env = all.into_iter().collect();
+        Ok(())
+    }
+
+    fn arguments(&self, arguments: &[Argument]) -> Refused<Vec<OsString>> {
+        let texts = arguments.iter().flat_map(Argument::texts);
+        texts.map(|text| self.bytes(text).map(OsString::from_vec)).collect()
+    }
+
+    /// The value of a `with`, typed.
+    fn value(&self, tree: &Tree) -> Refused<Value> {
+        Ok(match tree {
+            Tree::Boolean(value) => Value::from(*value),
+            Tree::Integer(value) => Value::from(*value),
+            Tree::Float(value) => Value::from(*value),
+            Tree::Text(text) => match sole_output(&text.pieces) {
+                Some((step, path)) => self.produced(step, path)?,
+                None => Value::from(self.string(text)?),
+            },
+            Tree::Typed { value, .. } => self.value(value)?,
+            Tree::List(items) => Value::Array(items.iter().map(|item| self.value(item)).collect::<Refused<_>>()?),
+            Tree::Table(table) => {
+                let entries = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
+                Value::Object(entries.collect::<Refused<_>>()?)
+            }
+        })
+    }
+
+    /// What a step has produced, or the value at `path` in it.
+    fn produced(&self, step: u32, path: &[String]) -> Refused<Value> {
+        let id = &self.deployment.plan.steps[step as usize].id;
+        let produced = self.outputs[step as usize].as_ref();
+        let produced = produced.ok_or_else(|| format!("step {id} has produced nothing in this deployment"))?;
+        let Some(json) = &produced.json else { return Ok(Value::from(produced.text.clone())) };
+        let mut value = json;
+        for key in path {
+            let next = match value {
+                Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => value.get(key),
+            };
+            value = next.ok_or_else(|| format!("there is no `{}` in what step {id} has produced", path.join(".")))?;
+        }
+        Ok(value.clone())
+    }
+
+    fn string(&self, text: &Text) -> Refused<String> {
+        String::from_utf8(self.bytes(text)?).map_err(|_| "a secret that is no UTF-8 cannot be used here".to_owned())
+    }
+
+    fn bytes(&self, text: &Text) -> Refused<Vec<u8>> {
+        let mut out = Vec::new();
+        self.pieces(&text.pieces, &mut out)?;
+        Ok(out)
+    }
+
+    fn pieces(&self, pieces: &[Piece], out: &mut Vec<u8>) -> Refused<()> {
+        for piece in pieces {
+            match piece {
+                Piece::Literal(text) => out.extend(text.as_bytes()),
+                Piece::Reference { value, .. } => self.pieces(value, out)?,
+                Piece::Secret(name) => {
+                    out.extend(self.secrets.get(name).ok_or_else(|| format!("secret {name} was not read"))?);
+                }
+                Piece::Output { step, path, .. } => match self.produced(*step, path)? {
+                    Value::String(text) => out.extend(text.as_bytes()),
+                    value => out.extend(value.to_string().as_bytes()),
+                },
+                Piece::Builtin(builtin) => out.extend(self.builtin(*builtin).as_bytes()),
+                Piece::Missing => return Err("a parameter that it uses has no value".to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    fn builtin(&self, builtin: Builtin) -> &str {
+        match builtin {
+            Builtin::Release => &self.deployment.release,
+            Builtin::Commit => &self.deployment.commit,
+            Builtin::Repo => self.deployment.root.as_str(),
+            Builtin::Work => self.deployment.work.as_str(),
+        }
+    }
+
+    /// What a piece stands for where it may be shown: for [`super::paste::shell_line`].
+    #[must_use]
+    pub fn shown(&self, piece: &Piece) -> Option<String> {
+        match piece {
+            Piece::Builtin(builtin) => Some(self.builtin(*builtin).to_owned()),
+            Piece::Output { secret: false, .. } => {
+                let mut out = Vec::new();
+                self.pieces(std::slice::from_ref(piece), &mut out).ok()?;
+                String::from_utf8(out).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The output that a string consists of, if it is exactly one.
+fn sole_output(pieces: &[Piece]) -> Option<(u32, &[String])> {
+    match pieces {
+        [Piece::Output { step, path, .. }] => Some((*step, path)),
+        [Piece::Reference { value, .. }] => sole_output(value),
+        _ => None,
+    }
+}
+
+/// The file that a program is: with a `/` from `cwd`, otherwise in the first folder of `path` that has it.
+///
+/// # Errors
+/// In words, if there is none.
+pub fn find_program(program: &str, path: &OsStr, cwd: &Path) -> Refused<PathBuf> {
+    if program.is_empty() {
+        return Err("the name of the program is empty".to_owned());
+    }
+    if program.contains('/') {
+        return Ok(cwd.join(program));
+    }
+    std::env::split_paths(path)
+        .map(|folder| cwd.join(folder).join(program))
+        .find(|file| file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0))
+        .ok_or_else(|| not_found(program, &path.to_string_lossy()))
+}
