@@ -2,6 +2,8 @@
 
 #[path = "findings/corpus.rs"]
 mod corpus;
+#[path = "findings/files.rs"]
+mod files;
 #[path = "findings/fixture.rs"]
 mod fixture;
 #[path = "findings/input.rs"]

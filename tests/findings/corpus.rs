@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ciao::Tasks;
 use ciao::check::sentinel;
 use ciao::declare::Declarations;
 use ciao::declare::literal::Literal;
@@ -10,7 +11,6 @@ use ciao::plan::Plan;
 use ciao::plan::build::{Inputs, build, files as pipeline_files};
 use ciao::repository::Repository;
 use ciao::sources::Sources;
-use ciao::Tasks;
 
 use crate::fixture::{Folder, SOUND, files};
 
@@ -56,7 +56,12 @@ fn uses(path: &str, content: &str, variables: &BTreeMap<&str, &str>) -> Vec<(std
     } else {
         for (variable, parameter) in variables {
             for written in [format!("${{{variable}}}"), format!("${variable}"), format!("os.environ[\"{variable}\"]")] {
-                let whole = |at: &usize| !content.as_bytes().get(at + written.len()).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+                let whole = |at: &usize| {
+                    !content
+                        .as_bytes()
+                        .get(at + written.len())
+                        .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+                };
                 let places = content.match_indices(&written).map(|(at, _)| at).filter(whole);
                 found.extend(places.map(|at| (at..at + written.len(), (*parameter).to_owned())));
             }
@@ -71,7 +76,13 @@ fn forms(value: &str, python: bool) -> Vec<(&'static str, String)> {
     let json = json[1..json.len() - 1].to_owned();
     let encoded: String = value
         .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect();
     let host = value.split("://").last().unwrap().split(['/', ':']).next().unwrap().to_owned();
     let quoted = |text: &str| if python { format!("\"{text}\"") } else { text.to_owned() };
@@ -117,14 +128,19 @@ fn mutate(text: &str, rows: &mut BTreeMap<(&'static str, String), Row>) {
         ("DB_POOL", "database.pool"),
         ("BANNER", "site.banner"),
     ]);
-    let known = |name: &str| repository.declarations.environment.parameters.iter().any(|parameter| &*parameter.name == name);
+    let known =
+        |name: &str| repository.declarations.environment.parameters.iter().any(|parameter| &*parameter.name == name);
     for (path, content) in files(text).iter().filter(|(path, _)| path.contains("deployments")) {
         for (range, parameter) in uses(path, content, &variables).into_iter().filter(|(_, name)| known(name)) {
             for (value, kind) in literals(&repository, &parameter) {
                 let python = path.ends_with(".py");
                 for (form, written) in forms(&value, python) {
                     // In TOML a quote ends the string.
-                    let written = if path.ends_with(".toml") { written.replace('\\', "\\\\").replace('"', "\\\"") } else { written };
+                    let written = if path.ends_with(".toml") {
+                        written.replace('\\', "\\\\").replace('"', "\\\"")
+                    } else {
+                        written
+                    };
                     let mutant = format!("{}{written}{}", &content[..range.start], &content[range.end..]);
                     folder.write(path, &mutant);
                     let line = 1 + content[..range.start].matches('\n').count();
@@ -193,9 +209,8 @@ fn what_differs_between_environments_are_their_values() {
         let folder = folder(text);
         let repository = Repository::read(&folder.0);
         let names: Vec<&str> = repository.declarations.orchestration.names().collect();
-        let sentinels = [1, 2].map(|seed| {
-            plan_of(&sentinel::sources(&repository.sources, &repository.declarations, seed), names[0])
-        });
+        let sentinels = [1, 2]
+            .map(|seed| plan_of(&sentinel::sources(&repository.sources, &repository.declarations, seed), names[0]));
         let explained = sentinel::differences(&sentinels[0], &sentinels[1]);
         for pair in names.windows(2) {
             let real = [0, 1].map(|index| plan_of(&repository.sources, pair[index]));

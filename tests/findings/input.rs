@@ -75,7 +75,27 @@ fn pipes_and_folders_named_like_files() {
 #[test]
 fn any_bytes_in_a_script() {
     // Every pair of the characters that the rules look at, with something of several bytes between.
-    let parts = ["$", "{", "}", "'", "\"", "\\", "<<", "\n", "#", "=", "é", "prod", "shop.example", "(", ")", "*", "8443", ":-", "/"];
+    let parts = [
+        "$",
+        "{",
+        "}",
+        "'",
+        "\"",
+        "\\",
+        "<<",
+        "\n",
+        "#",
+        "=",
+        "é",
+        "prod",
+        "shop.example",
+        "(",
+        ")",
+        "*",
+        "8443",
+        ":-",
+        "/",
+    ];
     let mut text = String::from("#!/bin/sh\n");
     for first in parts {
         for second in parts {
@@ -84,7 +104,10 @@ fn any_bytes_in_a_script() {
             }
         }
     }
-    for (name, head) in [("install.sh", "#!/bin/sh\n"), ("install.sh", "#!/usr/bin/env python3\nos.environ[\"é\"]é\nos.getenv(\"x\")é\n")] {
+    for (name, head) in [
+        ("install.sh", "#!/bin/sh\n"),
+        ("install.sh", "#!/usr/bin/env python3\nos.environ[\"é\"]é\nos.getenv(\"x\")é\n"),
+    ] {
         for end in [text.len(), text.len() / 2, text.len() / 3] {
             let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap();
             let _any = check(&format!("-- {BESIDE}/{name} --\n{head}{}", &text[..end]));

@@ -412,3 +412,45 @@ fn files_that_are_used_and_not_there() {
       = help: name files of the repository, from the folder of this file
     "#);
 }
+
+/// What differs between two environments.
+#[track_caller]
+fn diff(changes: &str) -> String {
+    let (repository, examined) = with(changes).examine();
+    let plan = |name| examined.plan(name).unwrap();
+    ciao::show::diff::text(&repository.declarations, plan("dev"), plan("prod"))
+}
+
+#[test]
+fn what_differs_between_two_environments() {
+    assert_snapshot!(diff(""), @r#"
+                dev                prod
+    debug       true               false
+    site.host   "web.dev.example"  "shop.example"
+    site.port   8080               8443
+    site.title  "Shop (dev)"       "Shop"
+    "#);
+    assert_snapshot!(diff(&steps("[[step]]\nname = \"cluster\"\nrun = [\"true\"]\nwhen = \"!debug\"\n")), @r#"
+                dev                prod
+    debug       true               false
+    site.host   "web.dev.example"  "shop.example"
+    site.port   8080               8443
+    site.title  "Shop (dev)"       "Shop"
+
+    only prod runs
+      web/cluster  switched off by `when = "!debug"`
+    "#);
+    let instances = format!(
+        "{}-- pipelines/environment.toml --\n[parameters]\ndebug = {{ type = \"boolean\" }}\nregions = {{ type = \"string\", list = true, default = [\"a\"] }}\n[parameters.site]\nhost = {{ type = \"host\" }}\nport = {{ type = \"port\" }}\ntitle = {{ type = \"string\" }}\n[[deploy]]\npipeline = \"web\"\nfor_each = \"regions\"\n-- pipelines/environments/dev.toml --\ndebug = true\nregions = [\"a\", \"b\"]\nsite.host = \"shop.example\"\nsite.port = 8443\nsite.title = \"Shop\"\n",
+        steps("")
+    );
+    assert_snapshot!(diff(&instances), @r#"
+             dev         prod
+    debug    true        false
+    regions  ["a", "b"]  ["a"]
+
+    only dev runs
+      web[b]/install     `b` is not in `regions` there
+      web[b]/smoke-test  `b` is not in `regions` there
+    "#);
+}

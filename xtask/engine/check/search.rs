@@ -133,9 +133,19 @@ fn believed(spot: &Spot<'_>, index: usize, text: &str, range: &Range<usize>, nee
     }
     match needle.weight {
         Weight::Telling => true,
+        Weight::Plain if is_port_of(text, range, index > 0) => true,
         Weight::Plain => (whole && !(needle.is_name && is_subcommand(spot, &needle.text))) || assigned,
         Weight::Small => (whole || assigned) && beside_its_name(spot, text, needle),
     }
+}
+
+/// `shop.example:8443`, `$HOST:8443/`: a number of four digits behind a host, or behind a value.
+fn is_port_of(text: &str, at: &Range<usize>, behind_value: bool) -> bool {
+    let Some(before) = text[..at.start].strip_suffix(':') else { return false };
+    let is_host = |char: char| char.is_alphanumeric() || "]}_*".contains(char);
+    let behind = if before.is_empty() { behind_value } else { before.ends_with(is_host) };
+    let ends = text[at.end..].chars().next().is_none_or(|char| !char.is_alphanumeric() && char != ':');
+    behind && ends && at.len() >= 4 && text[at.clone()].bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `cargo test`, `npm run dev`: a word of the program's own.
@@ -253,6 +263,7 @@ fn is_meant(language: Language, line: &str, at: &Range<usize>, needle: &Needle) 
     }
     match needle.weight {
         Weight::Telling => true,
+        Weight::Plain if is_port_of(line, at, false) => true,
         Weight::Plain => stands_alone(language, line, at) || (needle.is_name && name::is_meant(language, line, at)),
         Weight::Small => {
             stands_alone(language, line, at) && names_parameter(&line[line[..at.start].floor(40)..at.start], needle)

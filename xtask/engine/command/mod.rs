@@ -3,6 +3,7 @@
 pub mod check;
 pub mod decide;
 pub mod deploy;
+pub mod diff;
 pub mod folders;
 pub mod logs;
 pub mod output;
@@ -61,6 +62,7 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
         Command::Status(args) => status::status(&session, &args),
         Command::History(args) => status::history(&session, &args),
         Command::Show(args) => status::show(&session, &args),
+        Command::Diff(args) => diff::run(&session, &args),
         Command::Doctor => status::doctor(&session),
     };
     ExitCode::from(code)
