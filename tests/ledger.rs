@@ -6,6 +6,8 @@ mod faults;
 mod fixture;
 #[path = "ledger/life.rs"]
 mod life;
+#[path = "ledger/measure.rs"]
+mod measure;
 #[path = "ledger/model.rs"]
 mod model;
 #[path = "ledger/races.rs"]

@@ -61,7 +61,12 @@ fn blank() -> Record {
 /// The record that a letter stands for, after the state.
 fn record(base: &Record, letter: Letter, state: &State) -> Record {
     let seq = state.seq + 1;
-    let mut record = Record { seq, id: format!("e{seq}"), at: humantime::format_rfc3339_seconds(time(seq)).to_string(), ..base.clone() };
+    let mut record = Record {
+        seq,
+        id: format!("e{seq}"),
+        at: humantime::format_rfc3339_seconds(time(seq)).to_string(),
+        ..base.clone()
+    };
     let current = state.current.as_ref();
     match letter {
         Letter::Start { release: number, complete, dirty, forced } => {
@@ -111,7 +116,9 @@ fn fits(letter: Letter, state: &State) -> bool {
     let running = state.running().is_some();
     match letter {
         Letter::Start { .. } => !running,
-        Letter::Resume => !running && state.current.as_ref().is_some_and(|current| current.outcome != Some(Ended::Succeeded)),
+        Letter::Resume => {
+            !running && state.current.as_ref().is_some_and(|current| current.outcome != Some(Ended::Succeeded))
+        }
         Letter::End { .. } | Letter::Unlock => running,
         Letter::Settle => !running && state.owed.iter().any(|step| step == "s1"),
         Letter::Approve { .. } => true,
@@ -130,9 +137,13 @@ fn told(history: &[Letter]) -> Vec<Told> {
     let mut all: Vec<Told> = Vec::new();
     for (place, letter) in history.iter().enumerate() {
         match letter {
-            Letter::Start { release, .. } => all.push(Told { release: *release, starts: vec![*letter], ends: Vec::new() }),
+            Letter::Start { release, .. } => {
+                all.push(Told { release: *release, starts: vec![*letter], ends: Vec::new() })
+            }
             Letter::Resume => all.last_mut().expect("something to resume").starts.push(*letter),
-            Letter::End { .. } | Letter::Unlock => all.last_mut().expect("something to end").ends.push((place + 1, *letter)),
+            Letter::End { .. } | Letter::Unlock => {
+                all.last_mut().expect("something to end").ends.push((place + 1, *letter))
+            }
             Letter::Settle | Letter::Approve { .. } => {}
         }
     }
@@ -145,7 +156,9 @@ fn good(told: &Told) -> Option<usize> {
     let skipped = told.ends.iter().any(|(_, end)| matches!(end, Letter::End { skipped: true, .. }));
     let ended = told.starts.len() == told.ends.len();
     match told.ends.last() {
-        Some((place, Letter::End { outcome: Ended::Succeeded, verified: true, .. })) if clean && ended && !skipped => Some(*place),
+        Some((place, Letter::End { outcome: Ended::Succeeded, verified: true, .. })) if clean && ended && !skipped => {
+            Some(*place)
+        }
         _ => None,
     }
 }
@@ -156,8 +169,14 @@ fn lets_pass(history: &[Letter], soak: u64, now: u64) -> Option<BTreeSet<&'stati
     let own: Vec<&Told> = all.iter().filter(|told| told.release == 1).collect();
     let last = own.last()?;
     good(last)?;
-    // From the first good one on, with none but good ones after it.
-    let since = own.iter().rev().map_while(|told| good(told)).last()?;
+    // From the first good one on, with none but good ones after it; one that was resumed had ended badly before.
+    let trusted = own.iter().rev().position(|told| good(told).is_none() || told.ends.len() > 1);
+    let first = match trusted {
+        Some(place) if good(own[own.len() - 1 - place]).is_some() => own.len() - 1 - place,
+        Some(place) => own.len() - place,
+        None => 0,
+    };
+    let since = good(own[first])?;
     if (now - since as u64) * PACE < soak {
         return None;
     }
@@ -186,7 +205,15 @@ fn lets_pass(history: &[Letter], soak: u64, now: u64) -> Option<BTreeSet<&'stati
     }
 }
 
-fn ask(others: &BTreeMap<String, Seen>, own: Option<&State>, terms: &Terms, dirty: bool, first: bool, branch: Branch, now: u64) -> bool {
+fn ask(
+    others: &BTreeMap<String, Seen>,
+    own: Option<&State>,
+    terms: &Terms,
+    dirty: bool,
+    first: bool,
+    branch: Branch,
+    now: u64,
+) -> bool {
     let branches = BTreeMap::from([("main".to_owned(), branch)]);
     let answer = gate(&Question {
         environment: "prod",
@@ -269,7 +296,8 @@ impl Dice {
 fn walk(dice: &mut Dice, base: &Record, length: u64) -> (Vec<Letter>, State) {
     let (mut history, mut state) = (Vec::new(), opened(base));
     for _ in 0..length {
-        let letters: Vec<Letter> = IDLE.into_iter().chain(RUNNING).chain([GOOD, GOOD]).filter(|letter| fits(*letter, &state)).collect();
+        let letters: Vec<Letter> =
+            IDLE.into_iter().chain(RUNNING).chain([GOOD, GOOD]).filter(|letter| fits(*letter, &state)).collect();
         let letter = letters[dice.roll(letters.len() as u64) as usize];
         state = fold(Some(state.clone()), &record(base, letter, &state));
         history.push(letter);
@@ -288,7 +316,10 @@ fn random(seed: u64, rounds: u64) {
         let (test, test_state) = walk(&mut dice, &base, lengths[1]);
         let now = dev_state.seq.max(test_state.seq) + dice.roll(3);
         let roll_terms = |dice: &mut Dice| Terms {
-            after: [["dev"].as_slice(), &["dev", "test"], &[]][dice.roll(3) as usize].iter().map(|name| (*name).to_owned()).collect(),
+            after: [["dev"].as_slice(), &["dev", "test"], &[]][dice.roll(3) as usize]
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
             approvals: u32::from(dice.roll(3) == 0),
             soak_s: [0, PACE][dice.roll(2) as usize],
             branches: if dice.roll(4) == 0 { vec!["main".to_owned()] } else { Vec::new() },
@@ -303,12 +334,19 @@ fn random(seed: u64, rounds: u64) {
         }
         let mut approvals = Vec::new();
         for _ in 0..dice.roll(4) {
-            let letter = Letter::Approve { by: 1 + dice.roll(2) as u8, release: 1 + dice.roll(2) as u8, plan: 1 + dice.roll(2) as u8 };
+            let letter = Letter::Approve {
+                by: 1 + dice.roll(2) as u8,
+                release: 1 + dice.roll(2) as u8,
+                plan: 1 + dice.roll(2) as u8,
+            };
             own = fold(Some(own.clone()), &record(&base, letter, &own));
             approvals.push(letter);
         }
         let (dirty, on, first) = (dice.roll(8) == 0, dice.roll(4) > 0, dice.roll(3) == 0);
-        let others = BTreeMap::from([("dev".to_owned(), Seen::Known(&dev_state)), ("test".to_owned(), Seen::Known(&test_state))]);
+        let others = BTreeMap::from([
+            ("dev".to_owned(), Seen::Known(&dev_state)),
+            ("test".to_owned(), Seen::Known(&test_state)),
+        ]);
         let open = ask(&others, Some(&own), &declared, dirty, first, if on { Branch::On } else { Branch::Off }, now);
 
         // The model: both the declared and the former gate must let it pass, the longer soak and more approvals count.
@@ -317,7 +355,8 @@ fn random(seed: u64, rounds: u64) {
         let need = both.iter().map(|terms| terms.approvals).max().unwrap_or(0) as usize;
         let after: BTreeSet<&str> = both.iter().flat_map(|terms| terms.after.iter().map(String::as_str)).collect();
         let branch = both.iter().any(|terms| !terms.branches.is_empty());
-        let passes: Vec<_> = after.iter().map(|name| lets_pass(if *name == "dev" { &dev } else { &test }, soak, now)).collect();
+        let passes: Vec<_> =
+            after.iter().map(|name| lets_pass(if *name == "dev" { &dev } else { &test }, soak, now)).collect();
         let proved: BTreeSet<&str> = passes.iter().flatten().flatten().copied().collect();
         let people: BTreeSet<u8> = approvals
             .iter()
@@ -331,10 +370,16 @@ fn random(seed: u64, rounds: u64) {
             && people.len() >= need
             && (!branch || on)
             && !(dirty && (!after.is_empty() || need > 0 || branch));
-        assert_eq!(open, expected, "round {round}: {declared:?} after {former:?}; dev {dev:?}; test {test:?}; {approvals:?}");
+        assert_eq!(
+            open, expected,
+            "round {round}: {declared:?} after {former:?}; dev {dev:?}; test {test:?}; {approvals:?}"
+        );
         opened_gates += u64::from(open);
     }
-    assert!(opened_gates * 20 > rounds && opened_gates * 20 < rounds * 19, "{opened_gates} of {rounds} were open: too few of one kind");
+    assert!(
+        opened_gates * 20 > rounds && opened_gates * 20 < rounds * 19,
+        "{opened_gates} of {rounds} were open: too few of one kind"
+    );
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn storm(time: Duration) {
     let killer = "#!/bin/sh\nif [ $(( $$ % 7 )) -lt 2 ]; then kill -9 $(ps -o ppid= -p $PPID) $PPID; fi\n";
     for hook in ["pre-receive", "post-receive"] {
         write(&bare, &format!("hooks/{hook}"), killer);
-        std::fs::set_permissions(bare.join("hooks").join(hook), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(bare.join("hooks").join(hook), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
     }
     let clones: Vec<PathBuf> = (0..8).map(|number| clone(&folder, &bare, &format!("person-{number}"))).collect();
     let (acknowledged, fenced, seed) = (std::sync::Mutex::new(Vec::new()), AtomicU64::new(0), AtomicU64::new(1));

@@ -26,7 +26,11 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
         session.output.error("not confirmed: nothing was changed; `--yes` does not ask");
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
-    let unlock = Unlock { environment: args.environment.clone(), reason: args.reason.clone(), accept_ledger: args.accept_ledger };
+    let unlock = Unlock {
+        environment: args.environment.clone(),
+        reason: args.reason.clone(),
+        accept_ledger: args.accept_ledger,
+    };
     ledger.unlock(&unlock).map_err(|error| session.refused(&error))?;
     session.output.say(&format!("{} is free", args.environment));
     Ok(0)
@@ -48,7 +52,10 @@ fn whose(environment: &str, standing: &Standing) -> String {
     };
     if let Some(rewritten) = &standing.rewritten {
         let now = rewritten.now.as_deref().unwrap_or("nothing");
-        text += &format!("\nits ledger was rewritten: the newest event seen here was {}, and now it has {now}", rewritten.seen);
+        text += &format!(
+            "\nits ledger was rewritten: the newest event seen here was {}, and now it has {now}",
+            rewritten.seen
+        );
     }
     text
 }
@@ -61,7 +68,7 @@ fn confirmed(question: &str) -> bool {
     let _closed = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);
-    
+
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
@@ -89,14 +96,19 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
     let commit = args.commit.clone().unwrap_or_else(|| here.commit.clone());
     let release = Release::of(&ledger.git, &commit).map_err(fail)?;
     // What is approved is the plan of that commit, not of what happens to be in the working tree.
-    let checkout = if release.commit == here.commit && !here.dirty { None } else { Some(Checkout::new(session, &ledger, &release.commit)?) };
+    let checkout = if release.commit == here.commit && !here.dirty {
+        None
+    } else {
+        Some(Checkout::new(session, &ledger, &release.commit)?)
+    };
     let repository = checkout.as_ref().map_or_else(|| session.read(), |checkout| Repository::read(&checkout.root));
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     ledger.sync().map_err(fail)?;
     let standing = ledger.standing(&args.environment).map_err(fail)?;
     session.output.say(&what_changes(&ledger, &args.environment, &standing, &release.commit));
-    let approval = Approval { environment: args.environment.clone(), release: release.clone(), plan: show::json::digest(plan) };
+    let approval =
+        Approval { environment: args.environment.clone(), release: release.clone(), plan: show::json::digest(plan) };
     let record = ledger.approve(&approval).map_err(fail)?;
     session.output.say(&format!("{} approved release {} for {}", record.by, release.display, args.environment));
     Ok(0)
@@ -115,9 +127,15 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
         said.map_or_else(|| "(cannot be told: not all commits are in this clone)".to_owned(), |said| said.text())
     };
     let commits = ask(&["log", "--oneline", "--no-decorate", &range]);
-    let changes = ask(&["diff", "--no-color", "--no-ext-diff", "--unified=0", from, commit, "--", &format!(":(top){values}")]);
-    let indented = |text: &str| text.lines().map(|line| format!("  {}\n", show::findings::printable(line))).collect::<String>();
-    let changed: String = changes.lines().filter(|line| line.starts_with(['+', '-']) && !line.starts_with("+++") && !line.starts_with("---")).map(|line| format!("{line}\n")).collect();
+    let changes =
+        ask(&["diff", "--no-color", "--no-ext-diff", "--unified=0", from, commit, "--", &format!(":(top){values}")]);
+    let indented =
+        |text: &str| text.lines().map(|line| format!("  {}\n", show::findings::printable(line))).collect::<String>();
+    let changed: String = changes
+        .lines()
+        .filter(|line| line.starts_with(['+', '-']) && !line.starts_with("+++") && !line.starts_with("---"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     format!(
         "since what is deployed in {environment} now ({}):\ncommits\n{}values\n{}",
         last.release.display,
@@ -162,7 +180,7 @@ impl Drop for Checkout {
 
 impl Session<'_> {
     /// The ledger, for an environment that there is or that it knows of.
-    fn known(&self, environment: &str) -> Result<Ledger> {
+    pub fn known(&self, environment: &str) -> Result<Ledger> {
         let repository = self.read();
         let ledger = self.ledger(&repository.declarations)?;
         if repository.declarations.environments().any(|name| name == environment) || repository.unreadable() {

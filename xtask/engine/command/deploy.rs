@@ -45,7 +45,15 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
-    let ready = Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done: BTreeMap::new() };
+    let ready = Ready {
+        repository: &repository,
+        plan,
+        ledger: &ledger,
+        release: &release,
+        options: &args.options,
+        only,
+        done: BTreeMap::new(),
+    };
     let holding = take_lock(session, &ledger, &request, args)?;
     Ok(hold(session, &ready, holding, &mut signals))
 }
@@ -123,7 +131,13 @@ fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals:
     match finish(session, ready, holding, ended, step_records(ready.plan, &summary)) {
         Ok(()) => code,
         // What happened to the deployment matters more than that it could not be told.
-        Err(Refused(recorded)) => if code == 0 { recorded } else { code },
+        Err(Refused(recorded)) => {
+            if code == 0 {
+                recorded
+            } else {
+                code
+            }
+        }
     }
 }
 
@@ -136,7 +150,12 @@ struct Folders {
 type Prepared = (Caller, Secrets, Folders);
 
 /// What needs the lock and comes before the first step. On failure: how the deployment ended, and the exit code.
-fn prepare(session: &Session<'_>, ready: &Ready<'_>, holding: &Holding, signals: &mut Signals) -> std::result::Result<Prepared, (Ended, u8)> {
+fn prepare(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    holding: &Holding,
+    signals: &mut Signals,
+) -> std::result::Result<Prepared, (Ended, u8)> {
     let pass_env: Vec<String> =
         ready.repository.declarations.environment.pass_env.iter().map(|name| name.value.to_string()).collect();
     let caller = Caller::new(std::env::vars_os(), &pass_env);
@@ -185,7 +204,13 @@ fn step_records(plan: &Plan, summary: &Summary) -> Vec<StepRecord> {
         .collect()
 }
 
-fn finish(session: &Session<'_>, ready: &Ready<'_>, holding: Holding, outcome: Ended, steps: Vec<StepRecord>) -> Result<()> {
+fn finish(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    holding: Holding,
+    outcome: Ended,
+    steps: Vec<StepRecord>,
+) -> Result<()> {
     match ready.ledger.finish(holding, &Ending { outcome, steps }) {
         Ok(_) => Ok(()),
         Err(error) => Err(session.refused(&error)),
@@ -218,13 +243,17 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let request = session.request(&repository, plan, &ledger, &release);
     if request.plan != unfinished.deployment.plan {
         let changed = super::resume::changes(&unfinished.plan_text, &request.plan_text);
-        session.output.error(&format!("the plan of {} has changed since its deployment was started:\n{changed}", args.environment));
+        session.output.error(&format!(
+            "the plan of {} has changed since its deployment was started:\n{changed}",
+            args.environment
+        ));
         session.output.say(&format!("  help: put it back, or begin anew: cargo xtask deploy {}", args.environment));
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
     let done = super::resume::done(session, plan, &unfinished, args)?;
     let only = super::resume::chosen(plan, &unfinished, &done);
-    let ready = Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
+    let ready =
+        Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
     let holding = ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error))?;
     Ok(hold(session, &ready, holding, &mut signals))
 }
@@ -265,7 +294,15 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;
         let options = &args.options;
-        let ready = Ready { repository: &repository, plan, ledger: &ledger, release: &release, options, only: None, done: BTreeMap::new() };
+        let ready = Ready {
+            repository: &repository,
+            plan,
+            ledger: &ledger,
+            release: &release,
+            options,
+            only: None,
+            done: BTreeMap::new(),
+        };
         let code = hold(session, &ready, holding, &mut signals);
         if code != 0 {
             return Ok(code);

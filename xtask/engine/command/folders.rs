@@ -21,7 +21,9 @@ pub fn work(root: &Utf8Path, environment: &str, keep: bool) -> Result<Utf8PathBu
         .unwrap_or_else(|| "/tmp".into());
     let clone = hex(&Sha256::digest(root.as_str().as_bytes())[..8]);
     let work = cache.join("ciao").join(clone).join(environment);
-    let failed = |error: std::io::Error| format!("failed to make the work folder {work}: {error}; make room, or set XDG_CACHE_HOME");
+    let failed = |error: std::io::Error| {
+        format!("failed to make the work folder {work}: {error}; make room, or set XDG_CACHE_HOME")
+    };
     if !keep && work.exists() {
         fs::remove_dir_all(&work).map_err(failed)?;
     }

@@ -27,9 +27,13 @@ pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
     let wanted = args.step.as_deref().map(file_name);
     let chosen: Vec<_> = logs.iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect();
     if let (true, Some(step)) = (chosen.is_empty(), &args.step) {
-        let names: Vec<String> = logs.iter().map(|(name, _)| name.trim_end_matches(".log").replace("__", "/")).collect();
+        let names: Vec<String> =
+            logs.iter().map(|(name, _)| name.trim_end_matches(".log").replace("__", "/")).collect();
         let help = suggest(step, "steps that printed something", names.iter().map(String::as_str));
-        return refuse(&format!("step `{step}` printed nothing in deployment {deployment} of {}\n  help: {help}", args.environment));
+        return refuse(&format!(
+            "step `{step}` printed nothing in deployment {deployment} of {}\n  help: {help}",
+            args.environment
+        ));
     }
     for (name, path) in &chosen {
         if chosen.len() > 1 {

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod prepare;
 pub mod resume;
 mod simple;
+pub mod status;
 
 use std::process::ExitCode;
 
@@ -58,7 +59,10 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
         Command::Settle(args) => decide::settle(&session, &args),
         Command::Approve(args) => decide::approve(&session, &args),
         Command::Logs(args) => logs::run(&session, &args),
-        _ => todo!(),
+        Command::Status(args) => status::status(&session, &args),
+        Command::History(args) => status::history(&session, &args),
+        Command::Show(args) => status::show(&session, &args),
+        Command::Doctor => status::doctor(&session),
     };
     ExitCode::from(code)
 }

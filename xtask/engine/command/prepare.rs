@@ -31,8 +31,12 @@ impl Session<'_> {
     /// If there is no usable git repository.
     pub fn ledger(&self, declarations: &Declarations) -> Result<Ledger> {
         let declared = &declarations.orchestration;
-        let mut branches: Vec<String> =
-            declared.environments.iter().filter_map(|environment| environment.branch.as_deref()).map(str::to_owned).collect();
+        let mut branches: Vec<String> = declared
+            .environments
+            .iter()
+            .filter_map(|environment| environment.branch.as_deref())
+            .map(str::to_owned)
+            .collect();
         branches.sort();
         branches.dedup();
         let settings = Settings {

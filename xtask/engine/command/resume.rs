@@ -12,7 +12,12 @@ use crate::run::event::Outcome;
 
 /// The steps that need not run again. A step whose outcome nobody saw is asked by its guard, or decided by a person:
 /// nothing is guessed.
-pub fn done(session: &Session<'_>, plan: &Plan, unfinished: &Unfinished, args: &ResumeArgs) -> Result<BTreeMap<String, Outcome>> {
+pub fn done(
+    session: &Session<'_>,
+    plan: &Plan,
+    unfinished: &Unfinished,
+    args: &ResumeArgs,
+) -> Result<BTreeMap<String, Outcome>> {
     let ids: Vec<&str> = plan.steps.iter().map(|step| &*step.id).collect();
     for named in args.rerun.iter().chain(&args.skip) {
         if !ids.contains(&named.as_str()) {
@@ -31,7 +36,9 @@ pub fn done(session: &Session<'_>, plan: &Plan, unfinished: &Unfinished, args: &
             continue;
         } else {
             match known {
-                Some(outcome @ (Outcome::Succeeded | Outcome::Done | Outcome::Skipped)) => _ = done.insert(step.id.clone(), outcome),
+                Some(outcome @ (Outcome::Succeeded | Outcome::Done | Outcome::Skipped)) => {
+                    _ = done.insert(step.id.clone(), outcome)
+                }
                 Some(Outcome::Unknown) if step.unless.is_none() && !step.verify => undecided.push(step.id.as_str()),
                 _ => {}
             }
@@ -57,9 +64,14 @@ pub fn chosen(plan: &Plan, unfinished: &Unfinished, done: &BTreeMap<String, Outc
     if unfinished.deployment.complete {
         return None;
     }
-    let calls: BTreeSet<&str> =
-        unfinished.steps.iter().filter(|step| step.outcome != Outcome::NotRun).filter_map(|step| step.id.split(['/', '[']).next()).collect();
-    let named = |id: &str| done.contains_key(id) || id.split(['/', '[']).next().is_some_and(|call| calls.contains(call));
+    let calls: BTreeSet<&str> = unfinished
+        .steps
+        .iter()
+        .filter(|step| step.outcome != Outcome::NotRun)
+        .filter_map(|step| step.id.split(['/', '[']).next())
+        .collect();
+    let named =
+        |id: &str| done.contains_key(id) || id.split(['/', '[']).next().is_some_and(|call| calls.contains(call));
     Some(plan.steps.iter().map(|step| step.id.clone()).filter(|id| named(id)).collect())
 }
 
@@ -70,5 +82,9 @@ pub fn changes(before: &str, now: &str) -> String {
     let gone = before.lines().filter(|line| !new.contains(line)).map(|line| format!("  - {}", line.trim()));
     let come = now.lines().filter(|line| !old.contains(line)).map(|line| format!("  + {}", line.trim()));
     let lines: Vec<String> = gone.chain(come).collect();
-    if lines.is_empty() { "  the bytes of a file that a step names, or the order of steps".to_owned() } else { lines.join("\n") }
+    if lines.is_empty() {
+        "  the bytes of a file that a step names, or the order of steps".to_owned()
+    } else {
+        lines.join("\n")
+    }
 }

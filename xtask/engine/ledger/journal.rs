@@ -314,13 +314,21 @@ mod tests {
     use super::*;
 
     fn lines() -> Vec<Line> {
-        let started = |step: &str| Line::Event { event: Event::Started { step: step.to_owned(), attempt: 1, owes: true } };
+        let started =
+            |step: &str| Line::Event { event: Event::Started { step: step.to_owned(), attempt: 1, owes: true } };
         let ended = |step: &str| {
-            let (step, outcome, message) = (step.to_owned(), Outcome::Failed, Some("x\n\u{0}\u{ff} \"1 2 {}\"".to_owned()));
+            let (step, outcome, message) =
+                (step.to_owned(), Outcome::Failed, Some("x\n\u{0}\u{ff} \"1 2 {}\"".to_owned()));
             Line::Event { event: Event::Ended { step, outcome, attempts: 3, seconds: 1.25, exit: Some(7), message } }
         };
         let finally = Line::Event { event: Event::FinallyStarted { step: "web/a".to_owned() } };
-        vec![Line::Carried { steps: Vec::new(), owed: vec!["a".to_owned()] }, started("web/a"), ended("web/a"), started("b"), finally]
+        vec![
+            Line::Carried { steps: Vec::new(), owed: vec!["a".to_owned()] },
+            started("web/a"),
+            ended("web/a"),
+            started("b"),
+            finally,
+        ]
     }
 
     /// The journal as bytes, and where each of its lines ends.
@@ -360,9 +368,15 @@ mod tests {
                 text[place] ^= change;
                 let (read, tail) = parse(&text);
                 let before = ends.iter().filter(|end| **end > 0 && **end <= place).count();
-                assert!(lines().starts_with(&read) && read.len() >= before, "byte {place} changed by {change:#x}: {read:?}");
+                assert!(
+                    lines().starts_with(&read) && read.len() >= before,
+                    "byte {place} changed by {change:#x}: {read:?}"
+                );
                 // All of it may be there only if nothing but the last newline is gone.
-                assert!(read.len() == before || change == 0 || place + 1 == text.len(), "byte {place} changed by {change:#x}");
+                assert!(
+                    read.len() == before || change == 0 || place + 1 == text.len(),
+                    "byte {place} changed by {change:#x}"
+                );
                 let damaged = matches!(tail, Tail::Damaged(line) if line == before as u64 + 1);
                 assert!(damaged || read.len() == lines().len(), "byte {place} changed by {change:#x}: {tail:?}");
             }

@@ -40,28 +40,33 @@ impl Ledger {
     }
 
     pub(super) fn standings_of(&self, request: &Request) -> Result<Standings> {
-        let mut names: BTreeSet<&str> = request.terms.after.iter().map(String::as_str).collect();
-        names.insert(&request.environment);
-        let mut standings = self.standings(&names.iter().copied().collect::<Vec<_>>())?;
+        self.completed(request, Standings::new())
+    }
+
+    /// Everything that the gate of a request needs to know, beyond what is known.
+    fn completed(&self, request: &Request, mut standings: Standings) -> Result<Standings> {
+        self.add(&mut standings, request.terms.after.iter().chain([&request.environment]))?;
         // What a former gate asked for beyond the declared one.
-        let former = standings[&request.environment]
-            .state()
-            .and_then(|state| state.gate.as_ref())
-            .map(|terms| terms.after.clone())
-            .unwrap_or_default();
-        let more: Vec<&str> = former.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
-        if !more.is_empty() {
-            standings.extend(self.standings(&more)?);
-        }
-        for (name, standing) in &mut standings {
-            if let (true, Some(tip)) = (*name != request.environment, &mut standing.tip)
+        let former = standings[&request.environment].state().and_then(|state| state.gate.clone()).unwrap_or_default();
+        self.add(&mut standings, former.after.iter())?;
+        for name in request.terms.after.iter().chain(&former.after) {
+            if let Some(tip) = standings.get_mut(name).and_then(|standing| standing.tip.as_mut())
                 && tip.state.proof(&request.release.id).is_none()
                 && tip.state.forgotten > 0
+                && *name != request.environment
             {
                 tip.state = self.recomputed(&tip.commit, usize::MAX)?;
             }
         }
         Ok(standings)
+    }
+
+    fn add<'a>(&self, standings: &mut Standings, names: impl Iterator<Item = &'a String>) -> Result<()> {
+        let missing: BTreeSet<&str> = names.map(String::as_str).filter(|name| !standings.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            standings.extend(self.standings(&missing.into_iter().collect::<Vec<_>>())?);
+        }
+        Ok(())
     }
 
     fn ask(&self, request: &Request, standings: &Standings) -> Gate {
@@ -141,12 +146,28 @@ impl Ledger {
         tips.map(|(name, tip)| (self.home(name), tip.commit.clone())).collect()
     }
 
-    /// How an environment is, as `status` shows it. `request`: what `deploy` would deploy now, for its gate.
+    /// How environments are, as `status` shows them. A request: what `deploy` would deploy there now, for its gate.
+    /// The ledgers are read in one go.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn rows(&self, requests: &[Request]) -> Result<Vec<Row>> {
+        let named = requests.iter().flat_map(|request| request.terms.after.iter().chain([&request.environment]));
+        let names: BTreeSet<&str> = named.map(String::as_str).collect();
+        let known = self.standings(&names.into_iter().collect::<Vec<_>>())?;
+        requests.iter().map(|request| self.row_of(request, known.clone())).collect()
+    }
+
+    /// As [`Ledger::rows`], of one environment.
     ///
     /// # Errors
     /// If the ledger cannot be read.
     pub fn row(&self, request: &Request) -> Result<Row> {
-        let standings = self.standings_of(request)?;
+        self.row_of(request, Standings::new())
+    }
+
+    fn row_of(&self, request: &Request, known: Standings) -> Result<Row> {
+        let standings = self.completed(request, known)?;
         let answer = self.ask(request, &standings);
         let standing = &standings[&request.environment];
         let mut gate = GateRow { release: request.release.id.clone(), open: answer.open, reasons: answer.reasons };

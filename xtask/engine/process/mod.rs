@@ -72,3 +72,9 @@ pub fn readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result
         Err(error) => Err(error.into()),
     }
 }
+
+/// Whether `fd` becomes ready within `timeout`.
+#[must_use]
+pub fn ready(fd: &impl std::os::fd::AsFd, flags: PollFlags, timeout: Duration) -> bool {
+    matches!(poll(&mut [PollFd::new(fd, flags)], Some(&timespec(timeout))), Ok(count) if count > 0)
+}

@@ -170,7 +170,9 @@ impl<'a, 'r> Loop<'a, 'r> {
                 course.begin(Part::Guard, launch, step.timeout);
                 self.slots[slot].course = Some(course);
             }
-            Some(Err(words)) => self.over(&mut course, Outcome::Failed, Some(format!("its guard cannot be run: {words}"))),
+            Some(Err(words)) => {
+                self.over(&mut course, Outcome::Failed, Some(format!("its guard cannot be run: {words}")))
+            }
         }
     }
 
@@ -406,9 +408,15 @@ impl<'a, 'r> Loop<'a, 'r> {
     }
 
     fn look_at_clock(&mut self) {
-        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst) && !matches!(self.stop, Some(Stop { signal: None, .. })) {
+        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst)
+            && !matches!(self.stop, Some(Stop { signal: None, .. }))
+        {
             self.stop = Some(Stop { signal: None, at: Instant::now(), now: true });
-            self.outlet.message(Weight::Error, None, "the lock of this environment was taken away: everything is stopped");
+            self.outlet.message(
+                Weight::Error,
+                None,
+                "the lock of this environment was taken away: everything is stopped",
+            );
             self.kill_all();
         }
         let now = Instant::now();

@@ -2,9 +2,22 @@
 //!
 //! A reporter gets everything masked already. It knows nothing of processes, the journal or the ledger.
 
+mod github;
+mod json;
+mod plain;
+mod screen;
+mod terminal;
 mod text;
+mod words;
 
+use std::path::PathBuf;
+
+pub use github::Github;
+pub use json::Json;
+pub use plain::Plain;
+pub use terminal::Terminal;
 pub use text::{duration, end, neutral};
+pub use words::{Paint, outcome_word};
 
 use crate::plan::Step;
 
@@ -34,4 +47,51 @@ pub trait Reporter {
     fn finished(&mut self, summary: &Summary);
     /// Called about ten times a second while steps run.
     fn tick(&mut self) {}
+}
+
+/// How much is shown, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    pub colour: bool,
+    /// Failures and nothing else.
+    pub quiet: bool,
+    pub verbose: bool,
+}
+
+/// Where a deployment is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Display {
+    /// For a terminal that understands escape sequences.
+    Terminal,
+    Plain,
+    /// With the file for step summaries.
+    Github(Option<PathBuf>),
+    Json,
+}
+
+/// The reporter for a display.
+#[must_use]
+pub fn reporter(display: Display, style: Style) -> Box<dyn Reporter> {
+    match display {
+        Display::Terminal => Box::new(Terminal::new(style)),
+        Display::Plain => Box::new(Plain::new(style)),
+        Display::Github(summary) => Box::new(Github::new(style, summary)),
+        Display::Json => Box::new(Json::new()),
+    }
+}
+
+impl Display {
+    /// From what was asked for, whether standard error is a terminal, and the caller's variables.
+    #[must_use]
+    pub fn choose(json: bool, terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> Display {
+        if json {
+            Display::Json
+        } else if variable("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+            Display::Github(variable("GITHUB_STEP_SUMMARY").map(PathBuf::from))
+        } else if terminal && variable("TERM").is_some_and(|term| term != "dumb" && !term.is_empty()) {
+            Display::Terminal
+        } else {
+            Display::Plain
+        }
+    }
 }

@@ -1,0 +1,92 @@
+//! One event a line on standard output, for programs. `docs/json-events.md` says what each holds.
+//!
+//! It knows nothing of people.
+
+use serde_json::{Value, json};
+
+use super::screen::Screen;
+use super::{Reporter, Weight, neutral};
+use crate::plan::Step;
+use crate::process::Exit;
+use crate::run::{End, StepResult, Summary};
+
+/// Writes to standard output.
+pub struct Json {
+    screen: Screen,
+}
+
+impl Json {
+    #[must_use]
+    pub fn new() -> Json {
+        Json { screen: Screen::stdout(|lines| json!({ "event": "missed", "lines": lines }).to_string() + "\n") }
+    }
+
+    fn event(&mut self, event: &Value) {
+        self.screen.write((event.to_string() + "\n").as_bytes());
+    }
+}
+
+impl Default for Json {
+    fn default() -> Json {
+        Json::new()
+    }
+}
+
+fn exit(exit: Option<Exit>) -> Value {
+    exit.map_or(Value::Null, |exit| exit.code().into())
+}
+
+impl Reporter for Json {
+    fn begun(&mut self, environment: &str, steps: usize) {
+        self.event(&json!({ "event": "begun", "format": 1, "environment": environment, "steps": steps }));
+    }
+
+    fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
+        self.event(&json!({ "event": "started", "step": step.id, "attempt": attempt, "finally": finally }));
+    }
+
+    fn output(&mut self, step: &Step, lines: &[u8]) {
+        for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&byte| byte == b'\n') {
+            self.event(&json!({ "event": "output", "step": step.id, "line": neutral(line) }));
+        }
+    }
+
+    fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
+        self.event(&json!({
+            "event": "ended", "step": step.id, "finally": finally, "outcome": result.outcome,
+            "attempts": result.attempts, "seconds": result.seconds, "exit": exit(result.exit), "message": result.message,
+        }));
+    }
+
+    fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str) {
+        let weight = match weight {
+            Weight::Note => "note",
+            Weight::Warning => "warning",
+            Weight::Error => "error",
+        };
+        self.event(&json!({ "event": "message", "severity": weight, "step": step.map(|step| &step.id), "text": text }));
+    }
+
+    fn finished(&mut self, summary: &Summary) {
+        let (outcome, signal) = match summary.end {
+            End::Succeeded => ("succeeded", None),
+            End::Failed => ("failed", None),
+            End::Interrupted(signal) => ("interrupted", Some(signal)),
+            End::Fenced => ("fenced", None),
+            End::NotRecorded => ("not-recorded", None),
+        };
+        let failures: Vec<Value> = summary.failures.iter().map(|failure| json!({
+            "step": failure.step, "finally": failure.finally, "what": failure.what, "file": failure.file.as_str(),
+            "line": failure.line, "last_lines": failure.last_lines, "command": failure.command, "log": failure.log.as_ref().map(|log| log.as_str()),
+            "help": failure.hint,
+        })).collect();
+        self.event(&json!({
+            "event": "finished", "outcome": outcome, "signal": signal, "seconds": summary.seconds,
+            "owed": summary.owed, "failures": failures,
+        }));
+    }
+
+    fn tick(&mut self) {
+        self.screen.flush();
+    }
+}

@@ -1,0 +1,135 @@
+//! Writing to the terminal, a pipe or a file without ever being held up by it, or ended.
+//!
+//! It knows nothing of what is written. Whoever reads slowly is waited for a moment; who does not read at all misses
+//! lines, and is told how many; who has gone away is forgotten. The logs have everything.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+
+/// Above this it is waited for the reader.
+const ENOUGH: usize = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where a reporter writes to.
+pub struct Screen {
+    to: Option<File>,
+    waiting: Vec<u8>,
+    /// Whether `to` never makes anybody wait.
+    plain: bool,
+    stuck: bool,
+    missed: usize,
+    notice: fn(usize) -> String,
+}
+
+impl Screen {
+    /// Standard error. `notice` says that so many lines were not shown.
+    #[must_use]
+    pub fn stderr(notice: fn(usize) -> String) -> Screen {
+        Screen::new(&rustix::stdio::stderr(), "/proc/self/fd/2", notice)
+    }
+
+    /// Standard output.
+    #[must_use]
+    pub fn stdout(notice: fn(usize) -> String) -> Screen {
+        Screen::new(&rustix::stdio::stdout(), "/proc/self/fd/1", notice)
+    }
+
+    fn new(fd: &rustix::fd::BorrowedFd<'static>, path: &str, notice: fn(usize) -> String) -> Screen {
+        let file = fd.try_clone_to_owned().map(File::from).ok();
+        let kind = file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.file_type());
+        let waits = kind.is_some_and(|kind| kind.is_fifo() || kind.is_char_device());
+        let mut screen = Screen { to: file, waiting: Vec::new(), plain: !waits, stuck: false, missed: 0, notice };
+        if waits {
+            // Opened once more, so that not blocking is a matter of this file alone: it may be shared with the caller.
+            let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
+            match OpenOptions::new().write(true).custom_flags(flags as i32).open(path) {
+                Ok(own) => screen.to = Some(own),
+                Err(_) => screen.plain = true,
+            }
+        }
+        screen
+    }
+
+    /// Writes `bytes`, now or soon.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.to.is_none() {
+            return;
+        }
+        if self.stuck && self.waiting.len() > ENOUGH {
+            self.missed += bytes.iter().filter(|&&byte| byte == b'\n').count();
+            self.flush();
+            return;
+        }
+        if self.missed > 0 && self.waiting.len() <= ENOUGH {
+            let missed = std::mem::take(&mut self.missed);
+            self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
+        }
+        if self.waiting.is_empty() && self.plain {
+            return self.all(bytes);
+        }
+        self.waiting.extend_from_slice(bytes);
+        self.flush();
+        if self.waiting.len() > ENOUGH && !self.stuck {
+            self.wait();
+        }
+    }
+
+    fn all(&mut self, bytes: &[u8]) {
+        if self.to.as_mut().is_some_and(|to| to.write_all(bytes).is_err()) {
+            self.to = None;
+        }
+    }
+
+    /// Writes what is waiting, as far as that goes without waiting.
+    pub fn flush(&mut self) {
+        let mut written = 0;
+        while let Some(to) = &mut self.to
+            && written < self.waiting.len()
+        {
+            match to.write(&self.waiting[written..]) {
+                Ok(count) if count > 0 => {
+                    written += count;
+                    self.stuck = false;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Closed, hung up, or a full disk.
+                _ => self.to = None,
+            }
+        }
+        if self.to.is_none() {
+            self.waiting.clear();
+        } else {
+            self.waiting.drain(..written);
+        }
+    }
+
+    fn wait(&mut self) {
+        let start = std::time::Instant::now();
+        while self.waiting.len() > ENOUGH / 2 {
+            let Some(to) = &self.to else { return };
+            let left = PATIENCE.saturating_sub(start.elapsed());
+            if !crate::process::ready(to, PollFlags::OUT, left) {
+                self.stuck = !left.is_zero() || start.elapsed() >= PATIENCE;
+                return;
+            }
+            self.flush();
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let start = std::time::Instant::now();
+        while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
+            let Some(to) = &self.to else { return };
+            if crate::process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
+                self.flush();
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A live display: what is done stands above; below it the running steps with their times and last lines, and
+//! progress over all.
+//!
+//! It knows nothing of pipes or CI.
+
+use std::time::{Duration, Instant};
+
+use super::plain::{missed, prefixed};
+use super::screen::Screen;
+use super::words::{self, Paint};
+use super::{Reporter, Style, Weight, duration, neutral};
+use crate::plan::Step;
+use crate::run::{StepResult, Summary};
+
+/// Not more often is the display drawn.
+const FRAME: Duration = Duration::from_millis(80);
+
+/// Writes to the terminal on standard error.
+pub struct Terminal {
+    screen: Screen,
+    style: Style,
+    environment: String,
+    /// Steps that will run, and that have ended.
+    all: usize,
+    ended: usize,
+    running: Vec<Running>,
+    /// How many lines of the display are on the screen.
+    shown: usize,
+    began: Instant,
+    drawn: Instant,
+}
+
+struct Running {
+    id: String,
+    name: String,
+    since: Instant,
+    last: String,
+}
+
+impl Terminal {
+    #[must_use]
+    pub fn new(style: Style) -> Terminal {
+        let now = Instant::now();
+        Terminal {
+            screen: Screen::stderr(missed),
+            style,
+            environment: String::new(),
+            all: 0,
+            ended: 0,
+            running: Vec::new(),
+            shown: 0,
+            began: now,
+            drawn: now,
+        }
+    }
+
+    /// Puts `text`, whole lines, above the display.
+    fn above(&mut self, text: &str) {
+        let mut out = self.erased();
+        out.push_str(text);
+        self.draw(out);
+    }
+
+    fn erased(&mut self) -> String {
+        match std::mem::take(&mut self.shown) {
+            0 => String::new(),
+            lines => format!("\r\x1b[{lines}A\x1b[J"),
+        }
+    }
+
+    fn draw(&mut self, mut out: String) {
+        let (width, height) = size();
+        let room = height.saturating_sub(3).max(1);
+        for running in self.running.iter().take(room) {
+            let time = duration(running.since.elapsed().as_secs_f64());
+            let line = format!("  {time:>7}  {}  {}", running.name, running.last);
+            out.push_str(&cut(&line, width));
+            out.push('\n');
+            self.shown += 1;
+        }
+        if self.running.len() > room {
+            out.push_str(&cut(&format!("  and {} more", self.running.len() - room), width));
+            out.push('\n');
+            self.shown += 1;
+        }
+        if self.ended < self.all || !self.running.is_empty() {
+            let time = duration(self.began.elapsed().as_secs_f64());
+            let line = format!("{} {} {}/{} {time}", self.environment, bar(self.ended, self.all), self.ended, self.all);
+            out.push_str(&cut(&line, width));
+            out.push('\n');
+            self.shown += 1;
+        }
+        self.drawn = Instant::now();
+        self.screen.write(out.as_bytes());
+    }
+
+    fn paint(&self) -> Paint {
+        Paint(self.style.colour)
+    }
+}
+
+/// Columns and lines of the terminal.
+fn size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(rustix::stdio::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}
+
+/// As much of a line as fits: one that wraps would leave its rest behind when the display is erased.
+fn cut(line: &str, width: usize) -> String {
+    let mut used = 0;
+    line.chars()
+        .take_while(|&char| {
+            // Nearly everything from Hangul on may be two columns wide.
+            used += if char >= '\u{1100}' { 2 } else { 1 };
+            used < width
+        })
+        .collect()
+}
+
+fn bar(done: usize, all: usize) -> String {
+    let full = (done * 20).checked_div(all).unwrap_or(20).min(20);
+    format!("[{}{}]", "=".repeat(full), " ".repeat(20 - full))
+}
+
+impl Reporter for Terminal {
+    fn begun(&mut self, environment: &str, steps: usize) {
+        environment.clone_into(&mut self.environment);
+        self.all = steps;
+    }
+
+    fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
+        self.running.retain(|running| running.id != step.id);
+        let mut name = words::name(step, finally);
+        if attempt > 1 {
+            name += &format!(" (attempt {attempt})");
+        }
+        self.running.push(Running { id: step.id.clone(), name, since: Instant::now(), last: String::new() });
+    }
+
+    fn output(&mut self, step: &Step, lines: &[u8]) {
+        if self.style.verbose {
+            let mut block = Vec::new();
+            prefixed(&step.id, lines, &mut block);
+            self.above(&String::from_utf8_lossy(&block));
+        }
+        let body = lines.strip_suffix(b"\n").unwrap_or(lines);
+        let last = body.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+        if let Some(running) = self.running.iter_mut().find(|running| running.id == step.id)
+            && !last.trim_ascii().is_empty()
+        {
+            running.last = neutral(&last[..last.len().min(1024)]).into_owned();
+        }
+    }
+
+    fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
+        self.running.retain(|running| running.id != step.id);
+        if !finally {
+            self.ended += 1;
+        }
+        if !self.style.quiet {
+            let line = words::ended(step, result, finally, self.paint());
+            self.above(&(line + "\n"));
+        }
+    }
+
+    fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str) {
+        if !self.style.quiet || weight == Weight::Error {
+            let line = words::message(weight, step, text, self.paint());
+            self.above(&(line + "\n"));
+        }
+    }
+
+    fn finished(&mut self, summary: &Summary) {
+        self.running.clear();
+        self.all = self.ended;
+        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        self.above(&text);
+    }
+
+    fn tick(&mut self) {
+        if self.drawn.elapsed() >= FRAME && !self.style.quiet {
+            let erased = self.erased();
+            self.draw(erased);
+        }
+        self.screen.flush();
+    }
+}
