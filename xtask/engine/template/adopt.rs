@@ -55,7 +55,7 @@ pub fn read(folder: &Utf8Path, order: &[String]) -> Result<Adopted, Refusal> {
     let (order, source) = stated(&found, order)?;
     let real = folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned());
     let name = Some(step_name(real.file_name().unwrap_or_default())).filter(|name| !name.is_empty());
-    Ok(adopted(name.unwrap_or_else(|| "app".to_owned()), found, &order, &source))
+    Ok(adopted(name.unwrap_or_else(|| "app".to_owned()), &found, &order, &source))
 }
 
 fn collect(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Found>) -> std::io::Result<()> {
@@ -151,7 +151,7 @@ pub fn step_name(text: &str) -> String {
     words.join("-").chars().take(63).collect()
 }
 
-fn adopted(name: String, found: Vec<Found>, order: &[&Found], source: &str) -> Adopted {
+fn adopted(name: String, found: &[Found], order: &[&Found], source: &str) -> Adopted {
     let mut adopted = Adopted { files: Vec::new(), notes: Vec::new(), parameters: Vec::new(), name };
     let mut pipeline = format!(
         "#:schema ../../../xtask/engine/template/schema/pipeline.json\n\n\
@@ -188,7 +188,7 @@ fn adopted(name: String, found: Vec<Found>, order: &[&Found], source: &str) -> A
     }
     let folder = Utf8PathBuf::from(crate::declare::DEPLOYMENTS).join(&adopted.name);
     adopted.files.push((folder.join("pipeline.toml"), pipeline.into_bytes(), false));
-    adopted.files.extend(found.into_iter().map(|file| (folder.join(&file.path), file.content, file.script)));
+    adopted.files.extend(found.iter().map(|file| (folder.join(&file.path), file.content.clone(), file.script)));
     adopted
 }
 

@@ -194,10 +194,10 @@ fn before_comment(tail: &str) -> &str {
     tail.split('#').next().unwrap_or_default()
 }
 
-/// A string as TOML writes it.
+/// A string as TOML writes it: the escapes of JSON are TOML's too.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
+    serde_json::Value::from(text).to_string()
 }
 
 /// The text with a block of lines at its end, a blank line between.

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::destination::{Destination, git, quoted};
 use super::edit::{Document, quoted as string, with_block};
-use super::origin::{MANIFEST, Origin, RECORD};
+use super::origin::{Origin, RECORD};
 use super::starter::{self, Starter};
 use super::write::{self, Change};
 use super::{Refusal, adopt, confirmed, lock};
@@ -122,7 +122,12 @@ fn no_other_xtask(destination: &Destination) -> Result<(), Refusal> {
 
 impl Draft<'_> {
     fn put(&mut self, path: impl Into<Utf8PathBuf>, content: impl Into<Vec<u8>>) -> Result<(), Refusal> {
-        self.changes.extend(Change::new(&self.destination.root, path, Some(content.into()))?);
+        self.put_file(path, content, false)
+    }
+
+    fn put_file(&mut self, path: impl Into<Utf8PathBuf>, content: impl Into<Vec<u8>>, executable: bool) -> Result<(), Refusal> {
+        let change = Change::new(&self.destination.root, path, Some(content.into()))?;
+        self.changes.extend(change.map(|change| Change { executable, ..change }));
         Ok(())
     }
 
@@ -132,9 +137,7 @@ impl Draft<'_> {
             self.notes.push(format!("{} is kept as it is", starter.path));
             return Ok(());
         }
-        self.put(starter.path, text)?;
-        self.changes.extend(self.changes.pop().map(|change| Change { executable: starter.executable, ..change }));
-        Ok(())
+        self.put_file(starter.path, text, starter.executable)
     }
 
     fn engine(&mut self, origin: &Origin) -> Result<(), Refusal> {
@@ -266,8 +269,7 @@ impl Draft<'_> {
             return starter::APP.iter().try_for_each(|starter| self.start(starter, starter.text));
         };
         for (path, content, executable) in &adopted.files {
-            self.put(path, content.clone())?;
-            self.changes.extend(self.changes.pop().map(|change| Change { executable: *executable, ..change }));
+            self.put_file(path, content.clone(), *executable)?;
         }
         Ok(())
     }
