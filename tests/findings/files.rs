@@ -44,48 +44,6 @@ fn syntax() {
       = note: in dev
       = help: TOML cannot be read past this; see https://toml.io for the format
 
-    error[missing-value]: environment `dev` gives no value for `site.host`
-     --> pipelines/environments/dev.toml:2:2
-      |
-    2 | [site
-      |  ^^^^
-      |
-     ::: pipelines/environment.toml:5:1
-      |
-    5 | host = { type = "host", help = "db.dev.example is none" }
-      | ---- declared here: db.dev.example is none
-      |
-      = note: in dev
-      = help: add it: `[site]`, `host = …`
-
-    error[missing-value]: environment `dev` gives no value for `site.port`
-     --> pipelines/environments/dev.toml:2:2
-      |
-    2 | [site
-      |  ^^^^
-      |
-     ::: pipelines/environment.toml:6:1
-      |
-    6 | port = { type = "port" }
-      | ---- declared here
-      |
-      = note: in dev
-      = help: add it: `[site]`, `port = …`
-
-    error[missing-value]: environment `dev` gives no value for `site.title`
-     --> pipelines/environments/dev.toml:2:2
-      |
-    2 | [site
-      |  ^^^^
-      |
-     ::: pipelines/environment.toml:7:1
-      |
-    7 | title = { type = "string" }
-      | ----- declared here
-      |
-      = note: in dev
-      = help: add it: `[site]`, `title = …`
-
     error[syntax]: unclosed table, expected `]`
      --> pipelines/environments/dev.toml:2:6
       |

@@ -2,7 +2,7 @@
 //!
 //! Facts only; what is wrong with them is `check`'s to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -37,14 +37,14 @@ pub struct FileFacts {
     pub interpreter_found: bool,
 }
 
-/// The facts of each path, from the root.
-pub type Facts = BTreeMap<Utf8PathBuf, Found>;
+/// The facts of each path, from the root. Asked for only: paths are many, and compared slowly.
+pub type Facts = HashMap<String, Found>;
 
 /// Looks at every path.
 #[must_use]
 pub fn inspect(root: &Utf8Path, paths: &BTreeSet<Utf8PathBuf>) -> Facts {
     let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-    paths.iter().map(|path| (path.clone(), look(&canonical, path))).collect()
+    paths.iter().map(|path| (path.to_string(), look(&canonical, path))).collect()
 }
 
 fn look(root: &Utf8Path, path: &Utf8Path) -> Found {

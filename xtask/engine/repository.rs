@@ -1,6 +1,6 @@
 //! A repository, read and checked: the straight line from a folder to plans and findings that every command begins with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -72,14 +72,12 @@ impl Repository {
             .iter()
             .map(|(_, built)| built.plan.steps.iter().map(crate::plan::Step::candidates).collect())
             .collect();
-        let mut wanted: BTreeSet<Utf8PathBuf> = named.iter().flatten().flatten().cloned().collect();
-        wanted.extend(
-            plans
-                .iter()
-                .flat_map(|(_, built)| &built.plan.steps)
-                .filter_map(|step| step.cwd.known())
-                .map(Utf8PathBuf::from),
-        );
+        // The same few in every environment: told apart before they are sorted.
+        let distinct: HashSet<&str> = named.iter().flatten().flatten().map(|path| path.as_str()).collect();
+        let mut wanted: BTreeSet<Utf8PathBuf> = distinct.into_iter().map(Utf8PathBuf::from).collect();
+        let steps = plans.iter().flat_map(|(_, built)| &built.plan.steps);
+        let folders: HashSet<String> = steps.filter_map(|step| step.cwd.known()).collect();
+        wanted.extend(folders.into_iter().map(Utf8PathBuf::from));
         let facts = inspect(&self.root, &wanted);
         findings.extend(check::check(&Subject {
             declarations: &self.declarations,
@@ -104,7 +102,7 @@ fn attach(mut plan: Plan, named: &[BTreeSet<Utf8PathBuf>], facts: &Facts) -> Pla
     for (step, named) in plan.steps.iter_mut().zip(named) {
         step.files = named
             .iter()
-            .filter_map(|path| match facts.get(path) {
+            .filter_map(|path| match facts.get(path.as_str()) {
                 Some(Found::File(file)) => Some(NamedFile { path: path.clone(), sha256: file.sha256.clone() }),
                 _ => None,
             })

@@ -12,6 +12,8 @@ use crate::finding::{Code, Finding, Place, Severity, Span, suggest};
 #[must_use]
 pub fn accept(declarations: &Declarations, findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut accepted = Vec::new();
+    // What cannot be read may hold what is accepted.
+    let all_read = !findings.iter().any(|finding| finding.code == Code::Syntax);
     for acceptance in &declarations.environment.accept {
         let Some(code) = Code::parse(&acceptance.code.value) else {
             let names: Vec<&str> =
@@ -33,7 +35,7 @@ pub fn accept(declarations: &Declarations, findings: &mut Vec<Finding>) -> Vec<F
             std::mem::take(findings).into_iter().partition(|finding| matches(acceptance, code, finding));
         *findings = rest;
         accepted.extend::<Vec<Finding>>(taken);
-        if accepted.len() == before {
+        if accepted.len() == before && all_read {
             findings.push(unused(acceptance, code, findings));
         }
     }

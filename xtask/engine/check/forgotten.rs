@@ -3,7 +3,7 @@
 //! A file is reached when a step or a value names it or its folder, or a file does that is reached itself. A name is
 //! looked for as a word; the languages that it stands in are not understood.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
@@ -30,7 +30,7 @@ const CONVENTIONS: [(&[&str], &[&str]); 7] = [
 
 /// Finds `forgotten-file`, and patterns of `uses` that name nothing.
 pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let mut named: BTreeSet<&Utf8Path> = subject.named.iter().flatten().flatten().map(|path| &**path).collect();
+    let mut named: HashSet<&str> = subject.named.iter().flatten().flatten().map(|path| path.as_str()).collect();
     let explicit = |built: &crate::plan::build::Built<'_>| -> Vec<Utf8PathBuf> {
         let steps = built.plan.steps.iter().zip(&built.origins);
         let own = steps.filter(|(step, origin)| {
@@ -39,7 +39,7 @@ pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         own.filter_map(|(step, _)| step.cwd.known().map(Utf8PathBuf::from)).collect()
     };
     let folders: BTreeSet<Utf8PathBuf> = subject.plans.iter().flat_map(|(_, built)| explicit(built)).collect();
-    named.extend(folders.iter().map(|folder| &**folder));
+    named.extend(folders.iter().map(|folder| folder.as_str()));
     for (name, pipeline) in &subject.declarations.pipelines {
         used_files(subject, name, pipeline, findings);
         let folder = Utf8Path::new(DEPLOYMENTS).join(&**name);
@@ -49,7 +49,7 @@ pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let is_named = |path: &Utf8Path| {
             path.ancestors()
                 .take_while(|path| path.as_str().starts_with(folder.as_str()))
-                .any(|path| named.contains(path))
+                .any(|path| named.contains(path.as_str()))
         };
         let files: Vec<&Utf8Path> = beside.filter(|path| !is_exempt(path)).collect();
         let (reached, open): (Vec<&Utf8Path>, Vec<&Utf8Path>) = files.into_iter().partition(|path| is_named(path));

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::declare::{DEPLOYMENTS, Declarations};
+use crate::declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
 use crate::finding::{Code, Finding, Place};
 use crate::inspect::Facts;
 use crate::plan::build::Built;
@@ -107,6 +107,7 @@ pub fn merged(findings: Vec<Finding>, declarations: &Declarations) -> Vec<Findin
         }
     }
     let mut merged: Vec<Finding> = merged.into_values().collect();
+    drop_consequences(&mut merged);
     for finding in &mut merged {
         if finding
             .environments
@@ -117,4 +118,27 @@ pub fn merged(findings: Vec<Finding>, declarations: &Declarations) -> Vec<Findin
         }
     }
     merged
+}
+
+/// What follows from a file that cannot be read would only hide it.
+fn drop_consequences(findings: &mut Vec<Finding>) {
+    let broken = findings.iter().filter(|finding| finding.code == Code::Syntax);
+    let broken: BTreeSet<Utf8PathBuf> = broken.map(|finding| finding.place.file.to_path_buf()).collect();
+    let shared = broken.iter().any(|file| !file.starts_with(ENVIRONMENTS));
+    findings.retain(|finding| {
+        let of_whole = matches!(
+            finding.code,
+            Code::UnusedParameter
+                | Code::UnknownValue
+                | Code::ForgottenFile
+                | Code::ForgottenPipeline
+                | Code::NoVerification
+                | Code::FirstRunIn
+                | Code::MissingProvider
+                | Code::UnlistedEnvironment
+                | Code::UnknownPipeline
+                | Code::UnknownParameter
+        );
+        finding.code == Code::Syntax || !(broken.contains(&*finding.place.file) || (shared && of_whole))
+    });
 }

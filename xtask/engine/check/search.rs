@@ -333,10 +333,7 @@ fn split<'n>(text: &str, needles: &'n Needles) -> Vec<(Range<usize>, &'n Needle)
         let (close, open) = (pair[0], pair[1]);
         let between = &text[close + 1..open];
         let joins = between.len() <= 4 && between.bytes().all(|byte| b" +.\\".contains(&byte));
-        let inner =
-            |side: &[u8]| side.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"/.:-_".contains(byte));
-        let (left, right) = (&text.as_bytes()[..close], &text.as_bytes()[open + 1..]);
-        if !joins || !inner(right) || !left.last().is_some_and(|byte| inner(&[*byte])) {
+        if !joins || text[..close].ends_with(['"', '\'', '\n']) || text[open + 1..].starts_with(['"', '\'', '\n']) {
             continue;
         }
         let start = text[..close].floor(256).max(text[..close].rfind(['"', '\'', '\n']).map_or(0, |at| at + 1));
