@@ -49,6 +49,10 @@ pub fn inspect(root: &Utf8Path, paths: &BTreeSet<Utf8PathBuf>) -> Facts {
 
 fn look(root: &Utf8Path, path: &Utf8Path) -> Found {
     let full = root.join(path);
+    // Most of what could be a path is none.
+    if fs::symlink_metadata(&full).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Found::Missing;
+    }
     let Ok(resolved) = full.canonicalize() else {
         return match fs::symlink_metadata(&full) {
             Ok(found) if found.is_symlink() => Found::Dangling,
