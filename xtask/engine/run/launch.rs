@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Component, Utf8PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -146,7 +146,7 @@ impl<'a> Launcher<'a> {
     }
 
     fn launch(&self, index: usize, action: &Action, parts: &Parts<'_>) -> Refused<Launch> {
-        let cwd = self.deployment.root.join(self.string(parts.cwd)?);
+        let cwd = self.inside(&self.string(parts.cwd)?)?;
         let mut launch = Launch {
             cwd: cwd.clone().into(),
             capture: parts.output.is_some(),
@@ -159,7 +159,7 @@ impl<'a> Launcher<'a> {
         launch.stdin = match parts.stdin {
             None => Input::Empty,
             Some(Stdin::Text(text)) => Input::Bytes(self.bytes(text)?),
-            Some(Stdin::File(path)) => Input::File(self.deployment.root.join(self.string(path)?).into()),
+            Some(Stdin::File(path)) => Input::File(self.inside(&self.string(path)?)?.into()),
         };
         match action {
             Action::Run(arguments) => {
@@ -172,7 +172,7 @@ impl<'a> Launcher<'a> {
                 launch.args = words.collect();
             }
             Action::Script { path, args } => {
-                let path: Utf8PathBuf = self.deployment.root.join(self.string(path)?);
+                let path = self.inside(&self.string(path)?)?;
                 launch.name = path.clone().into();
                 launch.program = Some(path.into());
                 launch.args = self.arguments(args)?;
@@ -188,6 +188,23 @@ impl<'a> Launcher<'a> {
             return Err("an argument has a NUL in it, which no system can pass on".to_owned());
         }
         Ok(launch)
+    }
+
+    /// A path below the root of the repository, or in the folder that `${work}` is. Links were looked at when the plan
+    /// was made; here it is about what only now has a value.
+    fn inside(&self, path: &str) -> Refused<Utf8PathBuf> {
+        let mut whole = Utf8PathBuf::new();
+        for part in self.deployment.root.join(path).components() {
+            match part {
+                Utf8Component::CurDir => {}
+                Utf8Component::ParentDir => drop(whole.pop()),
+                part => whole.push(part),
+            }
+        }
+        if whole.starts_with(self.deployment.root) || whole.starts_with(self.deployment.work) {
+            return Ok(whole);
+        }
+        Err(format!("{whole} is outside the repository"))
     }
 
     fn environment(&self, parts: &Parts<'_>, launch: &mut Launch) -> Refused<()> {
