@@ -124,7 +124,8 @@ fn fault_03_the_whole_stop_fits_in_seven_seconds() {
 
 #[test]
 fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
-    let script = "trap 'echo told' HUP; echo before; touch $READY; for i in 1 2 3 4 5 6; do sleep 0.1; echo line $i; done";
+    let script =
+        "trap 'echo told' HUP; echo before; touch $READY; for i in 1 2 3 4 5 6; do sleep 0.1; echo line $i; done";
     let mut run = Orchestrator::start(&Play::new("gone").grace(3_000).step("a", script));
     run.until_ready();
     run.hang_up();
@@ -163,7 +164,10 @@ fn fault_20_a_deployment_goes_on_when_nobody_reads() {
 
 #[test]
 fn fault_21_a_blocked_terminal_does_not_hold_up_a_step_for_long() {
-    let play = Play::new("blocked").step("a", "i=0; while [ $i -lt 20000 ]; do echo 0123456789012345678901234567890123456789 $i; i=$((i+1)); done");
+    let play = Play::new("blocked").step(
+        "a",
+        "i=0; while [ $i -lt 20000 ]; do echo 0123456789012345678901234567890123456789 $i; i=$((i+1)); done",
+    );
     let mut run = Orchestrator::piped(&play);
     // Nobody reads, and nobody closes it.
     let start = Instant::now();
@@ -226,7 +230,8 @@ fn fault_09_a_daemon_is_swept_unless_detached() {
         assert_eq!(ran.end(), End::Succeeded);
         let left = alive(&ran.marker);
         assert!(!left.is_empty(), "{shape}");
-        left.into_iter().for_each(|pid| rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap());
+        left.into_iter()
+            .for_each(|pid| rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap());
     }
 }
 
@@ -247,7 +252,11 @@ fn fault_11_standard_input_is_empty() {
 #[test]
 fn fault_12_a_step_that_never_ends_is_timed_out() {
     let start = Instant::now();
-    let ran = Play::new("never").grace(200).timeout(200).step("a", "trap '' TERM; sleep 1000 & while :; do sleep 1; done").run();
+    let ran = Play::new("never")
+        .grace(200)
+        .timeout(200)
+        .step("a", "trap '' TERM; sleep 1000 & while :; do sleep 1; done")
+        .run();
     assert_eq!(ran.outcomes(), [Outcome::TimedOut]);
     assert!(start.elapsed() < Duration::from_secs(2));
     assert_eq!(ran.summary.failures[0].what, "timed out after 0.2s");
@@ -260,7 +269,10 @@ fn fault_16_and_17_how_a_step_ended_is_said() {
     assert_eq!(what("kill -9 $$"), "killed by SIGKILL (out of memory?)");
     assert_eq!(what("kill -SEGV $$"), "killed by SIGSEGV (invalid memory access)");
     assert_eq!(what("exit 255"), "exit code 255");
-    assert_eq!(what("sh -c 'kill -9 $$'; exit $?"), "exit code 137: what it ran was perhaps killed by SIGKILL (out of memory?)");
+    assert_eq!(
+        what("sh -c 'kill -9 $$'; exit $?"),
+        "exit code 137: what it ran was perhaps killed by SIGKILL (out of memory?)"
+    );
 }
 
 #[test]
@@ -309,16 +321,23 @@ fn fault_83_a_step_is_retried_only_if_it_says_so() {
 #[test]
 fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too() {
     let ran = Play::new("finally")
-        .step("a", "true").finally("echo $CIAO_OUTCOME; exit 4")
-        .step("b", "true").finally("echo $CIAO_OUTCOME")
+        .step("a", "true")
+        .finally("echo $CIAO_OUTCOME; exit 4")
+        .step("b", "true")
+        .finally("echo $CIAO_OUTCOME")
         .step("c", "exit 3")
-        .step("d", "true").finally("echo never")
+        .step("d", "true")
+        .finally("echo never")
         .run();
     assert_eq!(ran.end(), End::Failed);
     let finally: Vec<_> = ran.events.iter().filter(|event| event.starts_with("finally")).collect();
-    assert_eq!(finally, ["finally of b starts", "finally of b succeeded", "finally of a starts", "finally of a failed"]);
+    assert_eq!(
+        finally,
+        ["finally of b starts", "finally of b succeeded", "finally of a starts", "finally of a failed"]
+    );
     assert_eq!(ran.log("b.finally"), "failed\n");
-    let whats: Vec<_> = ran.summary.failures.iter().map(|failure| (failure.step.as_str(), failure.what.as_str())).collect();
+    let whats: Vec<_> =
+        ran.summary.failures.iter().map(|failure| (failure.step.as_str(), failure.what.as_str())).collect();
     assert_eq!(whats, [("c", "exit code 3"), ("a", "exit code 4")]);
     assert_eq!(ran.summary.owed, ["a"]);
 }
@@ -326,10 +345,14 @@ fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too()
 #[test]
 fn an_output_reaches_those_that_use_it_and_a_secret_one_is_masked() {
     let ran = Play::new("output")
-        .step("a", "echo noise >&2; echo ' hello world '").output(false)
-        .step("b", "echo got $1").uses("a")
-        .step("c", "printf 's3cr3t-s3cr3t'").output(true)
-        .step("d", "echo got $1; echo $1 | tr -d '\\n' | base64").uses("c")
+        .step("a", "echo noise >&2; echo ' hello world '")
+        .output(false)
+        .step("b", "echo got $1")
+        .uses("a")
+        .step("c", "printf 's3cr3t-s3cr3t'")
+        .output(true)
+        .step("d", "echo got $1; echo $1 | tr -d '\\n' | base64")
+        .uses("c")
         .run();
     assert_eq!(ran.end(), End::Succeeded, "{:?}", ran.summary.failures);
     assert_eq!(ran.log("b"), "got hello world\n");
@@ -363,12 +386,17 @@ fn fault_60_a_file_that_changed_since_the_plan_stops_its_step() {
 
 #[test]
 fn fault_67_what_cannot_be_started_is_said_in_words() {
-    let what = |name: &str, content: &str, mode: u32| Play::new("start").program(name, content, mode).run().summary.failures[0].what.clone();
+    let what = |name: &str, content: &str, mode: u32| {
+        Play::new("start").program(name, content, mode).run().summary.failures[0].what.clone()
+    };
     let ends = |what: String, end: &str| assert!(what.ends_with(end), "{what}");
     assert!(what("noexec.sh", "#!/bin/sh\n", 0o644).contains("noexec.sh is not executable (chmod +x "));
     ends(what("plain", "echo hello\n", 0o755), "has no #! line that the system understands, and is no program");
     ends(what("empty", "", 0o755), "empty is empty");
-    ends(what("missing.sh", "#!/no/such/interpreter -x\n", 0o755), "asks for /no/such/interpreter in its first line, which does not exist");
+    ends(
+        what("missing.sh", "#!/no/such/interpreter -x\n", 0o755),
+        "asks for /no/such/interpreter in its first line, which does not exist",
+    );
     ends(what("crlf.sh", "#!/bin/sh\r\necho\r\n", 0o755), "its first line ends in CR LF; a #! line must end in LF");
     let ran = Play::new("nowhere").program_called("no-such-program").run();
     assert!(ran.summary.failures[0].what.starts_with("there is no program `no-such-program` (looked for in "));
@@ -419,7 +447,14 @@ fn fault_80_no_core_is_dumped() {
 
 #[test]
 fn a_step_that_produced_something_runs_again_when_it_is_needed() {
-    let play = |name| Play::new(name).step("a", "echo made").output(false).step("b", "echo done before").step("c", "echo got $1").uses("a");
+    let play = |name| {
+        Play::new(name)
+            .step("a", "echo made")
+            .output(false)
+            .step("b", "echo done before")
+            .step("c", "echo got $1")
+            .uses("a")
+    };
     let ran = play("again").done(&["a", "b"]).run();
     assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Succeeded, Outcome::Succeeded]);
     assert!(!ran.log_path("b").exists(), "it was done");

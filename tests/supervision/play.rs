@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -265,7 +265,11 @@ impl Play {
             verify: false,
             parameters: BTreeSet::new(),
             secrets: BTreeSet::new(),
-            files: scene.file.iter().map(|(path, sha256)| NamedFile { path: path.into(), sha256: sha256.clone() }).collect(),
+            files: scene
+                .file
+                .iter()
+                .map(|(path, sha256)| NamedFile { path: path.into(), sha256: sha256.clone() })
+                .collect(),
             file: "pipelines/deployments/p/pipeline.toml".into(),
             line: index + 1,
         }
@@ -542,7 +546,8 @@ impl Orchestrator {
     pub fn guardian(&self) -> Pid {
         let mine = |pid: &i32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+            let parent =
+                stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
             parent == Some(self.child.id())
         };
         Pid::from_raw(processes().into_iter().find(mine).expect("a guardian")).unwrap()

@@ -3,6 +3,8 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::template;
+
 /// The deployment orchestrator of this repository: everything, in the right order, to one environment.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100, arg_required_else_help = true)]
@@ -36,6 +38,40 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what a deployment would do, in its order
     Plan(PlanArgs),
+    /// Deploy everything, in the right order, to one environment
+    Deploy(DeployArgs),
+    /// Deploy to each environment in turn, up to the first that fails or whose gate is closed
+    Orchestrate(OrchestrateArgs),
+    /// Go on with the last unfinished or failed deployment
+    Resume(ResumeArgs),
+    /// Free an environment whose deployment will not go on
+    Unlock(UnlockArgs),
+    /// Give up work that a deployment still owes
+    Settle(SettleArgs),
+    /// Approve a release for an environment
+    Approve(ApproveArgs),
+    /// Show what is deployed where, and which gates are open
+    Status(StatusArgs),
+    /// Show what happened to an environment, newest first
+    History(HistoryArgs),
+    /// Show one deployment with its steps
+    Show(ShowArgs),
+    /// Show what the steps of the last deployment printed
+    Logs(LogsArgs),
+    /// Find out whether everything is there that a deployment needs
+    Doctor,
+    /// Copy the engine and a first deployment into another repository
+    Init(template::InitArgs),
+    /// Bring the engine of a copy to this version
+    Upgrade(template::UpgradeArgs),
+    /// Write a new environment, pipeline or step
+    New(template::NewArgs),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(template::SchemaArgs),
+    /// Print the completions of a shell, to be read by its start-up file
+    Completions(template::CompletionsArgs),
+    #[command(hide = true)]
+    Complete(template::CompleteArgs),
 }
 
 #[derive(Debug, Args)]
@@ -63,4 +99,150 @@ pub struct PlanArgs {
 pub enum Format {
     Text,
     Json,
+}
+
+/// How steps are run and shown.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// How many steps may run side by side
+    #[arg(long, value_name = "N", default_value = "16", value_parser = parse_count)]
+    pub jobs: usize,
+    /// How long an interrupted step has before it is killed
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub grace: humantime::Duration,
+    /// JSON: one event a line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1024) => Ok(count),
+        _ => Err("write a number from 1 to 1024".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// Run the steps of this pipeline only; it opens no gate
+    #[arg(long, value_name = "PIPELINE")]
+    pub only: Vec<String>,
+    /// How long to wait while somebody else deploys
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<humantime::Duration>,
+    /// Go past a closed gate; recorded for ever
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why
+    #[arg(long, value_name = "REASON", requires = "force", value_parser = parse_reason)]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+fn parse_reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("write why".to_owned()) } else { Ok(text.trim().to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub struct OrchestrateArgs {
+    /// The last environment
+    #[arg(long, value_name = "ENV")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// Run this step again, whatever became of it
+    #[arg(long, value_name = "STEP")]
+    pub rerun: Vec<String>,
+    /// Count this step as done; the deployment then opens no gate
+    #[arg(long, value_name = "STEP", conflicts_with = "rerun")]
+    pub skip: Vec<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// Why; it is recorded
+    #[arg(long, value_name = "REASON", value_parser = parse_reason)]
+    pub reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Use a ledger that was rewritten or deleted as it is now
+    #[arg(long)]
+    pub accept_ledger: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SettleArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// The step whose `finally` is owed
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    /// Why; it is recorded
+    #[arg(long, value_name = "REASON", value_parser = parse_reason)]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// The commit; default: HEAD
+    #[arg(value_name = "COMMIT")]
+    pub commit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// The record, by id or the beginning of it; default: the newest
+    #[arg(value_name = "RECORD")]
+    pub record: Option<String>,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// The step; default: all
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
 }

@@ -17,6 +17,7 @@ pub mod command;
 pub mod declare;
 pub mod finding;
 pub mod inspect;
+pub mod ledger;
 pub mod plan;
 pub mod process;
 pub mod repository;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod sources;
 mod task;
+pub mod template;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,16 @@
 //! The commands, each a straight line: read, check, do, show.
 
 pub mod check;
+pub mod decide;
+pub mod deploy;
+pub mod folders;
+pub mod logs;
 pub mod output;
 pub mod plan;
+pub mod prepare;
+pub mod resume;
+pub mod status;
+pub mod template;
 
 use std::process::ExitCode;
 
@@ -40,10 +48,31 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
             return ExitCode::from(exit::REFUSED_BY_FINDINGS);
         }
     };
+    if let (None, Some(refusal)) = (&cli.global.directory, crate::template::built_elsewhere(&root)) {
+        output.error(&refusal.to_string());
+        return ExitCode::from(exit::REFUSED_BY_FINDINGS);
+    }
     let session = Session { tasks, root, output };
     let code = match cli.command {
         Command::Check(args) => check::run(&session, &args),
         Command::Plan(args) => plan::run(&session, &args),
+        Command::Deploy(args) => deploy::run(&session, &args),
+        Command::Orchestrate(args) => deploy::orchestrate(&session, &args),
+        Command::Resume(args) => deploy::resume(&session, &args),
+        Command::Unlock(args) => decide::unlock(&session, &args),
+        Command::Settle(args) => decide::settle(&session, &args),
+        Command::Approve(args) => decide::approve(&session, &args),
+        Command::Logs(args) => logs::run(&session, &args),
+        Command::Status(args) => status::status(&session, &args),
+        Command::History(args) => status::history(&session, &args),
+        Command::Show(args) => status::show(&session, &args),
+        Command::Doctor => status::doctor(&session),
+        Command::Init(args) => template::init(&session, &args),
+        Command::Upgrade(args) => template::upgrade(&session, &args),
+        Command::New(args) => template::new(&session, &args),
+        Command::Schema(args) => template::schema(&session, &args),
+        Command::Completions(args) => template::completions(&session, &args),
+        Command::Complete(args) => template::complete(&session, &args),
     };
     ExitCode::from(code)
 }

@@ -48,6 +48,18 @@ impl Output {
         self.print(&format!("{value:#}\n"));
     }
 
+    /// Prints a file, without holding it in memory.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn copy(&self, path: &camino::Utf8Path) -> std::io::Result<()> {
+        let mut file = std::fs::File::open(path)?;
+        match std::io::copy(&mut file, &mut std::io::stdout().lock()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Says something beside what was asked for.
     pub fn say(&self, text: &str) {
         let _closed = std::io::stderr().write_all(format!("{text}\n").as_bytes());

@@ -3,6 +3,8 @@
 use super::{Session, exit};
 use crate::cli::{Format, PlanArgs};
 use crate::finding::Finding;
+use crate::ledger::{Git, Release};
+use crate::show::json::ShownRelease;
 use crate::show::{self, word::Side};
 
 pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
@@ -15,7 +17,7 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     }
     if let Some(plan) = examined.plan(&args.environment) {
         match args.format {
-            Format::Json => session.output.print_json(&show::json::plan(plan, None)),
+            Format::Json => session.output.print_json(&show::json::plan(plan, release(session).as_ref())),
             Format::Text => {
                 let side = if args.skeleton { Side::Skeleton } else { Side::Value };
                 session.output.print(&show::plan::text(plan, side, session.tasks));
@@ -28,4 +30,11 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     session.output.findings(stopping, &repository);
     session.output.error(&format!("`deploy {}` would refuse: mend what is found above", args.environment));
     exit::REFUSED_BY_FINDINGS
+}
+
+/// The release that a deployment would deploy; none where there is no git repository or no commit.
+fn release(session: &Session<'_>) -> Option<ShownRelease> {
+    let git = Git::open(session.root.as_std_path()).ok()?;
+    let Release { id, commit, dirty, .. } = Release::here(&git).ok()?;
+    Some(ShownRelease { id, commit, dirty })
 }

@@ -350,7 +350,7 @@ impl<'d> Builder<'d, '_> {
 
     fn assemble(&mut self, instances: &[Instance<'d>], drafts: Vec<Draft<'d>>) -> Option<Built<'d>> {
         let needs = self.order(instances, &drafts)?;
-        let order = run_order(&needs)?;
+        let order = run_order(&needs, drafts.len())?;
         let listed: Vec<u32> = order.into_iter().filter(|node| (*node as usize) < drafts.len()).collect();
         let mut position = vec![0_u32; needs.len()];
         listed.iter().enumerate().for_each(|(new, old)| position[*old as usize] = new as u32);
@@ -520,7 +520,7 @@ impl<'d> Builder<'d, '_> {
         let mut joins = Joins { needs: vec![Vec::new(); drafts.len()] };
         let mut ends: Vec<Option<u32>> = vec![None; deploy.len()];
         let members = Members::new(deploy.len(), instances, drafts);
-        let call_order = run_order(&calls)?;
+        let call_order = run_order(&calls, calls.len())?;
         for call in call_order {
             let start = joins.all(calls[call as usize].iter().filter_map(|need| ends[*need as usize]).collect());
             let parallel = deploy[call as usize].parallel;
@@ -640,7 +640,7 @@ impl Joins {
     ) -> Option<u32> {
         let mut ends: Vec<Option<u32>> = vec![None; members.len()];
         let mut is_needed = vec![false; members.len()];
-        let order = run_order(direct)?;
+        let order = run_order(direct, direct.len())?;
         for step in order {
             let step = step as usize;
             direct[step].iter().for_each(|need| is_needed[*need as usize] = true);

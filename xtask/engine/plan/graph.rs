@@ -101,20 +101,21 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
 }
 
 /// An order in which every node comes after all that it needs; among those that may come next, the one with the
-/// smallest number does. `None` if there is a cycle.
+/// smallest number does. Nodes from `steps` on are joins, which come as soon as they may. `None` if there is a cycle.
 #[must_use]
-pub fn run_order(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
+pub fn run_order(needs: &[Vec<u32>], steps: usize) -> Option<Vec<u32>> {
     let mut open: Vec<u32> = needs.iter().map(|own| own.len() as u32).collect();
     let dependents = Dependents::new(needs);
-    let mut ready: BinaryHeap<Reverse<u32>> =
-        (0..needs.len() as u32).filter(|node| open[*node as usize] == 0).map(Reverse).collect();
+    let rank = |node: u32| Reverse(((node as usize) < steps, node));
+    let mut ready: BinaryHeap<Reverse<(bool, u32)>> =
+        (0..needs.len() as u32).filter(|node| open[*node as usize] == 0).map(rank).collect();
     let mut order = Vec::with_capacity(needs.len());
-    while let Some(Reverse(node)) = ready.pop() {
+    while let Some(Reverse((_, node))) = ready.pop() {
         order.push(node);
         for dependent in dependents.of(node) {
             open[*dependent as usize] -= 1;
             if open[*dependent as usize] == 0 {
-                ready.push(Reverse(*dependent));
+                ready.push(rank(*dependent));
             }
         }
     }
@@ -174,7 +175,7 @@ impl<'a> Reach<'a> {
     /// If there is a cycle.
     #[must_use]
     pub fn new(needs: &'a [Vec<u32>]) -> Reach<'a> {
-        let order = run_order(needs).expect("cycles are refused before");
+        let order = run_order(needs, needs.len()).expect("cycles are refused before");
         let mut level = vec![0_u32; needs.len()];
         let mut parent: Vec<Vec<u32>> = vec![Vec::new(); needs.len()];
         for node in &order {

@@ -172,6 +172,20 @@ pub struct NamedFile {
 }
 
 impl Plan {
+    /// A plan without steps, where the files make none.
+    #[must_use]
+    pub fn empty(environment: &str, personal: bool) -> Plan {
+        Plan {
+            environment: environment.to_owned(),
+            personal,
+            env: BTreeMap::new(),
+            calls: Vec::new(),
+            steps: Vec::new(),
+            graph: Graph::default(),
+            secrets: BTreeMap::new(),
+        }
+    }
+
     /// All variables that the files set for a step: `[env]`, its pipeline's, its own; the last one counts.
     #[must_use]
     pub fn env_of<'a>(&'a self, step: &'a Step) -> BTreeMap<&'a str, &'a EnvValue> {

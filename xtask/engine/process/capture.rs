@@ -15,7 +15,11 @@ use super::{Signals, readable, refusal};
 /// What came of it.
 #[derive(Debug)]
 pub enum Captured {
-    Ended { exit: Exit, output: Vec<u8>, errors: Vec<u8> },
+    Ended {
+        exit: Exit,
+        output: Vec<u8>,
+        errors: Vec<u8>,
+    },
     /// In words.
     NotStarted(String),
     TimedOut,

@@ -201,11 +201,8 @@ fn write_launch(launch: &Launch, to: &mut Vec<u8>) {
 
 fn read_launch(fields: &mut Fields) -> Option<Launch> {
     let program = fields.os()?;
-    let mut launch = Launch {
-        program: (!program.is_empty()).then(|| program.into()),
-        name: fields.os()?,
-        ..Launch::default()
-    };
+    let mut launch =
+        Launch { program: (!program.is_empty()).then(|| program.into()), name: fields.os()?, ..Launch::default() };
     for _ in 0..fields.number()? {
         launch.args.push(fields.os()?);
     }

@@ -166,7 +166,8 @@ impl Guardian {
     }
 
     fn signal(&mut self, number: i32) {
-        let leader = self.running.as_ref().filter(|running| running.exit.is_none()).map(|running| running.started.leader);
+        let leader =
+            self.running.as_ref().filter(|running| running.exit.is_none()).map(|running| running.started.leader);
         if let (Some(leader), Some(signal)) = (leader, Signal::from_named_raw(number)) {
             tree::signal(leader, signal);
         }

@@ -31,9 +31,7 @@ mod linux {
     use std::fs;
     use std::io;
 
-    use rustix::process::{
-        Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
-    };
+    use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper};
 
     use super::{Member, signal_group};
 

@@ -170,7 +170,9 @@ impl<'a, 'r> Loop<'a, 'r> {
                 course.begin(Part::Guard, launch, step.timeout);
                 self.slots[slot].course = Some(course);
             }
-            Some(Err(words)) => self.over(&mut course, Outcome::Failed, Some(format!("its guard cannot be run: {words}"))),
+            Some(Err(words)) => {
+                self.over(&mut course, Outcome::Failed, Some(format!("its guard cannot be run: {words}")))
+            }
         }
     }
 
@@ -406,9 +408,15 @@ impl<'a, 'r> Loop<'a, 'r> {
     }
 
     fn look_at_clock(&mut self) {
-        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst) && !matches!(self.stop, Some(Stop { signal: None, .. })) {
+        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst)
+            && !matches!(self.stop, Some(Stop { signal: None, .. }))
+        {
             self.stop = Some(Stop { signal: None, at: Instant::now(), now: true });
-            self.outlet.message(Weight::Error, None, "the lock of this environment was taken away: everything is stopped");
+            self.outlet.message(
+                Weight::Error,
+                None,
+                "the lock of this environment was taken away: everything is stopped",
+            );
             self.kill_all();
         }
         let now = Instant::now();
@@ -426,6 +434,11 @@ impl<'a, 'r> Loop<'a, 'r> {
                 (_, Some((why, _))) => {
                     lane.kill();
                     course.ending = Some((why, None));
+                }
+                // After an interruption there is no time left for another grace.
+                (Part::Finally, None) if self.stop.is_some() => {
+                    lane.kill();
+                    course.ending = Some((Why::TimedOut, None));
                 }
                 (_, None) => {
                     lane.signal(Signal::TERM);
@@ -529,7 +542,6 @@ impl<'a, 'r> Loop<'a, 'r> {
         for course in self.slots.iter_mut().filter_map(|slot| slot.course.as_mut()) {
             if course.part == Part::Finally {
                 course.deadline = Some(course.deadline.map_or(until, |deadline| deadline.min(until)));
-                course.ending = Some((Why::TimedOut, course.deadline));
             }
         }
     }

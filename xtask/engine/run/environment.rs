@@ -8,10 +8,37 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Passed on if the caller has them. A `*` at the end stands for any rest.
 const PASSED: [&str; 31] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ", "SSH_AUTH_SOCK", "XDG_*",
-    "CARGO_HOME", "RUSTUP_HOME", "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY",
-    "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
-    "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_*",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "SSH_AUTH_SOCK",
+    "XDG_*",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
 ];
 
 /// What a variable whose value is worth masking is called.
@@ -117,12 +144,10 @@ mod tests {
 
     #[test]
     fn fault_71_the_caller_cannot_pass_on_a_dangerous_variable() {
-        let caller = caller(&["*", "LD_*", "BASH_ENV", "AWS_*"], &[
-            ("LD_PRELOAD", "x.so"),
-            ("BASH_ENV", "x"),
-            ("AWS_REGION", "eu"),
-            ("AWS_SECRET_ACCESS_KEY", "abcdefgh"),
-        ]);
+        let caller = caller(
+            &["*", "LD_*", "BASH_ENV", "AWS_*"],
+            &[("LD_PRELOAD", "x.so"), ("BASH_ENV", "x"), ("AWS_REGION", "eu"), ("AWS_SECRET_ACCESS_KEY", "abcdefgh")],
+        );
         let names: Vec<_> = caller.passed.keys().collect();
         assert_eq!(names, ["AWS_REGION", "AWS_SECRET_ACCESS_KEY"]);
         assert_eq!(caller.masked, [b"abcdefgh".to_vec()]);

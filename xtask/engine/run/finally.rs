@@ -93,7 +93,8 @@ impl Loop<'_, '_> {
 
 /// What might help, judging by what was printed.
 fn hint(lines: &[String], result: &StepResult) -> Option<String> {
-    let asked = ["/dev/tty", "a terminal is required", "not a tty", "no tty", "askpass", "Host key verification failed"];
+    let asked =
+        ["/dev/tty", "a terminal is required", "not a tty", "no tty", "askpass", "Host key verification failed"];
     if lines.iter().any(|line| asked.iter().any(|words| line.contains(words))) {
         return Some(
             "a step has no terminal and cannot ask: give it what it needs by env, stdin, a key or an agent".to_owned(),

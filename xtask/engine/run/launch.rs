@@ -53,12 +53,7 @@ impl<'a> Launcher<'a> {
         // In memory where the system offers that: these files hold secrets.
         let folder = |name: &str| deployment.caller.get(name).map(PathBuf::from).filter(|path| path.is_dir());
         let folder = folder("XDG_RUNTIME_DIR").unwrap_or_else(std::env::temp_dir);
-        Launcher {
-            deployment,
-            secrets,
-            outputs: vec![None; deployment.plan.steps.len()],
-            private: folder,
-        }
+        Launcher { deployment, secrets, outputs: vec![None; deployment.plan.steps.len()], private: folder }
     }
 
     /// The process of a step.

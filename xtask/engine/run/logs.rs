@@ -104,7 +104,11 @@ impl Log {
         let tail = self.written - self.half;
         let missing = tail.saturating_sub(self.half);
         if missing > 0 {
-            write!(file, "\n[… {missing} bytes are missing here: a log keeps its first and its last {} bytes …]\n", self.half)?;
+            write!(
+                file,
+                "\n[… {missing} bytes are missing here: a log keeps its first and its last {} bytes …]\n",
+                self.half
+            )?;
             let oldest = tail % self.half;
             ring.seek(SeekFrom::Start(oldest))?;
             io::copy(&mut ring, file)?;
@@ -139,7 +143,8 @@ pub fn prune(logs: &Utf8Path, environment: &str) -> io::Result<()> {
 /// # Errors
 /// If there are none, or they cannot be read.
 pub fn newest(logs: &Utf8Path, environment: &str) -> io::Result<(String, Vec<(String, Utf8PathBuf)>)> {
-    let none = || io::Error::new(io::ErrorKind::NotFound, format!("there are no logs of {environment} on this machine"));
+    let none =
+        || io::Error::new(io::ErrorKind::NotFound, format!("there are no logs of {environment} on this machine"));
     let folder = newest_first(&logs.join(environment))?.into_iter().next().ok_or_else(none)?;
     let mut found = Vec::new();
     for entry in folder.read_dir_utf8()? {
@@ -178,7 +183,8 @@ mod tests {
 
     #[test]
     fn fault_18_a_log_keeps_its_head_and_its_tail() {
-        let folder = Utf8PathBuf::try_from(std::env::temp_dir()).unwrap().join(format!("ciao-logs-{}", std::process::id()));
+        let folder =
+            Utf8PathBuf::try_from(std::env::temp_dir()).unwrap().join(format!("ciao-logs-{}", std::process::id()));
         for length in [0_usize, 5, 10, 15, 20, 21, 27, 30, 99] {
             for chunk in [1, 3, 7, 100] {
                 let text: Vec<u8> = (0..length).map(|n| b'a' + (n % 26) as u8).collect();

@@ -141,7 +141,9 @@ impl Dictionary {
     /// Where in `text` the longest end begins that could still become a form.
     fn may_become(&self, text: &[u8]) -> usize {
         let mut start = text.len().saturating_sub(self.longest.saturating_sub(1));
-        if !self.lines && let Some(feed) = text[start..].iter().rposition(|&byte| byte == b'\n') {
+        if !self.lines
+            && let Some(feed) = text[start..].iter().rposition(|&byte| byte == b'\n')
+        {
             start += feed + 1;
         }
         (start..text.len()).find(|&at| self.begins(&text[at..])).unwrap_or(text.len())

@@ -106,7 +106,15 @@ fn case() -> impl Strategy<Value = Case> {
         prop::option::of(any::<usize>()),
         prop::collection::vec(1_usize..40, 1..8),
     )
-        .prop_map(|(secrets, which, form, before, wrap, colour, cuts)| Case { secrets, which, form, before, wrap, colour, cuts })
+        .prop_map(|(secrets, which, form, before, wrap, colour, cuts)| Case {
+            secrets,
+            which,
+            form,
+            before,
+            wrap,
+            colour,
+            cuts,
+        })
 }
 
 fn run(case: &Case) {
@@ -145,11 +153,12 @@ fn run(case: &Case) {
 fn survive(cases: u32) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    runner.run(&case(), |case| {
-        run(&case);
-        Ok(())
-    })
-    .unwrap();
+    runner
+        .run(&case(), |case| {
+            run(&case);
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]
@@ -167,7 +176,8 @@ fn fault_76_no_secret_survives_long() {
 #[test]
 #[ignore = "a measurement"]
 fn masker_speed() {
-    let secrets: Vec<Vec<u8>> = (0..20_u32).map(|n| format!("s3cr3t-{n}-{}", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+    let secrets: Vec<Vec<u8>> =
+        (0..20_u32).map(|n| format!("s3cr3t-{n}-{}", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
     let start = std::time::Instant::now();
     let mask = mask(&secrets.iter().map(Vec::as_slice).collect::<Vec<_>>());
     println!("{} forms in {:?}", mask.forms.len(), start.elapsed());

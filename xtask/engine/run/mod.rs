@@ -183,7 +183,9 @@ fn results(deployment: &Deployment<'_>, runs: &[bool]) -> Vec<StepResult> {
 fn produced(text: &str, json: bool) -> Result<Produced, String> {
     let json = json.then(|| serde_json::from_str(text)).transpose();
     // The words of the error hold no value; the text might be secret.
-    let json = json.map_err(|error| format!("what it has produced is no JSON (line {}, column {})", error.line(), error.column()))?;
+    let json = json.map_err(|error| {
+        format!("what it has produced is no JSON (line {}, column {})", error.line(), error.column())
+    })?;
     Ok(Produced { text: text.to_owned(), json })
 }
 

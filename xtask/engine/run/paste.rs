@@ -70,7 +70,9 @@ fn pieces(all: &[Piece], known: Known<'_>, take: &mut dyn FnMut(Result<String, S
             Piece::Literal(text) => take(Ok(text.to_string())),
             Piece::Reference { value, .. } => pieces(value, known, take),
             Piece::Secret(name) => take(Err(variable(name))),
-            Piece::Output { path, .. } => take(known(piece).ok_or_else(|| variable(&format!("output {}", path.join(" "))))),
+            Piece::Output { path, .. } => {
+                take(known(piece).ok_or_else(|| variable(&format!("output {}", path.join(" ")))))
+            }
             Piece::Builtin(builtin) => take(known(piece).ok_or_else(|| variable(&format!("{builtin:?}")))),
             Piece::Missing => {}
         }

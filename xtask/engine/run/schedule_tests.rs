@@ -51,7 +51,8 @@ impl World {
         while let Some(step) = self.schedule.start_next() {
             assert!(!self.failed, "{step} started after a failure");
             assert!(!off.contains(&step), "{step} does not run");
-            let open: Vec<_> = before[step].iter().filter(|need| !off.contains(need) && !self.good.contains(need)).collect();
+            let open: Vec<_> =
+                before[step].iter().filter(|need| !off.contains(need) && !self.good.contains(need)).collect();
             assert!(open.is_empty(), "{step} started before {open:?}");
             self.running.push(step);
         }
@@ -116,7 +117,10 @@ fn the_order_is_the_plans_when_nothing_else_decides() {
 #[test]
 fn fault_65_a_hundred_thousand_steps_in_a_chain_or_wide() {
     let count = 100_000_u32;
-    let chain = Graph { needs: (0..count).map(|node| node.checked_sub(1).into_iter().collect()).collect(), steps: count as usize };
+    let chain = Graph {
+        needs: (0..count).map(|node| node.checked_sub(1).into_iter().collect()).collect(),
+        steps: count as usize,
+    };
     let wide = Graph { needs: vec![Vec::new(); count as usize], steps: count as usize };
     for graph in [chain, wide] {
         for runs in [true, false] {

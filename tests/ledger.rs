@@ -1,0 +1,14 @@
+//! The ledger over real git repositories: faults 22 to 60, and what must hold whatever happens.
+
+#[path = "ledger/faults.rs"]
+mod faults;
+#[path = "ledger/fixture.rs"]
+mod fixture;
+#[path = "ledger/life.rs"]
+mod life;
+#[path = "ledger/measure.rs"]
+mod measure;
+#[path = "ledger/model.rs"]
+mod model;
+#[path = "ledger/races.rs"]
+mod races;

@@ -1,0 +1,588 @@
+//! The rows of FAULTS.md that are the ledger's, each by its number.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
+
+use ciao::ledger::record::{Ended, Kind, Outcome};
+use ciao::ledger::{Approval, Force, Ledger, Release, Settings, Unlock, Verdict};
+use ciao::run::event::{Event, Journal as _};
+
+use crate::fixture::*;
+
+fn began(step: &str, owes: bool) -> Event {
+    Event::Started { step: step.to_owned(), attempt: 1, owes }
+}
+
+fn ended(step: &str, outcome: Outcome) -> Event {
+    Event::Ended { step: step.to_owned(), outcome, attempts: 1, seconds: 0.1, exit: Some(0), message: None }
+}
+
+fn unlock(environment: &str, accept_ledger: bool) -> Unlock {
+    Unlock { environment: environment.to_owned(), reason: "it is dead".to_owned(), accept_ledger }
+}
+
+#[test]
+fn fault_22_the_journal_tells_what_ran_and_what_nobody_saw() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let mut holding = start(&ledger, "dev");
+    holding.journal.record(&began("web/install", false)).unwrap();
+    holding.journal.record(&ended("web/install", Outcome::Succeeded)).unwrap();
+    holding.journal.record(&began("web/verify", true)).unwrap();
+    drop(holding); // as kill -9 does: the lock file is closed, nothing is recorded
+    let said = refused(ledger.start(&request(&ledger, "dev")));
+    says(&said, &["4: ", "was killed at step web/verify", "cargo xtask resume dev", "unlock dev"]);
+    let left = ledger.unfinished("dev").unwrap();
+    let known: Vec<_> = left.steps.iter().map(|step| (step.id.as_str(), step.outcome)).collect();
+    assert_eq!(known, [("web/install", Outcome::Succeeded), ("web/verify", Outcome::Unknown)]);
+    assert_eq!(left.owed, ["web/verify"]);
+    let row = ledger.row(&request(&ledger, "dev")).unwrap();
+    assert_eq!((row.state.word(), row.holder.unwrap().step.unwrap().as_str()), ("unfinished", "web/verify"));
+    let holding = ledger.resume(&left, &request(&ledger, "dev")).unwrap();
+    assert_eq!((holding.fence, holding.owed.as_slice()), (2, &["web/verify".to_owned()][..]));
+    ledger.finish(holding, &good()).unwrap();
+    let state = ledger.standing("dev").unwrap().tip.unwrap().state;
+    assert_eq!(state.owed, ["web/verify"], "nobody has said that it was done");
+    assert!(ledger.adds_up("dev").unwrap());
+}
+
+#[test]
+fn fault_25_a_full_disk_stops_the_next_step() {
+    // /dev/full is the disk; the journal's own file is behind a link to it.
+    let folder = Folder::new();
+    let place = folder.path("place");
+    std::fs::create_dir_all(&place).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.join("journal.new")).unwrap();
+    let header: ciao::ledger::journal::Header =
+        serde_json::from_value(serde_json::json!({"format": 1, "version": "1", "event": "e",
+        "deployment": "d", "environment": "dev", "plan": "p", "by": "a", "host": "h", "place": {}, "at": "t"}))
+        .unwrap();
+    let lock = std::fs::File::create(place.join("lock")).unwrap();
+    let error = ciao::ledger::journal::Journal::begin(&place, lock, header).unwrap_err();
+    says(&error.to_string(), &["write the journal", "No space left"]);
+}
+
+#[test]
+fn fault_27_a_worktree_shares_the_ledger_and_the_lock() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    git(&repo, "worktree add --quiet --detach ../tree");
+    let (ledger, other) = (local(&repo), local(&folder.path("tree")));
+    let holding = start(&ledger, "dev");
+    says(&refused(other.start(&request(&other, "dev"))), &["4: ", "(process "]);
+    ledger.finish(holding, &good()).unwrap();
+    deploy(&other, "dev");
+    let bare = folder.path("bare.git");
+    git(&folder.0, "clone --quiet --bare repo bare.git");
+    says(&refused(Ledger::open(&bare, Settings::default(), source(1))), &["5: ", "it is bare", "git worktree add"]);
+    std::fs::create_dir(folder.path("none")).unwrap();
+    says(
+        &refused(Ledger::open(&folder.path("none"), Settings::default(), source(1))),
+        &["5: ", "not in git", "git init"],
+    );
+}
+
+#[test]
+fn fault_28_without_the_remote_nothing_starts() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    share(&folder, &repo);
+    deploy(&shared(&repo), "dev");
+    std::fs::rename(folder.path("origin.git"), folder.path("gone.git")).unwrap();
+    let ledger = shared(&repo);
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "origin cannot be reached"]);
+    assert_eq!(
+        ledger.row(&request(&ledger, "dev")).unwrap().state.word(),
+        "succeeded",
+        "what is remembered is still shown"
+    );
+}
+
+#[test]
+fn fault_29_an_event_that_arrived_unheard_is_not_recorded_twice() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    // The push goes through, and the connection is lost before the answer: the remote's hook kills it.
+    let hook = bare.join("hooks/post-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, "#!/bin/sh\nkill -9 $(ps -o ppid= -p $PPID) $PPID\n").unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ledger = shared(&repo);
+    let holding = start(&ledger, "dev");
+    ledger.finish(holding, &good()).unwrap();
+    assert_eq!(git(&bare, "rev-list --first-parent --count refs/deployments/dev"), "3");
+}
+
+#[test]
+fn fault_30_what_could_not_be_recorded_is_recorded_by_the_next_command() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let holding = start(&ledger, "dev");
+    std::fs::rename(&bare, folder.path("away.git")).unwrap();
+    says(&refused(ledger.finish(holding, &good())), &["6: ", "the next command records it"]);
+    assert!(ledger.publish(&["dev"]).is_err());
+    std::fs::rename(folder.path("away.git"), &bare).unwrap();
+    let published = shared(&repo).publish(&["dev", "prod"]).unwrap();
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].outcome, Some(Ended::Succeeded));
+    assert_eq!(shared(&repo).publish(&["dev"]).unwrap(), []);
+    deploy(&ledger, "dev");
+}
+
+#[test]
+fn fault_32_a_lock_file_left_behind_is_named_and_never_removed() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let left = bare.join("refs/deployments/dev.lock");
+    write(&bare, "refs/deployments/dev.lock", "");
+    let ledger = shared(&repo);
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "lock file", "dev.lock exists (made ", "rm "]);
+    assert!(left.exists());
+    std::fs::remove_file(left).unwrap();
+    deploy(&ledger, "dev");
+}
+
+#[test]
+fn fault_33_a_holder_elsewhere_is_freed_by_unlock() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let mut asked = request(&ledger, "dev");
+    asked.finally = set(&["web/install"]);
+    drop(ledger.start(&asked).unwrap());
+    let other = shared(&clone(&folder, &bare, "berta"));
+    says(&refused(other.start(&request(&other, "dev"))), &["4: ", "if it is dead: cargo xtask unlock dev"]);
+    says(&refused(other.unfinished("dev")), &["4: "]);
+    let record = other.unlock(&unlock("dev", false)).unwrap();
+    assert_eq!((record.event, record.reason.as_deref()), (Kind::Unlocked, Some("it is dead")));
+    let state = other.standing("dev").unwrap().tip.unwrap().state;
+    assert_eq!(state.current.unwrap().outcome, Some(Ended::Interrupted));
+    assert_eq!(state.owed, ["web/install"], "nobody knows whether it started, so it may be owed");
+    other.settle("dev", "web/install", "looked at it").unwrap();
+    says(&refused(other.settle("dev", "web/install", "again")), &["2: ", "nothing is owed"]);
+    says(&refused(other.unlock(&unlock("dev", false))), &["2: ", "nobody holds it"]);
+    deploy(&other, "dev");
+}
+
+#[test]
+fn fault_34_a_holder_that_was_unlocked_cannot_append_and_is_told_of_as_late() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let slow = start(&ledger, "dev");
+    let watch = ledger.watch(&slow);
+    let other = shared(&clone(&folder, &bare, "berta"));
+    other.sync().unwrap();
+    other.unlock(&unlock("dev", false)).unwrap();
+    let newer = start(&other, "dev");
+    assert!(newer.fence > slow.fence);
+    ledger.sync().unwrap(); // what the watch does every twenty seconds
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(watch.lost.load(std::sync::atomic::Ordering::SeqCst));
+    says(&refused(ledger.finish(slow, &good())), &["6: ", "its lock was taken away"]);
+    other.finish(newer, &bad()).unwrap();
+    deploy(&ledger, "dev");
+    let history = ledger.history("dev", 10).unwrap();
+    let late = &history[1].1.late;
+    assert_eq!((late.len(), late[0].outcome), (1, Some(Ended::Succeeded)));
+    assert!(!folder.path("repo/.git/ciao/dev/journal").exists());
+    assert!(ledger.row(&request(&ledger, "dev")).unwrap().notes[0].starts_with("late: "));
+}
+
+#[test]
+fn fault_41_a_rewritten_or_deleted_ledger_is_noticed_and_must_be_accepted() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    for (name, change) in
+        [("deleted", "update-ref -d refs/deployments/dev"), ("cut", "update-ref refs/deployments/dev refs/keep~1")]
+    {
+        git(&bare, "update-ref refs/keep refs/deployments/dev");
+        git(&bare, change);
+        ledger.sync().unwrap();
+        says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten or deleted", "--accept-ledger"]);
+        let next = after(request(&ledger, "prod"), &["dev"]);
+        let gate = ledger.gate(&next).unwrap();
+        assert_eq!(gate.reasons[0].code, "rewritten", "{name}");
+        says(&refused(ledger.unlock(&unlock("dev", false))), &["5: "]);
+        let record = ledger.unlock(&unlock("dev", true)).unwrap();
+        assert_eq!(record.accepted_over.unwrap(), git(&bare, "rev-parse refs/keep"));
+        deploy(&ledger, "dev");
+    }
+    // In a local ledger the same is noticed.
+    let ledger = local(&repository(&folder.path("alone")));
+    deploy(&ledger, "dev");
+    git(&ledger.git.root, "update-ref -d refs/deployments/dev");
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten or deleted"]);
+    ledger.unlock(&unlock("dev", true)).unwrap();
+    deploy(&ledger, "dev");
+}
+
+#[test]
+fn fault_42_a_pruning_fetch_loses_nothing() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    share(&folder, &repo);
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    git(&repo, "update-ref -d refs/deployments/dev");
+    git(&repo, "fetch --quiet --prune origin +refs/none/*:refs/ciao/remote/origin/*");
+    deploy(&shared(&repo), "dev");
+    assert_eq!(git(&repo, "rev-list --first-parent --count refs/deployments/dev"), "5");
+}
+
+#[test]
+fn fault_43_an_edited_state_does_not_add_up() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let holding = start(&ledger, "dev");
+    ledger.finish(holding, &bad()).unwrap();
+    assert!(ledger.adds_up("dev").unwrap());
+    let root = &ledger.git.root;
+    let state = git(root, "show refs/deployments/dev:state.json").replace("failed", "succeeded");
+    write(root, "forged.json", &state);
+    let blob = git(root, "hash-object -w forged.json");
+    let tree = git(root, "ls-tree refs/deployments/dev");
+    let old = git(root, "rev-parse refs/deployments/dev:state.json");
+    write(root, "tree.txt", &(tree.replace(&old, &blob) + "\n"));
+    let forged = std::process::Command::new("git")
+        .current_dir(root)
+        .args(["mktree"])
+        .stdin(std::fs::File::open(root.join("tree.txt")).unwrap())
+        .output()
+        .unwrap();
+    let forged = String::from_utf8(forged.stdout).unwrap();
+    let commit = git(root, &format!("commit-tree {} -p refs/deployments/dev~1 -m dev", forged.trim()));
+    git(root, &format!("update-ref refs/deployments/dev {commit}"));
+    assert!(!ledger.adds_up("dev").unwrap());
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten"]);
+}
+
+#[test]
+fn fault_44_gc_beside_deployments() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let root = ledger.git.root.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                for what in ["gc --quiet", "pack-refs --all", "repack -a -d --quiet"] {
+                    try_git(&root, what);
+                }
+            }
+        });
+        for _ in 0..8 {
+            deploy(&ledger, "dev");
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    assert_eq!(git(&root, "rev-list --first-parent --count refs/deployments/dev"), "17");
+    git(&root, "fsck --strict");
+    assert!(ledger.adds_up("dev").unwrap());
+}
+
+#[test]
+fn fault_45_a_hostile_configuration_runs_nothing() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    git(&repo, "branch other");
+    let ran = folder.path("ran");
+    let trap = folder.path("trap.sh");
+    std::fs::write(&trap, format!("#!/bin/sh\ntouch {}\nexit 1\n", ran.display())).unwrap();
+    std::fs::set_permissions(&trap, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for hook in ["pre-push", "reference-transaction", "post-update", "pre-auto-gc", "post-commit"] {
+        std::fs::create_dir_all(repo.join(".git/hooks")).unwrap();
+        std::fs::copy(&trap, repo.join(".git/hooks").join(hook)).unwrap();
+        std::fs::copy(&trap, folder.path(hook)).unwrap();
+    }
+    let trap = trap.display();
+    for (key, value) in [
+        ("core.hooksPath", folder.0.display().to_string()),
+        ("commit.gpgSign", "true".into()),
+        ("push.gpgSign", "true".into()),
+        ("tag.gpgSign", "true".into()),
+        ("gpg.program", trap.to_string()),
+        ("push.default", "matching".into()),
+        ("push.followTags", "true".into()),
+        ("push.recurseSubmodules", "on-demand".into()),
+        ("core.fsmonitor", trap.to_string()),
+        ("core.editor", trap.to_string()),
+        ("core.pager", trap.to_string()),
+        ("core.askPass", trap.to_string()),
+        ("fetch.prune", "true".into()),
+        ("remote.origin.mirror", "true".into()),
+        ("remote.origin.push", "+refs/heads/*:refs/heads/*".into()),
+        ("status.showUntrackedFiles", "no".into()),
+        ("core.logAllRefUpdates", "always".into()),
+        ("user.useConfigOnly", "true".into()),
+        ("transfer.fsckObjects", "true".into()),
+        ("color.ui", "always".into()),
+        ("core.quotePath", "true".into()),
+    ] {
+        git(&repo, &format!("config {key} {value}"));
+    }
+    deploy(&shared(&repo), "dev");
+    assert!(!ran.exists(), "something of the user's configuration was run");
+    assert_eq!(git(&bare, "for-each-ref --format=%(refname)"), "refs/deployments/dev\nrefs/heads/main");
+    write(&repo, "new.txt", "untracked");
+    assert!(Release::here(&shared(&repo).git).unwrap().dirty);
+}
+
+#[test]
+fn fault_46_no_right_to_push() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    refuse(&bare, "echo 'denied to anna: insufficient permission' >&2");
+    let ledger = shared(&repo);
+    let said = refused(ledger.start(&request(&ledger, "dev")));
+    says(&said, &["5: ", "origin", "refs/deployments"]);
+    let checks = ledger.doctor(&["dev"]);
+    assert!(checks.iter().any(|check| check.what == "rights" && check.verdict == Verdict::Bad), "{checks:?}");
+}
+
+fn refuse(bare: &std::path::Path, what: &str) {
+    write(bare, "hooks/pre-receive", &format!("#!/bin/sh\n{what}\nexit 1\n"));
+    std::fs::set_permissions(bare.join("hooks/pre-receive"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn fault_47_a_host_that_refuses_the_namespace() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    git(&bare, "config receive.hideRefs refs/deployments");
+    let ledger = shared(&repo);
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "`branch = true`", "orchestration.toml"]);
+    let settings = Settings { remote: Some("origin".to_owned()), branch: true, ..Settings::default() };
+    let ledger = Ledger::open(&repo, settings, Source::system()).unwrap();
+    deploy(&ledger, "dev");
+    assert_eq!(git(&bare, "rev-list --first-parent --count refs/heads/deployments/dev"), "3");
+}
+
+use ciao::ledger::Source;
+
+#[test]
+fn fault_49_a_ledger_of_a_newer_version_is_read_and_never_written() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    deploy(&ledger, "dev");
+    let root = &ledger.git.root;
+    let state = git(root, "show refs/deployments/dev:state.json").replacen("\"format\":1", "\"format\":2", 1);
+    write(&folder.0, "state.json", &state);
+    let blob = git(root, &format!("hash-object -w {}", folder.path("state.json").display()));
+    write(
+        &folder.0,
+        "tree",
+        &(git(root, "ls-tree refs/deployments/dev")
+            .replace(&git(root, "rev-parse refs/deployments/dev:state.json"), &blob)
+            + "\n"),
+    );
+    let tree = std::process::Command::new("git")
+        .current_dir(root)
+        .arg("mktree")
+        .stdin(std::fs::File::open(folder.path("tree")).unwrap())
+        .output()
+        .unwrap();
+    let commit = git(
+        root,
+        &format!("commit-tree {} -p refs/deployments/dev -m newer", String::from_utf8(tree.stdout).unwrap().trim()),
+    );
+    git(root, &format!("update-ref refs/deployments/dev {commit}"));
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "format 2", "too old"]);
+    assert_eq!(ledger.row(&request(&ledger, "dev")).unwrap().state.word(), "succeeded");
+}
+
+#[test]
+fn fault_52_a_dirty_tree_is_refused_where_a_gate_is() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    deploy(&ledger, "dev");
+    write(&ledger.git.root, "untracked.txt", "new");
+    let dirty = request(&ledger, "dev");
+    assert!(dirty.release.dirty && dirty.release.display.ends_with("-dirty"));
+    says(&refused(ledger.start(&after(request(&ledger, "prod"), &["dev"]))), &["3: ", "dirty: "]);
+    deploy(&ledger, "dev");
+    git(&ledger.git.root, "clean --quiet --force");
+    says(
+        &refused(ledger.start(&after(request(&ledger, "prod"), &["dev"]))),
+        &["3: ", "dirty: it was deployed to dev with uncommitted changes"],
+    );
+    deploy(&ledger, "dev");
+    ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap();
+}
+
+#[test]
+fn fault_53_a_branch_gate_asks_the_remote() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    share(&folder, &repo);
+    let settings =
+        Settings { remote: Some("origin".to_owned()), branches: vec!["main".to_owned()], ..Settings::default() };
+    let ledger = Ledger::open(&repo, settings, Source::system()).unwrap();
+    write(&repo, "file", "new");
+    commit(&repo, "local");
+    let mut asked = request(&ledger, "dev");
+    asked.terms.branches = vec!["main".to_owned()];
+    says(&refused(ledger.start(&asked)), &["3: ", "not-on-branch: this commit is not on main"]);
+    git(&repo, "push --quiet origin main");
+    let holding = ledger.start(&asked).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+}
+
+#[test]
+fn fault_54_the_ledger_keeps_the_deployed_commit() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    write(&repo, "file", "soon lost");
+    commit(&repo, "lost");
+    let ledger = local(&repo);
+    let lost = request(&ledger, "dev").release.commit;
+    deploy(&ledger, "dev");
+    git(&repo, "reset --quiet --hard HEAD~1");
+    git(&repo, "reflog expire --expire=now --all");
+    git(&repo, "gc --quiet --prune=now");
+    assert_eq!(git(&repo, &format!("show {lost}:file")), "soon lost");
+}
+
+#[test]
+fn fault_55_a_shallow_clone_deploys() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    write(&repo, "file", "second");
+    commit(&repo, "second");
+    let bare = share(&folder, &repo);
+    git(&folder.0, &format!("clone --quiet --depth 1 file://{} shallow", bare.display()));
+    let ledger = shared(&folder.path("shallow"));
+    deploy(&ledger, "dev");
+    let full = shared(&repo);
+    full.sync().unwrap();
+    assert_eq!(full.row(&request(&full, "dev")).unwrap().state.word(), "succeeded");
+    git(&folder.0, &format!("clone --quiet --depth 1 file://{} again", bare.display()));
+    deploy(&shared(&folder.path("again")), "dev");
+}
+
+#[test]
+fn fault_57_58_the_last_deployment_of_that_release_counts_and_is_named() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    says(
+        &refused(ledger.start(&after(request(&ledger, "prod"), &["dev"]))),
+        &["3: ", "not-deployed", "`cargo xtask deploy dev`"],
+    );
+    deploy(&ledger, "dev");
+    let evidence = ledger.history("dev", 1).unwrap()[0].1.id.clone();
+    // Another release in between closes nothing.
+    write(&ledger.git.root, "file", "another");
+    commit(&ledger.git.root, "another");
+    let holding = start(&ledger, "dev");
+    ledger.finish(holding, &bad()).unwrap();
+    git(&ledger.git.root, "reset --quiet --hard HEAD~1");
+    let holding = ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap();
+    assert_eq!(holding.record.opened_by, [evidence]);
+    ledger.finish(holding, &good()).unwrap();
+    let holding = start(&ledger, "dev");
+    ledger.finish(holding, &bad()).unwrap();
+    says(&refused(ledger.start(&after(request(&ledger, "prod"), &["dev"]))), &["3: ", "failed: "]);
+}
+
+#[test]
+fn fault_59_force_is_recorded_and_shown() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let mut asked = after(request(&ledger, "prod"), &["dev"]);
+    asked.force = Some(Force { reason: "the shop is down".to_owned() });
+    let holding = ledger.start(&asked).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+    let row = ledger.row(&asked).unwrap();
+    assert_eq!(row.notes, ["forced: the shop is down"]);
+    let log = git(&ledger.git.root, "log --format=%B refs/deployments/prod --first-parent");
+    says(&log, &["forced by Anna", "the shop is down"]);
+}
+
+#[test]
+fn approvals_are_of_other_people_for_a_release_and_a_plan() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let (ledger, berta) = (shared(&repo), shared(&clone(&folder, &bare, "berta")));
+    let mut asked = request(&ledger, "prod");
+    asked.terms.approvals = 1;
+    let approval =
+        |plan: &str| Approval { environment: "prod".to_owned(), release: asked.release.clone(), plan: plan.to_owned() };
+    ledger.approve(&approval("plan-1")).unwrap();
+    says(&refused(ledger.approve(&approval("plan-1"))), &["2: ", "already"]);
+    says(&refused(ledger.start(&asked)), &["3: ", "approvals: 0 of 1"]);
+    berta.approve(&approval("plan-0")).unwrap();
+    says(&refused(ledger.start(&asked)), &["3: ", "approvals: 0 of 1"]);
+    berta.approve(&approval("plan-1")).unwrap();
+    let holding = ledger.start(&asked).unwrap();
+    assert_eq!(holding.record.approved_by, ["berta <berta@example.org>"]);
+    // An approval while it runs comes between; the end is appended after it.
+    berta.approve(&approval("plan-2")).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+}
+
+#[test]
+fn an_empty_history_and_a_detached_head() {
+    let folder = Folder::new();
+    let path = folder.path("empty");
+    std::fs::create_dir(&path).unwrap();
+    git(&path, "init --quiet");
+    let ledger = local(&path);
+    says(&refused(Release::here(&ledger.git)), &["5: ", "nothing is committed yet"]);
+    let repo = repository(&folder.path("repo"));
+    git(&repo, "checkout --quiet --detach");
+    deploy(&local(&repo), "dev");
+}
+
+#[test]
+fn the_release_is_the_tree_without_values() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let ledger = local(&repo);
+    let name = || Release::here(&ledger.git).unwrap();
+    let first = name();
+    write(&repo, "pipelines/environments/prod.toml", "port = 3");
+    assert!(name().dirty);
+    commit(&repo, "value");
+    assert_eq!(name().id, first.id);
+    write(&repo, "pipelines/environment.toml", "# something");
+    commit(&repo, "pipeline");
+    assert_ne!(name().id, first.id);
+    write(&repo, "pipelines/environments/personal/mine.toml", "port = 4");
+    assert!(!name().dirty, "personal environments are outside dirty");
+    std::fs::remove_file(repo.join("pipelines/environments/personal/mine.toml")).unwrap();
+    // The id is what git itself would call that tree.
+    git(&repo, "rm --quiet -r --cached pipelines/environments");
+    let tree = git(&repo, "write-tree");
+    git(&repo, "reset --quiet");
+    assert_eq!(name().id, tree);
+    assert_eq!(git(&repo, "status --porcelain"), "");
+}
+
+#[test]
+fn a_soaking_release_waits() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let open = |now| Ledger::open(&repo, Settings::default(), at(now)).unwrap();
+    deploy(&open(now), "dev");
+    let later = open(now + Duration::from_secs(1000));
+    deploy(&later, "dev");
+    let mut asked = after(request(&later, "prod"), &["dev"]);
+    asked.terms.soak_s = 1800;
+    says(&refused(later.start(&asked)), &["3: ", "soaking: ", "wait another 13m 20s"]);
+    let later = open(now + Duration::from_secs(1801));
+    later.start(&asked).unwrap();
+}

@@ -1,0 +1,347 @@
+//! `cargo xtask deploy`, `resume` and `orchestrate`: read, check, take the lock, run, record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::output::Output;
+use super::prepare::{Refused, Result};
+use super::{Session, exit};
+use crate::cli::{DeployArgs, Format, OrchestrateArgs, ResumeArgs, RunOptions};
+use crate::finding::suggest;
+use crate::ledger::record::{Ended, StepRecord};
+use crate::ledger::state::{Deployment as Current, Proof};
+use crate::ledger::{Ending, Failure, Force, Holding, Ledger, Release, Request};
+use crate::plan::Plan;
+use crate::process::{Signals, itself};
+use crate::repository::{Examined, Repository};
+use crate::run::event::Outcome;
+use crate::run::report::{Display, Reporter, Style, reporter};
+use crate::run::secrets::{Secrets, Unreadable};
+use crate::run::{self, Deployment, End, Summary, environment::Caller, logs};
+
+/// Everything about one deployment that is decided before the lock is taken.
+struct Ready<'a> {
+    repository: &'a Repository,
+    plan: &'a Plan,
+    ledger: &'a Ledger,
+    release: &'a Release,
+    options: &'a RunOptions,
+    only: Option<BTreeSet<String>>,
+    done: BTreeMap<String, Outcome>,
+}
+
+pub fn run(session: &Session<'_>, args: &DeployArgs) -> u8 {
+    deploy(session, args).unwrap_or_else(|Refused(code)| code)
+}
+
+fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
+    // Before the lock is taken: no signal may come between.
+    let mut signals = session.signals()?;
+    let repository = session.read();
+    let examined = repository.examine(session.tasks);
+    let plan = session.plan(&repository, &examined, &args.environment)?;
+    let only = chosen(session, plan, &args.only)?;
+    let ledger = session.ledger(&repository.declarations)?;
+    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let mut request = session.request(&repository, plan, &ledger, &release);
+    request.complete = only.is_none();
+    request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
+    let ready = Ready {
+        repository: &repository,
+        plan,
+        ledger: &ledger,
+        release: &release,
+        options: &args.options,
+        only,
+        done: BTreeMap::new(),
+    };
+    let holding = take_lock(session, &ledger, &request, args)?;
+    Ok(hold(session, &ready, holding, &mut signals))
+}
+
+fn take_lock(session: &Session<'_>, ledger: &Ledger, request: &Request, args: &DeployArgs) -> Result<Holding> {
+    let taken = match args.wait {
+        None => ledger.start(request),
+        Some(wait) => {
+            let mut said = String::new();
+            ledger.start_waiting(request, wait.into(), |error| {
+                if said != error.message {
+                    said.clone_from(&error.message);
+                    session.output.say(&format!("waiting: {}", error.message));
+                }
+                true
+            })
+        }
+    };
+    taken.map_err(|error| session.refused(&error))
+}
+
+/// The steps of the pipelines that `--only` names.
+fn chosen(session: &Session<'_>, plan: &Plan, only: &[String]) -> Result<Option<BTreeSet<String>>> {
+    if only.is_empty() {
+        return Ok(None);
+    }
+    let names: BTreeSet<&str> = plan.calls.iter().map(|call| &*call.name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name.as_str())) {
+        let help = suggest(unknown, "pipelines", names.iter().copied().collect::<Vec<_>>());
+        session.output.error(&format!("there is no pipeline `{unknown}` in {}\n  help: {help}", plan.environment));
+        return Err(Refused(exit::REFUSED_BY_FINDINGS));
+    }
+    let named = |step: &&crate::plan::Step| only.contains(&plan.calls[step.call].name);
+    Ok(Some(plan.steps.iter().filter(named).map(|step| step.id.clone()).collect()))
+}
+
+/// Runs with the lock, records how it ended, and gives the lock back.
+fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals: &mut Signals) -> u8 {
+    let watch = ready.ledger.watch(&holding);
+    let prepared = prepare(session, ready, &holding, signals);
+    let (caller, secrets, folders) = match prepared {
+        Ok(prepared) => prepared,
+        Err((ended, code)) => {
+            let nothing = ready.plan.steps.iter().map(|step| not_run(&step.id, step.runs)).collect();
+            let recorded = finish(session, ready, holding, ended, nothing);
+            return recorded.map_or_else(|Refused(code)| code, |()| code);
+        }
+    };
+    let mut reporter = session.reporter(ready.options.format);
+    let deployment = Deployment {
+        plan: ready.plan,
+        root: &session.root,
+        release: ready.release.display.clone(),
+        commit: ready.release.commit.clone(),
+        work: &folders.work,
+        logs: &folders.logs,
+        fence: holding.fence,
+        jobs: ready.options.jobs,
+        grace: ready.options.grace.into(),
+        done: ready.done.clone(),
+        only: ready.only.clone(),
+        owed: holding.owed.clone(),
+        lost: std::sync::Arc::clone(&watch.lost),
+        caller,
+        exe: itself(),
+    };
+    let summary = run::run(&deployment, &secrets, signals, &mut holding.journal, &mut *reporter);
+    drop(watch);
+    let ended = match summary.end {
+        End::Succeeded => Ended::Succeeded,
+        End::Failed | End::NotRecorded => Ended::Failed,
+        End::Interrupted(_) | End::Fenced => Ended::Interrupted,
+    };
+    let code = code(&summary);
+    match finish(session, ready, holding, ended, step_records(ready.plan, &summary)) {
+        Ok(()) => code,
+        // What happened to the deployment matters more than that it could not be told.
+        Err(Refused(recorded)) => {
+            if code == 0 {
+                recorded
+            } else {
+                code
+            }
+        }
+    }
+}
+
+/// The folders of a deployment on this machine.
+struct Folders {
+    work: Utf8PathBuf,
+    logs: Utf8PathBuf,
+}
+
+type Prepared = (Caller, Secrets, Folders);
+
+/// What needs the lock and comes before the first step. On failure: how the deployment ended, and the exit code.
+fn prepare(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    holding: &Holding,
+    signals: &mut Signals,
+) -> std::result::Result<Prepared, (Ended, u8)> {
+    let pass_env: Vec<String> =
+        ready.repository.declarations.environment.pass_env.iter().map(|name| name.value.to_string()).collect();
+    let caller = Caller::new(std::env::vars_os(), &pass_env);
+    let secrets = match Secrets::read(ready.plan, &session.root, &caller, &itself(), signals) {
+        Ok(secrets) => secrets,
+        Err(Unreadable::Interrupted(signal)) => return Err((Ended::Interrupted, 128 + signal as u8)),
+        Err(Unreadable::Problems(problems)) => {
+            for problem in problems {
+                session.output.error(&problem.to_string());
+            }
+            session.output.say("nothing ran: every secret is read before the first step");
+            return Err((Ended::Failed, exit::REFUSED_BY_FINDINGS));
+        }
+    };
+    let home = session.home(&ready.ledger.git);
+    let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
+    if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment) {
+        session.output.say(&format!("warning: old logs could not be removed: {error}"));
+    }
+    let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
+        Ok(work) => work,
+        Err(error) => {
+            session.output.error(&error);
+            return Err((Ended::Failed, Failure::Unreadable as u8));
+        }
+    };
+    Ok((caller, secrets, Folders { work, logs }))
+}
+
+fn not_run(id: &str, runs: bool) -> StepRecord {
+    let outcome = if runs { Outcome::NotRun } else { Outcome::Off };
+    StepRecord { id: id.to_owned(), outcome, attempts: 0, seconds: 0.0, exit: None }
+}
+
+fn step_records(plan: &Plan, summary: &Summary) -> Vec<StepRecord> {
+    plan.steps
+        .iter()
+        .zip(&summary.steps)
+        .map(|(step, result)| StepRecord {
+            id: step.id.clone(),
+            outcome: result.outcome,
+            attempts: result.attempts,
+            seconds: result.seconds,
+            exit: result.exit.as_ref().map(|exit| exit.code()),
+        })
+        .collect()
+}
+
+fn finish(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    holding: Holding,
+    outcome: Ended,
+    steps: Vec<StepRecord>,
+) -> Result<()> {
+    match ready.ledger.finish(holding, &Ending { outcome, steps }) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(session.refused(&error)),
+    }
+}
+
+fn code(summary: &Summary) -> u8 {
+    match summary.end {
+        End::Succeeded => 0,
+        End::Failed => exit::FAILED,
+        End::Interrupted(signal) => 128_u8.saturating_add(signal as u8),
+        End::Fenced => Failure::Held as u8,
+        End::NotRecorded => Failure::Unreadable as u8,
+    }
+}
+
+pub fn resume(session: &Session<'_>, args: &ResumeArgs) -> u8 {
+    go_on(session, args).unwrap_or_else(|Refused(code)| code)
+}
+
+fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
+    let mut signals = session.signals()?;
+    let repository = session.read();
+    let examined = repository.examine(session.tasks);
+    let plan = session.plan(&repository, &examined, &args.environment)?;
+    let ledger = session.ledger(&repository.declarations)?;
+    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    ledger.sync().map_err(|error| session.refused(&error))?;
+    let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
+    let request = session.request(&repository, plan, &ledger, &release);
+    if request.plan != unfinished.deployment.plan {
+        let changed = super::resume::changes(&unfinished.plan_text, &request.plan_text);
+        session.output.error(&format!(
+            "the plan of {} has changed since its deployment was started:\n{changed}",
+            args.environment
+        ));
+        session.output.say(&format!("  help: put it back, or begin anew: cargo xtask deploy {}", args.environment));
+        return Err(Refused(exit::REFUSED_BY_FINDINGS));
+    }
+    let done = super::resume::done(session, plan, &unfinished, args)?;
+    let only = super::resume::chosen(plan, &unfinished, &done);
+    let ready =
+        Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
+    let holding = ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error))?;
+    Ok(hold(session, &ready, holding, &mut signals))
+}
+
+pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
+    all(session, args).unwrap_or_else(|Refused(code)| code)
+}
+
+/// The first tier: each environment in turn, up to the first that fails or whose gate is closed.
+fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
+    let mut signals = session.signals()?;
+    let repository = session.read();
+    let examined: Examined = repository.examine(session.tasks);
+    let names: Vec<&str> = repository.declarations.orchestration.names().collect();
+    let last = match &args.until {
+        None => names.len(),
+        Some(until) => match names.iter().position(|name| name == until) {
+            Some(last) => last + 1,
+            None => {
+                session.unknown_environment(&repository, until);
+                return Err(Refused(exit::REFUSED_BY_FINDINGS));
+            }
+        },
+    };
+    let ledger = session.ledger(&repository.declarations)?;
+    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    ledger.sync().map_err(|error| session.refused(&error))?;
+    for (index, name) in names[..last].iter().enumerate() {
+        let plan = session.plan(&repository, &examined, name)?;
+        let request = session.request(&repository, plan, &ledger, &release);
+        if holds(session, &ledger, &request)? {
+            session.output.say(&format!("{name}: holds release {} already", release.display));
+            continue;
+        }
+        if signals.take().iter().any(|signal| *signal != rustix::process::Signal::TSTP) {
+            return Ok(130);
+        }
+        session.output.say(&format!("{name}: {} of {}", index + 1, last));
+        let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;
+        let options = &args.options;
+        let ready = Ready {
+            repository: &repository,
+            plan,
+            ledger: &ledger,
+            release: &release,
+            options,
+            only: None,
+            done: BTreeMap::new(),
+        };
+        let code = hold(session, &ready, holding, &mut signals);
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    Ok(0)
+}
+
+/// Whether an environment holds this release already, with this plan, as the next gate demands.
+fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bool> {
+    let standing = ledger.standing(&request.environment).map_err(|error| session.refused(&error))?;
+    let Some(state) = standing.state().filter(|state| state.owed.is_empty()) else { return Ok(false) };
+    let same = |current: &Current| current.release.id == request.release.id && current.plan == request.plan;
+    let current = state.current.as_ref().is_some_and(same);
+    Ok(current && !request.release.dirty && state.proof(&request.release.id).is_some_and(Proof::good))
+}
+
+impl Session<'_> {
+    fn signals(&self) -> Result<Signals> {
+        Signals::install().map_err(|error| {
+            self.output.error(&format!("signals cannot be caught: {error}"));
+            Refused(exit::REFUSED_BY_FINDINGS)
+        })
+    }
+
+    /// Where this clone keeps what is its own: journals, logs.
+    #[must_use]
+    pub fn home(&self, git: &crate::ledger::Git) -> Utf8PathBuf {
+        let common = Utf8Path::from_path(&git.common).map_or_else(|| self.root.join(".git"), Utf8Path::to_path_buf);
+        common.join("ciao")
+    }
+
+    fn reporter(&self, format: Format) -> Box<dyn Reporter> {
+        let display =
+            Display::choose(format == Format::Json, std::io::stderr().is_terminal(), &|name| std::env::var(name).ok());
+        let Output { quiet, verbose, colour } = self.output;
+        reporter(display, Style { colour: colour.1, quiet, verbose })
+    }
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask logs ENV [STEP]`: what the steps of the last deployment printed on this machine.
+
+use super::prepare::Refused;
+use super::{Session, exit};
+use crate::cli::LogsArgs;
+use crate::finding::suggest;
+use crate::run::logs::{file_name, newest};
+
+pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
+    let repository = session.read();
+    let ledger = match session.ledger(&repository.declarations) {
+        Ok(ledger) => ledger,
+        Err(Refused(code)) => return code,
+    };
+    let refuse = |message: &str| {
+        session.output.error(message);
+        exit::REFUSED_BY_FINDINGS
+    };
+    if !repository.declarations.environments().any(|name| name == args.environment) && !repository.unreadable() {
+        session.unknown_environment(&repository, &args.environment);
+        return exit::REFUSED_BY_FINDINGS;
+    }
+    let (deployment, logs) = match newest(&session.home(&ledger.git).join("logs"), &args.environment) {
+        Ok(found) => found,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let wanted = args.step.as_deref().map(file_name);
+    let chosen: Vec<_> = logs.iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect();
+    if let (true, Some(step)) = (chosen.is_empty(), &args.step) {
+        let names: Vec<String> =
+            logs.iter().map(|(name, _)| name.trim_end_matches(".log").replace("__", "/")).collect();
+        let help = suggest(step, "steps that printed something", names.iter().map(String::as_str));
+        return refuse(&format!(
+            "step `{step}` printed nothing in deployment {deployment} of {}\n  help: {help}",
+            args.environment
+        ));
+    }
+    for (name, path) in &chosen {
+        if chosen.len() > 1 {
+            session.output.print(&format!("==> {} <==\n", name.trim_end_matches(".log").replace("__", "/")));
+        }
+        if let Err(error) = session.output.copy(path) {
+            return refuse(&format!("{path} cannot be read: {error}"));
+        }
+    }
+    0
+}

@@ -1,0 +1,126 @@
+//! What every command about deployments begins with: the plan of an environment without anything that stops it, the
+//! release, the ledger, and the request that the two make.
+
+use std::collections::BTreeSet;
+
+use super::{Session, exit};
+use crate::declare::Declarations;
+use crate::finding::{Code, Finding};
+use crate::ledger::record::Terms;
+use crate::ledger::{self, Force, Ledger, Release, Request, Settings, Source};
+use crate::plan::{Plan, Step};
+use crate::repository::{Examined, Repository};
+use crate::show::{self, word::Side};
+
+/// Why a command does nothing; it has been said already.
+pub struct Refused(pub u8);
+
+pub type Result<T> = std::result::Result<T, Refused>;
+
+impl Session<'_> {
+    /// Says why the ledger refuses.
+    #[must_use]
+    pub fn refused(&self, error: &ledger::Error) -> Refused {
+        self.output.error(&error.message);
+        Refused(error.exit())
+    }
+
+    /// Opens the ledger as orchestration.toml has it.
+    ///
+    /// # Errors
+    /// If there is no usable git repository.
+    pub fn ledger(&self, declarations: &Declarations) -> Result<Ledger> {
+        let declared = &declarations.orchestration;
+        let mut branches: Vec<String> = declared
+            .environments
+            .iter()
+            .filter_map(|environment| environment.branch.as_deref())
+            .map(str::to_owned)
+            .collect();
+        branches.sort();
+        branches.dedup();
+        let settings = Settings {
+            remote: declared.ledger.remote.as_ref().map(|remote| remote.value.to_string()),
+            branch: declared.ledger.branch,
+            branches,
+        };
+        Ledger::open(self.root.as_std_path(), settings, Source::system()).map_err(|error| self.refused(&error))
+    }
+
+    /// The plan of an environment, if nothing stops its deployment.
+    ///
+    /// # Errors
+    /// If there is no such environment, or findings stop it.
+    pub fn plan<'e>(&self, repository: &Repository, examined: &'e Examined, environment: &str) -> Result<&'e Plan> {
+        if !repository.declarations.environments().any(|name| name == environment) && !repository.unreadable() {
+            self.unknown_environment(repository, environment);
+            return Err(Refused(exit::REFUSED_BY_FINDINGS));
+        }
+        let stopping: Vec<&Finding> = examined.stopping(environment).collect();
+        match examined.plan(environment).filter(|_| stopping.is_empty()) {
+            Some(plan) => Ok(plan),
+            None => {
+                self.output.findings(stopping, repository);
+                self.output.error(&format!("{environment} is not deployed: mend what is found above"));
+                Err(Refused(exit::REFUSED_BY_FINDINGS))
+            }
+        }
+    }
+
+    /// What is to be deployed, as far as the ledger is concerned.
+    #[must_use]
+    pub fn request(&self, repository: &Repository, plan: &Plan, ledger: &Ledger, release: &Release) -> Request {
+        let declarations = &repository.declarations;
+        let running = || plan.steps.iter().filter(|step| step.runs);
+        let ids = |wanted: &dyn Fn(&Step) -> bool| -> BTreeSet<String> {
+            running().filter(|step| wanted(step)).map(|step| step.id.clone()).collect()
+        };
+        Request {
+            environment: plan.environment.clone(),
+            personal: plan.personal,
+            release: release.clone(),
+            plan: show::json::digest(plan),
+            plan_text: show::plan::text(plan, Side::Value, self.tasks),
+            steps: ids(&|_| true),
+            verify: ids(&|step| step.verify),
+            finally: ids(&|step| step.finally.is_some()),
+            first_run: ids(&|step| accepts_first_run(declarations, step)),
+            complete: true,
+            terms: terms(declarations, &plan.environment),
+            after_in_head: self.after_in_head(ledger, &plan.environment),
+            force: None::<Force>,
+        }
+    }
+
+    /// Whether HEAD's orchestration.toml gives the environment an `after`, whatever the working tree's says.
+    fn after_in_head(&self, ledger: &Ledger, environment: &str) -> bool {
+        let path = format!("HEAD:{}{}", ledger.git.prefix, crate::declare::ORCHESTRATION);
+        let Ok(mut objects) = ledger.git.objects(&[path]) else { return false };
+        let Some(object) = objects.pop().flatten() else { return false };
+        let Ok(text) = String::from_utf8(object.content) else { return false };
+        let mut ignored = Vec::new();
+        let path = camino::Utf8Path::new(crate::declare::ORCHESTRATION);
+        let head = crate::declare::orchestration::read(path, &text, &mut ignored);
+        head.get(environment).is_some_and(|environment| !environment.after.is_empty())
+    }
+}
+
+/// The gate of an environment, as it is declared.
+fn terms(declarations: &Declarations, environment: &str) -> Terms {
+    let Some(declared) = declarations.orchestration.get(environment) else { return Terms::default() };
+    Terms {
+        after: declared.after.iter().map(ToString::to_string).collect(),
+        approvals: declared.approvals,
+        soak_s: declared.soak.map_or(0, |soak| soak.as_secs()),
+        branches: declared.branch.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Whether environment.toml accepts that this step runs here first.
+fn accepts_first_run(declarations: &Declarations, step: &Step) -> bool {
+    declarations.environment.accept.iter().any(|accept| {
+        &*accept.code.value == Code::FirstRunIn.name()
+            && step.file.as_str() == &*accept.at
+            && accept.of.as_deref().is_none_or(|of| of == step.name || of == step.id)
+    })
+}

@@ -1,0 +1,131 @@
+//! `cargo xtask status`, `history`, `show` and `doctor`: what is deployed where, what happened, and whether all is there.
+
+use super::prepare::{Refused, Result};
+use super::{Session, exit};
+use crate::cli::{Format, HistoryArgs, ShowArgs, StatusArgs};
+use crate::finding::Finding;
+use crate::ledger::gate::Reason;
+use crate::ledger::record::{Kind, Record};
+use crate::ledger::{Ledger, Release, Verdict, status};
+use crate::plan::Plan;
+
+/// How many events `history` shows: what a person looks at, and what stays quick at any age.
+const SHOWN: usize = 1000;
+
+pub fn status(session: &Session<'_>, args: &StatusArgs) -> u8 {
+    table(session, args).unwrap_or_else(|Refused(code)| code)
+}
+
+fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
+    let repository = session.read();
+    let examined = repository.examine(session.tasks);
+    let names: Vec<&str> = repository.declarations.environments().collect();
+    if names.is_empty() {
+        session.output.findings(&examined.findings, &repository);
+        return Err(Refused(exit::REFUSED_BY_FINDINGS));
+    }
+    let ledger = session.ledger(&repository.declarations)?;
+    session.up_to_date(&ledger, &names);
+    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let mut rows = Vec::with_capacity(names.len());
+    for name in &names {
+        let empty = Plan::empty(name, repository.declarations.is_personal(name));
+        let plan = examined.plan(name).unwrap_or(&empty);
+        let request = session.request(&repository, plan, &ledger, &release);
+        let mut row = ledger.row(&request).map_err(|error| session.refused(&error))?;
+        let stopping: Vec<&Finding> = examined.stopping(name).collect();
+        if !stopping.is_empty() {
+            let text = format!("{}; `cargo xtask check`", super::output::counted(&stopping));
+            row.gate.open = false;
+            row.gate.reasons.insert(0, Reason { code: "findings", text });
+        }
+        rows.push(row);
+    }
+    match args.format {
+        Format::Json => session.output.print(&status::status_json(&rows)),
+        Format::Text => session.output.print(&status::status_table(&rows, ledger.now())),
+    }
+    Ok(0)
+}
+
+pub fn history(session: &Session<'_>, args: &HistoryArgs) -> u8 {
+    let records = session.records(&args.environment).map(|(_, records)| records);
+    match records {
+        Ok(records) => {
+            let records: Vec<Record> = records.into_iter().map(|(_, record)| record).collect();
+            session.output.print(&match args.format {
+                Format::Json => status::history_json(&records),
+                Format::Text => status::history_table(&records),
+            });
+            0
+        }
+        Err(Refused(code)) => code,
+    }
+}
+
+pub fn show(session: &Session<'_>, args: &ShowArgs) -> u8 {
+    one(session, args).unwrap_or_else(|Refused(code)| code)
+}
+
+fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
+    let (ledger, records) = session.records(&args.environment)?;
+    let is_deployment = |record: &Record| matches!(record.event, Kind::Started | Kind::Resumed | Kind::Finished);
+    let found = match &args.record {
+        None => records.iter().find(|(_, record)| is_deployment(record)),
+        Some(wanted) => records.iter().find(|(_, record)| record.id.starts_with(wanted.as_str())),
+    };
+    let Some((commit, record)) = found else {
+        let message = match &args.record {
+            Some(wanted) => {
+                format!("{} has no record {wanted}\n  help: `cargo xtask history {0}` lists them", args.environment)
+            }
+            None => format!("nothing was ever deployed to {}", args.environment),
+        };
+        session.output.error(&message);
+        return Err(Refused(exit::REFUSED_BY_FINDINGS));
+    };
+    let (steps, plan) = ledger.beside(commit).map_err(|error| session.refused(&error))?;
+    session.output.print(&match args.format {
+        Format::Json => status::show_json(record, &steps),
+        Format::Text => status::show_text(record, &steps, &plan),
+    });
+    Ok(0)
+}
+
+pub fn doctor(session: &Session<'_>) -> u8 {
+    let repository = session.read();
+    let ledger = match session.ledger(&repository.declarations) {
+        Ok(ledger) => ledger,
+        Err(Refused(code)) => return code,
+    };
+    let names: Vec<&str> = repository.declarations.environments().collect();
+    let checks = ledger.doctor(&names);
+    for check in &checks {
+        let verdict = match check.verdict {
+            Verdict::Good => "ok  ",
+            Verdict::Doubtful => "warn",
+            Verdict::Bad => "FAIL",
+        };
+        session.output.print(&format!("{verdict}  {:<10} {}\n", check.what, check.text));
+    }
+    if checks.iter().any(|check| check.verdict == Verdict::Bad) { exit::FAILED } else { 0 }
+}
+
+impl Session<'_> {
+    /// Records what former commands could not, and asks the remote. What is remembered is shown where neither can be done.
+    fn up_to_date(&self, ledger: &Ledger, environments: &[&str]) {
+        if let Err(error) = ledger.sync() {
+            self.output.say(&format!("warning: {}; this is what was known last", error.message));
+        } else if let Err(error) = ledger.publish(environments) {
+            self.output.say(&format!("warning: {}", error.message));
+        }
+    }
+
+    /// The history of an environment, newest first.
+    fn records(&self, environment: &str) -> Result<(Ledger, Vec<(String, Record)>)> {
+        let ledger = self.known(environment)?;
+        self.up_to_date(&ledger, &[environment]);
+        let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;
+        Ok((ledger, records))
+    }
+}

@@ -1,0 +1,401 @@
+//! The chain of events of each environment: reading its newest state, and appending by compare-and-swap.
+//!
+//! Exactly one of any number of writers wins a swap, here (`git update-ref`) and at a remote (`git push` with a lease).
+//! It does not know which events make sense: that is for `operations`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::git::{Call, Git, stale_lock};
+use super::place::Caller;
+use super::record::{FORMAT, Kind, Record, subject};
+use super::state::{State, fold};
+use super::{Error, Result, Source, hex, rfc3339};
+
+/// `[ledger]` of orchestration.toml.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The git remote that shares the ledger; `None` keeps it in this clone.
+    pub remote: Option<String>,
+    /// Under `refs/heads/deployments/` instead of `refs/deployments/`.
+    pub branch: bool,
+    /// The branches that gates ask for: fetched together with the ledger.
+    pub branches: Vec<String>,
+}
+
+/// The ledger of a repository.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub git: Git,
+    pub settings: Settings,
+    pub source: Source,
+    pub caller: Caller,
+}
+
+/// The newest event of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    pub commit: String,
+    pub state: State,
+}
+
+/// The ledger does not contain the newest event that this clone has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    pub seen: String,
+    /// `None` if it was deleted.
+    pub now: Option<String>,
+}
+
+/// What is known of an environment's ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub tip: Option<Tip>,
+    pub rewritten: Option<Rewritten>,
+    /// The local chain is to be published: the remote has none yet.
+    pub unpublished: bool,
+}
+
+pub type Standings = BTreeMap<String, Standing>;
+
+/// An event to append, and the files to keep beside it.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub record: Record,
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    /// The commit that is deployed, or the tip of a ledger that was replaced: kept for ever.
+    pub second_parent: Option<String>,
+}
+
+/// How a swap ended.
+#[derive(Debug)]
+pub enum Swap {
+    Done(Tip),
+    /// Somebody else appended first.
+    Lost,
+}
+
+impl Standing {
+    #[must_use]
+    pub fn state(&self) -> Option<&State> {
+        self.tip.as_ref().map(|tip| &tip.state)
+    }
+}
+
+impl Ledger {
+    /// Finds the ledger of the repository that `folder` is in. Nothing is written or fetched.
+    ///
+    /// # Errors
+    /// If there is no usable repository, or the remote is not configured.
+    pub fn open(folder: &Path, settings: Settings, source: Source) -> Result<Ledger> {
+        let git = Git::open(folder)?;
+        let caller = Caller::here(&git);
+        Ok(Ledger { git, settings, source, caller })
+    }
+
+    /// The ref that people and the remote see.
+    #[must_use]
+    pub fn home(&self, environment: &str) -> String {
+        format!("refs/{}deployments/{environment}", if self.settings.branch { "heads/" } else { "" })
+    }
+
+    pub(super) fn key(&self) -> Option<String> {
+        let remote = self.settings.remote.as_deref()?;
+        let plain = remote.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        Some(if plain { remote.to_owned() } else { hex(&Sha256::digest(remote)[..6]) })
+    }
+
+    pub(super) fn tip_ref(&self, environment: &str) -> String {
+        self.key().map_or_else(|| self.home(environment), |key| format!("refs/ciao/remote/{key}/{environment}"))
+    }
+
+    pub(super) fn seen_ref(&self, environment: &str) -> String {
+        self.key().map_or_else(
+            || format!("refs/ciao/local/{environment}"),
+            |key| format!("refs/ciao/seen/{key}/{environment}"),
+        )
+    }
+
+    /// Where HEAD's branch of the remote is kept, for gates.
+    pub(super) fn branch_ref(&self, branch: &str) -> Option<String> {
+        self.key().map(|key| format!("refs/ciao/branch/{key}/{branch}"))
+    }
+
+    /// What this clone knows of the given environments. One git process, another one where something is new.
+    ///
+    /// # Errors
+    /// If git fails, or an event is not what ciao writes.
+    pub fn standings(&self, environments: &[&str]) -> Result<Standings> {
+        for _ in 0..5 {
+            let names: Vec<String> = environments
+                .iter()
+                .flat_map(|name| {
+                    let tip = self.tip_ref(name);
+                    [
+                        tip.clone(),
+                        format!("{tip}:state.json"),
+                        self.seen_ref(name),
+                        self.home(name),
+                        format!("{}:state.json", self.home(name)),
+                        tip,
+                    ]
+                })
+                .collect();
+            let objects = self.git.objects(&names)?;
+            let id = |index: usize| objects[index].as_ref().map(|object| object.id.clone());
+            // A ref that moved between two answers: ask again.
+            if (0..environments.len()).any(|index| id(index * 6) != id(index * 6 + 5)) {
+                continue;
+            }
+            let mut standings = Standings::new();
+            let mut news = String::new();
+            for (index, name) in environments.iter().enumerate() {
+                let first = index * 6;
+                let (tip, seen, home) = (id(first), id(first + 2), id(first + 3));
+                let adopt = tip.is_none() && seen.is_none() && self.settings.remote.is_some();
+                let (commit, text) =
+                    if adopt { (home.clone(), &objects[first + 4]) } else { (tip, &objects[first + 1]) };
+                let mut standing = Standing { unpublished: adopt && commit.is_some(), ..Standing::default() };
+                if let Some(commit) = &commit {
+                    let state = text
+                        .as_ref()
+                        .ok_or_else(|| "it has no state.json".to_owned())
+                        .and_then(|object| State::parse(&object.content));
+                    let state = state.map_err(|why| {
+                        Error::unreadable(format!("read the ledger of {name}: {commit} is not an event of ciao: {why}"))
+                    })?;
+                    standing.tip = Some(Tip { commit: commit.clone(), state });
+                }
+                standing.rewritten = self.rewritten(seen.as_deref(), commit.as_deref())?;
+                if let (Some(commit), None, false) = (&commit, &standing.rewritten, adopt) {
+                    let mut move_ref = |name: &str, old: Option<&String>| {
+                        if old != Some(commit) {
+                            let old = old.cloned().unwrap_or_else(|| "0".repeat(commit.len()));
+                            writeln!(news, "update {name} {commit} {old}").expect("writing into a string cannot fail");
+                        }
+                    };
+                    move_ref(&self.seen_ref(name), seen.as_ref());
+                    move_ref(&self.home(name), home.as_ref());
+                }
+                standings.insert((*name).to_owned(), standing);
+            }
+            if !news.is_empty() {
+                // Where it may not be written (another command was first, a read-only checkout), reading goes on.
+                drop(self.git.call(&Call::new(&["update-ref", "--stdin"]).stdin(news)));
+            }
+            return Ok(standings);
+        }
+        Err(Error::unreadable("read the ledger: it changes faster than it can be read; try again"))
+    }
+
+    /// What this clone knows of one environment.
+    ///
+    /// # Errors
+    /// As [`Ledger::standings`].
+    pub fn standing(&self, environment: &str) -> Result<Standing> {
+        Ok(self.standings(&[environment])?.remove(environment).unwrap_or_default())
+    }
+
+    fn rewritten(&self, seen: Option<&str>, now: Option<&str>) -> Result<Option<Rewritten>> {
+        let Some(seen) = seen else { return Ok(None) };
+        if now == Some(seen) || (now.is_some_and(|now| self.is_ancestor(seen, now).unwrap_or(false))) {
+            return Ok(None);
+        }
+        Ok(Some(Rewritten { seen: seen.to_owned(), now: now.map(str::to_owned) }))
+    }
+
+    /// `None` if it cannot be told.
+    pub(super) fn is_ancestor(&self, old: &str, new: &str) -> Option<bool> {
+        let said = self.git.call(&Call::new(&["merge-base", "--is-ancestor", old, new])).ok()?;
+        if said.ok { Some(true) } else { said.stderr.is_empty().then_some(false) }
+    }
+
+    /// An event of this environment by this caller, now. Its `seq` is set when it is appended.
+    #[must_use]
+    pub fn record(&self, environment: &str, event: Kind) -> Record {
+        Record {
+            format: FORMAT,
+            id: (self.source.id)(),
+            event,
+            environment: environment.to_owned(),
+            seq: 0,
+            at: rfc3339((self.source.now)()),
+            by: self.caller.by.clone(),
+            host: self.caller.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            deployment: None,
+            fence: None,
+            release: None,
+            plan: None,
+            outcome: None,
+            started_at: None,
+            complete: false,
+            forced: false,
+            reason: None,
+            opened_by: Vec::new(),
+            approved_by: Vec::new(),
+            gate: None,
+            steps: super::record::Counts::default(),
+            step: None,
+            proved: Vec::new(),
+            first_run: Vec::new(),
+            skipped: Vec::new(),
+            verified: false,
+            owed: Vec::new(),
+            late: Vec::new(),
+            place: None,
+            accepted_over: None,
+        }
+    }
+
+    /// Appends an event after `after`, if nobody has appended another one meanwhile. `leases`: other environments
+    /// whose newest event must still be the given one at the remote.
+    ///
+    /// # Errors
+    /// If it could not be written, or nobody can tell whether it was: the same draft may be appended again, and will
+    /// not be recorded twice.
+    pub fn append(
+        &self,
+        environment: &str,
+        after: &Standing,
+        draft: &Draft,
+        leases: &[(String, String)],
+    ) -> Result<Swap> {
+        if let Some(newer) = after.state().and_then(|state| state.newer.as_ref()) {
+            return Err(Error::unreadable(format!(
+                "write the ledger of {environment}: it has {newer}, which this ciao is too old for; it can be read, but not written: bring this copy up to date"
+            )));
+        }
+        let mut again = 0;
+        let tip = loop {
+            let (tip, trees) = self.write(environment, after.tip.as_ref(), draft)?;
+            let swap = if self.settings.remote.is_some() {
+                self.swap_remote(environment, after, &tip, leases)?
+            } else {
+                self.swap_local(environment, after, &tip)?
+            };
+            if !swap {
+                return Ok(Swap::Lost);
+            }
+            // A `git gc --prune=now` that began before the swap may have taken what was not yet reachable.
+            let there = self.git.objects(&trees)?;
+            if there.iter().all(Option::is_some) || again == 3 {
+                break tip;
+            }
+            again += 1;
+        };
+        Ok(Swap::Done(tip))
+    }
+
+    /// Writes the objects of an event, and of `opened` before the first one. One git process.
+    fn write(&self, environment: &str, after: Option<&Tip>, draft: &Draft) -> Result<(Tip, Vec<String>)> {
+        let mut stream = b"feature done\n".to_vec();
+        let mut state = after.map(|tip| tip.state.clone());
+        let mut parent = after.map(|tip| tip.commit.clone());
+        if parent.is_none() {
+            let mut opened = draft.record.clone();
+            opened = Record {
+                id: format!("{}-opened", opened.id),
+                seq: 0,
+                at: opened.at.clone(),
+                ..self.record(environment, Kind::Opened)
+            };
+            opened.at.clone_from(&draft.record.at);
+            state = Some(fold(None, &opened));
+            commit(
+                &mut stream,
+                ":1",
+                &opened,
+                state.as_ref(),
+                None,
+                &Draft { record: opened.clone(), files: Vec::new(), second_parent: None },
+            );
+            parent = Some(":1".to_owned());
+        }
+        let mut record = draft.record.clone();
+        record.seq = state.as_ref().map_or(0, |state| state.seq + 1);
+        let state = fold(state, &record);
+        commit(&mut stream, ":2", &record, Some(&state), parent.as_deref(), draft);
+        stream.extend_from_slice(b"get-mark :2\nreset refs/ciao/new\nfrom ");
+        let width = after.map_or(40, |tip| tip.commit.len());
+        stream.extend_from_slice("0".repeat(width).as_bytes());
+        stream.extend_from_slice(b"\n\ndone\n");
+        let attempt = format!("write the ledger of {environment}");
+        let id = self
+            .git
+            .read(&attempt, &Call::new(&["fast-import", "--quiet", "--done", "--date-format=raw"]).stdin(stream))?;
+        let trees = ["", ":record.json", ":state.json"].iter().map(|path| format!("{id}{path}")).collect();
+        Ok((Tip { commit: id, state }, trees))
+    }
+
+    fn swap_local(&self, environment: &str, after: &Standing, tip: &Tip) -> Result<bool> {
+        let (home, new) = (self.home(environment), &tip.commit);
+        let old = after.tip.as_ref().map_or_else(|| "0".repeat(new.len()), |tip| tip.commit.clone());
+        // The ledger's ref first: if the power goes in between, what was seen is older than what is, not newer.
+        let moves = format!("update {home} {new} {old}\nupdate {} {new}\n", self.seen_ref(environment));
+        for attempt in 0.. {
+            let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves.clone()))?;
+            if said.ok {
+                return Ok(true);
+            }
+            let now = self.git.objects(std::slice::from_ref(&home))?.remove(0).map(|object| object.id);
+            if now.as_ref() == Some(new) {
+                return Ok(true);
+            }
+            if now != after.tip.as_ref().map(|tip| tip.commit.clone()) {
+                return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
+            }
+            // Nothing moved. Whoever meets another writer at git's lock file comes again; after a second it was left behind.
+            if attempt == 10 || stale_lock(&said.stderr).is_none() {
+                return Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        unreachable!("the loop has no end")
+    }
+}
+
+/// One commit of a fast-import stream. Files that it does not name stay as they were in the event before.
+fn commit(
+    stream: &mut Vec<u8>,
+    mark: &str,
+    record: &Record,
+    state: Option<&State>,
+    parent: Option<&str>,
+    draft: &Draft,
+) {
+    let time = humantime::parse_rfc3339(&record.at).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let seconds = time.map_or(0, |time| time.as_secs());
+    let (name, address) = record
+        .by
+        .split_once('<')
+        .map_or((record.by.as_str(), ""), |(name, rest)| (name.trim(), rest.trim_end_matches('>')));
+    let mut head = format!("commit refs/ciao/new\nmark {mark}\ncommitter {name} <{address}> {seconds} +0000\n");
+    let message = match &record.reason {
+        Some(reason) => format!("{}\n\n{reason}\n", subject(record)),
+        None => subject(record) + "\n",
+    };
+    write!(head, "data {}\n{message}", message.len()).expect("writing into a string cannot fail");
+    if let Some(parent) = parent {
+        writeln!(head, "from {parent}").expect("writing into a string cannot fail");
+    }
+    if let Some(merged) = &draft.second_parent {
+        writeln!(head, "merge {merged}").expect("writing into a string cannot fail");
+    }
+    stream.extend_from_slice(head.as_bytes());
+    let json = |value: serde_json::Result<Vec<u8>>| value.expect("records have nothing that JSON cannot hold");
+    let mut files = vec![
+        ("record.json", json(serde_json::to_vec_pretty(record))),
+        ("state.json", json(serde_json::to_vec(&state))),
+    ];
+    files.extend(draft.files.iter().cloned());
+    for (path, bytes) in files {
+        stream.extend_from_slice(format!("M 100644 inline {path}\ndata {}\n", bytes.len()).as_bytes());
+        stream.extend_from_slice(&bytes);
+        stream.push(b'\n');
+    }
+}

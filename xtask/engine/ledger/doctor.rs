@@ -1,0 +1,228 @@
+//! Whether everything is there that a deployment needs, each with the command that mends it.
+//!
+//! It tries what a deployment does, on a ref of its own that it removes again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Result;
+use super::chain::Ledger;
+use super::git::{Call, stale_lock};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Good,
+    /// It works, and may hurt some day.
+    Doubtful,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub what: &'static str,
+    pub verdict: Verdict,
+    /// What was found, and what mends it.
+    pub text: String,
+}
+
+fn check(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Check {
+    Check { what, verdict, text: text.into() }
+}
+
+/// The oldest git that knows everything that is used here (`rev-parse --path-format`).
+const OLDEST: (u32, u32) = (2, 31);
+/// The first one that can be told to sync everything (`core.fsync`).
+const SYNCS: (u32, u32) = (2, 36);
+/// A lock file this old belongs to nobody who is still at work.
+const LEFT: Duration = Duration::from_secs(10);
+
+impl Ledger {
+    /// Looks at everything; nothing is an error, everything is an answer.
+    #[must_use]
+    pub fn doctor(&self, environments: &[&str]) -> Vec<Check> {
+        let mut checks = vec![self.version(), self.identity(), self.writable(), self.pruning(), self.locks()];
+        checks.extend(self.remote());
+        checks.push(self.clock(environments));
+        checks
+    }
+
+    fn version(&self) -> Check {
+        let text = self.git.call(&Call::new(&["version"])).map(|said| said.text()).unwrap_or_default();
+        let mut numbers =
+            text.split(' ').nth(2).unwrap_or_default().split('.').filter_map(|part| part.parse::<u32>().ok());
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if version < OLDEST {
+            check("git", Verdict::Bad, format!("{text} is too old; install {}.{} or newer", OLDEST.0, OLDEST.1))
+        } else if version < SYNCS {
+            check(
+                "git",
+                Verdict::Doubtful,
+                format!(
+                    "{text} cannot sync refs to disk: after a power loss the last event may be gone; 2.36 or newer can"
+                ),
+            )
+        } else {
+            check("git", Verdict::Good, text)
+        }
+    }
+
+    fn identity(&self) -> Check {
+        let by = &self.caller.by;
+        if by.contains('@') {
+            check("identity", Verdict::Good, by.clone())
+        } else {
+            check(
+                "identity",
+                Verdict::Doubtful,
+                format!(
+                    "the ledger will say {by}; tell git who you are: git config --global user.email you@example.org"
+                ),
+            )
+        }
+    }
+
+    fn writable(&self) -> Check {
+        let folder = self.git.common.join("ciao");
+        let probe = folder.join("probe");
+        match std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&probe, "probe"))
+            .and_then(|()| std::fs::remove_file(&probe))
+        {
+            Ok(()) => check("journal", Verdict::Good, folder.display().to_string()),
+            Err(error) => check(
+                "journal",
+                Verdict::Bad,
+                format!("{} cannot be written: {error}; chown or chmod it", folder.display()),
+            ),
+        }
+    }
+
+    fn pruning(&self) -> Check {
+        match self.git.setting("gc.pruneexpire") {
+            Some(expire) if matches!(expire, "now" | "0" | "all") => {
+                let text = "gc.pruneExpire is now: a git gc beside a deployment can take an event that is just being written; git config --unset gc.pruneExpire";
+                check("gc", Verdict::Doubtful, text)
+            }
+            _ => check("gc", Verdict::Good, "leaves young objects alone"),
+        }
+    }
+
+    fn locks(&self) -> Check {
+        let mut left = Vec::new();
+        let refs = self.git.common.join("refs");
+        find_locks(&refs, &mut left);
+        left.extend(
+            ["packed-refs.lock", "shallow.lock"]
+                .map(|name| self.git.common.join(name))
+                .into_iter()
+                .filter(|path| old(path)),
+        );
+        match left.first() {
+            None => check("lock files", Verdict::Good, "none left over"),
+            Some(path) => {
+                let words = format!("Unable to create '{}': File exists", path.display());
+                check("lock files", Verdict::Bad, stale_lock(&words).unwrap_or(words))
+            }
+        }
+    }
+
+    fn clock(&self, environments: &[&str]) -> Check {
+        let now = (self.source.now)();
+        let standings = self.standings(environments).unwrap_or_default();
+        let times = standings.values().filter_map(|standing| humantime::parse_rfc3339(&standing.state()?.at).ok());
+        match times.max().and_then(|newest| newest.duration_since(now).ok()) {
+            Some(ahead) if ahead > Duration::from_secs(60) => {
+                let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
+                check(
+                    "clock",
+                    Verdict::Doubtful,
+                    format!(
+                        "the newest event is {ahead} in the future: this clock or its writer's is wrong, and soak times with it; timedatectl"
+                    ),
+                )
+            }
+            _ => check("clock", Verdict::Good, "no event is from the future"),
+        }
+    }
+
+    fn remote(&self) -> Vec<Check> {
+        let Some(name) = &self.settings.remote else {
+            return vec![check("remote", Verdict::Good, "none: the ledger stays in this clone")];
+        };
+        if let Err(error) = self.sync() {
+            return vec![check("remote", Verdict::Bad, error.message)];
+        }
+        let reached = check("remote", Verdict::Good, format!("{name} can be read"));
+        let probed = match self.probe() {
+            Ok(()) => check(
+                "rights",
+                Verdict::Good,
+                format!("{name} takes, swaps and deletes refs of the ledger, and refuses a stale swap"),
+            ),
+            Err(error) => check("rights", Verdict::Bad, error.message),
+        };
+        let hook = self.git.common.join("hooks/pre-push");
+        let hooks = if hook.exists() {
+            check("hooks", Verdict::Good, format!("{} is not run for the ledger", hook.display()))
+        } else {
+            check("hooks", Verdict::Good, "none for pushes")
+        };
+        vec![reached, probed, hooks]
+    }
+
+    /// What a deployment does to a ref of the remote: make, swap, be refused, remove.
+    fn probe(&self) -> Result<()> {
+        let url = self.url()?;
+        let home = self.home(&format!("probe-{}", (self.source.id)()));
+        let first = self.git.read("probe the remote", &Call::new(&["rev-parse", "--verify", "HEAD^{commit}"]))?;
+        let call = Call::new(&["commit-tree", "HEAD^{tree}", "-m", "probe"]);
+        let identity = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+        let second =
+            self.git.read("probe the remote", &identity.iter().fold(call, |call, name| call.env(name, "probe")))?;
+        let push = |new: &str, old: &str| {
+            let (lease, refspec) = (format!("--force-with-lease={home}:{old}"), format!("{new}:{home}"));
+            self.git.remote_call(&Call::new(&[
+                "push",
+                "--porcelain",
+                "--no-verify",
+                "--no-follow-tags",
+                "--atomic",
+                &lease,
+                &url,
+                &refspec,
+            ]))
+        };
+        for (what, new, old) in [("make", first.as_str(), ""), ("swap", second.as_str(), first.as_str())] {
+            let said = push(new, old)?;
+            if !said.ok {
+                return Err(self.remote_failure(&format!("{what} a ref of the ledger"), &said));
+            }
+        }
+        let stale = push(&first, &first)?.ok;
+        let said = push("", &second)?;
+        if stale {
+            return Err(super::Error::unreadable(
+                "swap a ref of the ledger: the remote took a swap that it must refuse; it cannot hold a ledger",
+            ));
+        }
+        if said.ok { Ok(()) } else { Err(self.remote_failure(&format!("delete the probe {home}"), &said)) }
+    }
+}
+
+fn old(path: &Path) -> bool {
+    let age = std::fs::metadata(path).and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > LEFT)
+}
+
+fn find_locks(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            find_locks(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "lock") && old(&path) {
+            found.push(path);
+        }
+    }
+}

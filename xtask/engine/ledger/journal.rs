@@ -1,0 +1,400 @@
+//! The journal of a running deployment: checksummed lines in the common git directory, each on disk before what
+//! follows from it is done.
+//!
+//! A line is `checksum length number json`. Its checksum covers the line before, so that none can be left out or moved. A tail
+//! that is cut short is dropped; anything else that does not fit is damage, and nobody guesses what was meant. It knows no git.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Outcome, Place, Record, StepRecord};
+use crate::run::event::{Event, Journal as Journalist};
+
+/// What the journal says about its deployment, first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub format: u32,
+    pub version: String,
+    /// Of the event that takes the lock.
+    pub event: String,
+    pub deployment: String,
+    pub environment: String,
+    pub plan: String,
+    pub by: String,
+    pub host: String,
+    pub place: Place,
+    pub at: String,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case")]
+pub enum Line {
+    Header(Header),
+    /// What is known from before a resumption.
+    Carried {
+        steps: Vec<StepRecord>,
+        owed: Vec<String>,
+    },
+    Event {
+        event: Event,
+    },
+    /// The deployment is over, and this is to be recorded. `steps` in the plan's order.
+    Ended {
+        record: Box<Record>,
+        steps: Vec<StepRecord>,
+    },
+}
+
+/// What the lines add up to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    pub header: Option<Header>,
+    pub steps: BTreeMap<String, StepRecord>,
+    /// Steps that started and have not ended, as far as anybody knows.
+    pub running: BTreeSet<String>,
+    /// The step that started last.
+    pub last: Option<String>,
+    pub owed: BTreeSet<String>,
+    pub ended: Option<(Record, Vec<StepRecord>)>,
+}
+
+impl Progress {
+    pub fn add(&mut self, line: Line) {
+        match line {
+            Line::Header(header) => self.header = Some(header),
+            Line::Carried { steps, owed } => {
+                self.steps.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
+                self.owed.extend(owed);
+            }
+            Line::Event { event } => self.see(event),
+            Line::Ended { record, steps } => self.ended = Some((*record, steps)),
+        }
+    }
+
+    fn see(&mut self, event: Event) {
+        match event {
+            Event::Started { step, attempt, owes } => {
+                if owes {
+                    self.owed.insert(step.clone());
+                }
+                self.running.insert(step.clone());
+                self.last = Some(step.clone());
+                self.steps.insert(
+                    step.clone(),
+                    StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None },
+                );
+            }
+            Event::Ended { step, outcome, attempts, seconds, exit, message: _ } => {
+                self.running.remove(&step);
+                self.steps.insert(step.clone(), StepRecord { id: step, outcome, attempts, seconds, exit });
+            }
+            Event::FinallyStarted { .. } => {}
+            Event::FinallyEnded { step, outcome, exit: _ } => {
+                if matches!(outcome, Outcome::Succeeded | Outcome::Done) {
+                    self.owed.remove(&step);
+                }
+            }
+        }
+    }
+}
+
+/// How a journal ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tail {
+    Whole,
+    /// The last line was being written when the power went: it counts as never written.
+    Torn,
+    /// A line in it is not what was written. Its number, from 1.
+    Damaged(u64),
+}
+
+/// Reads a journal: the lines of its good beginning, and what comes after them.
+#[must_use]
+pub fn parse(text: &[u8]) -> (Vec<Line>, Tail) {
+    // A file system may have made room for a line that it never wrote.
+    let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let mut rest = &text[..end];
+    let mut lines = Vec::new();
+    let mut before = 0;
+    while !rest.is_empty() {
+        let number = lines.len() as u64 + 1;
+        let cut = rest.iter().position(|&byte| byte == b'\n');
+        let line = &rest[..cut.unwrap_or(rest.len())];
+        match unframe(line, before, number) {
+            Ok((sum, line)) => {
+                before = sum;
+                lines.push(line);
+            }
+            Err(short) => {
+                let torn = cut.is_none() && short;
+                return (lines, if torn { Tail::Torn } else { Tail::Damaged(number) });
+            }
+        }
+        rest = cut.map_or(&[], |cut| &rest[cut + 1..]);
+    }
+    (lines, Tail::Whole)
+}
+
+fn frame(line: &Line, before: u32, number: u64) -> io::Result<(u32, Vec<u8>)> {
+    let json = serde_json::to_string(line)?;
+    let body = format!("{} {number} {json}", json.len());
+    let sum = crc32(before, body.as_bytes());
+    Ok((sum, format!("{sum:08x} {body}\n").into_bytes()))
+}
+
+/// The checksum and the line, or whether it is shorter than a whole one would be.
+fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
+    if line.len() < 9 {
+        return Err(true);
+    }
+    let (sum, body) = (&line[..8], &line[9..]);
+    let short = || {
+        let mut fields = body.splitn(3, |&byte| byte == b' ');
+        let length = fields
+            .next()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse::<usize>().ok());
+        match (length, fields.next(), fields.next()) {
+            (Some(length), Some(_), Some(json)) => json.len() < length,
+            (_, _, None) => true,
+            (None, _, Some(_)) | (_, None, _) => false,
+        }
+    };
+    let expected = crc32(before, body);
+    if line[8] != b' ' || format!("{expected:08x}").as_bytes() != sum {
+        return Err(short());
+    }
+    let mut fields = body.splitn(3, |&byte| byte == b' ');
+    let (length, place, json) = (fields.next(), fields.next(), fields.next());
+    let agrees = |field: Option<&[u8]>, value: u64| field == Some(value.to_string().as_bytes());
+    match json {
+        Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => {
+            serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false)
+        }
+        _ => Err(false),
+    }
+}
+
+/// The reflected CRC-32 of IEEE 802.3, begun with the checksum before.
+fn crc32(before: u32, bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!before, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
+
+/// What is found of a deployment that this clone ran, or is running.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub progress: Progress,
+    pub tail: Tail,
+    pub path: PathBuf,
+}
+
+/// Reads the journal of an environment, if there is one: the one of the event `holder` if two are there.
+///
+/// # Errors
+/// If there is one that cannot be read.
+pub fn find(folder: &Path, holder: Option<&str>) -> io::Result<Option<Found>> {
+    let mut found = None;
+    for name in ["journal", "journal.new"] {
+        let path = folder.join(name);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let (lines, tail) = parse(&text);
+        let mut progress = Progress::default();
+        lines.into_iter().for_each(|line| progress.add(line));
+        let holds = progress.header.as_ref().is_some_and(|header| Some(header.event.as_str()) == holder);
+        // One that was never acknowledged counts only if the ledger says that its event was recorded after all.
+        if name == "journal" || holds {
+            found = Some(Found { progress, tail, path });
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the journal away: everything in it is recorded.
+pub fn discard(folder: &Path) -> io::Result<()> {
+    for name in ["journal.new", "journal"] {
+        match std::fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// An open journal, and the lock of the environment in this clone.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    folder: PathBuf,
+    number: u64,
+    sum: u32,
+    length: u64,
+    broken: bool,
+    pub progress: Progress,
+    /// Held until the journal is dropped: it says that the holder lives.
+    _lock: File,
+}
+
+impl Journal {
+    /// Begins a journal beside the one that may be there; it replaces that one once it is [`Journal::accept`]ed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin(folder: &Path, lock: File, header: Header) -> io::Result<Journal> {
+        let path = folder.join("journal.new");
+        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        let progress = Progress::default();
+        let mut journal = Journal {
+            file,
+            folder: folder.to_owned(),
+            number: 0,
+            sum: 0,
+            length: 0,
+            broken: false,
+            progress,
+            _lock: lock,
+        };
+        journal.write(Line::Header(header))?;
+        Ok(journal)
+    }
+
+    /// The ledger has recorded the event: from now on this journal is the one.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub fn accept(&self) -> io::Result<()> {
+        std::fs::rename(self.folder.join("journal.new"), self.folder.join("journal"))?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Writes a line and waits until it is on disk.
+    ///
+    /// # Errors
+    /// If it could not be written whole; nothing is written after that.
+    pub fn write(&mut self, line: Line) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("the journal could not be written before"));
+        }
+        let (sum, bytes) = frame(&line, self.sum, self.number + 1)?;
+        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+            self.broken = true;
+            // What was written of the line goes, if it can: the next reader then need not tell it from damage.
+            drop(self.file.set_len(self.length).and_then(|()| self.file.sync_data()));
+            return Err(io::Error::new(
+                error.kind(),
+                format!("write the journal {}: {error}", self.folder.join("journal").display()),
+            ));
+        }
+        self.sum = sum;
+        self.number += 1;
+        self.length += bytes.len() as u64;
+        self.progress.add(line);
+        Ok(())
+    }
+}
+
+impl Journalist for Journal {
+    fn record(&mut self, event: &Event) -> io::Result<()> {
+        self.write(Line::Event { event: event.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Vec<Line> {
+        let started =
+            |step: &str| Line::Event { event: Event::Started { step: step.to_owned(), attempt: 1, owes: true } };
+        let ended = |step: &str| {
+            let (step, outcome, message) =
+                (step.to_owned(), Outcome::Failed, Some("x\n\u{0}\u{ff} \"1 2 {}\"".to_owned()));
+            Line::Event { event: Event::Ended { step, outcome, attempts: 3, seconds: 1.25, exit: Some(7), message } }
+        };
+        let finally = Line::Event { event: Event::FinallyStarted { step: "web/a".to_owned() } };
+        vec![
+            Line::Carried { steps: Vec::new(), owed: vec!["a".to_owned()] },
+            started("web/a"),
+            ended("web/a"),
+            started("b"),
+            finally,
+        ]
+    }
+
+    /// The journal as bytes, and where each of its lines ends.
+    fn written() -> (Vec<u8>, Vec<usize>) {
+        let (mut text, mut ends, mut sum) = (Vec::new(), vec![0], 0);
+        for (index, line) in lines().iter().enumerate() {
+            let (next, bytes) = frame(line, sum, index as u64 + 1).unwrap();
+            sum = next;
+            text.extend(bytes);
+            ends.push(text.len());
+        }
+        (text, ends)
+    }
+
+    #[test]
+    fn fault_23_cut_at_every_byte_it_keeps_the_whole_lines() {
+        let (text, ends) = written();
+        for cut in 0..=text.len() {
+            let (read, tail) = parse(&text[..cut]);
+            // Without its newline a line is whole already: checksum and length say so.
+            let whole = ends.iter().filter(|end| **end > 0 && **end <= cut + 1).count();
+            assert_eq!(read, lines()[..whole], "cut at {cut}");
+            let torn = !ends.contains(&cut) && !ends.contains(&(cut + 1));
+            assert_eq!(tail, if torn { Tail::Torn } else { Tail::Whole }, "cut at {cut}");
+            let mut padded = text[..cut].to_vec();
+            padded.resize(cut + 4096, 0);
+            assert_eq!(parse(&padded).0, read, "cut at {cut} and filled with zeros");
+        }
+    }
+
+    #[test]
+    fn fault_24_flipped_at_every_bit_it_is_never_misread() {
+        let (text, ends) = written();
+        for place in 0..text.len() {
+            for change in (0..8).map(|bit| 1 << bit).chain([0xff, text[place] ^ b'\n', text[place]]) {
+                let mut text = text.clone();
+                text[place] ^= change;
+                let (read, tail) = parse(&text);
+                let before = ends.iter().filter(|end| **end > 0 && **end <= place).count();
+                assert!(
+                    lines().starts_with(&read) && read.len() >= before,
+                    "byte {place} changed by {change:#x}: {read:?}"
+                );
+                // All of it may be there only if nothing but the last newline is gone.
+                assert!(
+                    read.len() == before || change == 0 || place + 1 == text.len(),
+                    "byte {place} changed by {change:#x}"
+                );
+                let damaged = matches!(tail, Tail::Damaged(line) if line == before as u64 + 1);
+                assert!(damaged || read.len() == lines().len(), "byte {place} changed by {change:#x}: {tail:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_are_left_out_doubled_or_moved_are_damage() {
+        let (text, ends) = written();
+        let part = |index: usize| &text[ends[index]..ends[index + 1]];
+        for order in [vec![0, 2], vec![0, 0], vec![0, 2, 1], vec![1], vec![0, 1, 3]] {
+            let text: Vec<u8> = order.iter().flat_map(|index| part(*index).to_vec()).collect();
+            assert!(matches!(parse(&text).1, Tail::Damaged(_)), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_crc_32() {
+        assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
+    }
+}

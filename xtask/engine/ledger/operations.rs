@@ -1,0 +1,383 @@
+//! Starting and finishing a deployment.
+//!
+//! Each is a decision about the state of an environment, then a swap; who loses the swap decides again. It knows step
+//! ids and digests, and nothing of how steps run.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::chain::{Draft, Ledger, Standing, Swap};
+use super::gate::Gate;
+use super::journal::{Header, Journal, Line, discard};
+use super::place::{Life, folder, life, lock};
+use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
+use super::release::Release;
+use super::state::{Deployment, State};
+use super::{Error, Failure, Result};
+
+/// Going past a closed gate, recorded for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Force {
+    pub reason: String,
+}
+
+/// What is to be deployed, as far as the ledger is concerned.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub environment: String,
+    pub personal: bool,
+    pub release: Release,
+    /// The digest of the plan, and its text to be kept.
+    pub plan: String,
+    pub plan_text: String,
+    /// The ids of the plan's steps, without those switched off.
+    pub steps: BTreeSet<String>,
+    /// Those of them with `verify`.
+    pub verify: BTreeSet<String>,
+    /// Those of them with `finally`.
+    pub finally: BTreeSet<String>,
+    /// Those of them that are accepted as `first-run-in`.
+    pub first_run: BTreeSet<String>,
+    /// Everything, not a part with `--only`.
+    pub complete: bool,
+    /// The environment's gate in orchestration.toml.
+    pub terms: Terms,
+    /// HEAD's orchestration.toml gives it an `after`.
+    pub after_in_head: bool,
+    pub force: Option<Force>,
+}
+
+/// How a deployment ended. `steps`: all of the plan, in its order.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub outcome: Ended,
+    pub steps: Vec<StepRecord>,
+}
+
+/// The lock, held. Everything that happens is written to its journal; `finish` gives it back.
+#[derive(Debug)]
+pub struct Holding {
+    pub environment: String,
+    pub deployment: String,
+    /// `CIAO_FENCE`.
+    pub fence: u64,
+    /// The id of the event that took the lock.
+    pub event: String,
+    /// Why it may run: what the `started` event says.
+    pub record: Record,
+    /// What was owed from before, and is to be done by this deployment.
+    pub owed: Vec<String>,
+    pub journal: Journal,
+    pub(super) standing: Standing,
+    verify: BTreeSet<String>,
+    first_run: BTreeSet<String>,
+}
+
+/// How often a swap that others win is tried again.
+pub(super) const SWAPS: usize = 50;
+
+impl Ledger {
+    /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Install signal handlers before.
+    ///
+    /// # Errors
+    /// Refused: the gate is closed. Held: somebody deploys it, or left it unfinished. Unreadable: nothing ran either.
+    pub fn start(&self, request: &Request) -> Result<Holding> {
+        let attempt = format!("deploy {}", request.environment);
+        self.publish(&[&request.environment])?;
+        let place = folder(&self.git, &request.environment);
+        let flock = lock(&place).map_err(|error| self.unwritable(&attempt, &error))?;
+        let mut synced = false;
+        let mut standings = self.remembered(request, &mut synced)?;
+        let mut record = self.record(&request.environment, Kind::Started);
+        let Some(flock) = flock else {
+            return Err(self.held(&attempt, &standings[&request.environment], false));
+        };
+        let mut journal = None;
+        let mut flock = Some(flock);
+        for _ in 0..SWAPS {
+            let answer = self.may_start(&attempt, request, &standings);
+            let Ok(answer) = answer else {
+                // What is remembered may be out of date: nobody is refused before the remote was asked.
+                if synced || self.settings.remote.is_none() {
+                    return Err(answer.expect_err("it was matched as an error"));
+                }
+                synced = true;
+                self.sync()?;
+                standings = self.standings_of(request)?;
+                continue;
+            };
+            let standing = standings[&request.environment].clone();
+            self.describe(&mut record, request, &answer, &standing);
+            record.late = self.late(&request.environment, &standing, true)?;
+            if journal.is_none() {
+                let owed = standing.state().map(|state| state.owed.clone()).unwrap_or_default();
+                let taken = flock.take().unwrap_or_else(|| unreachable!("the lock goes into the journal once"));
+                journal = Some(self.begin(&record, request, taken, Vec::new(), owed)?);
+            }
+            let draft = Draft {
+                record: record.clone(),
+                files: plan_files(request),
+                second_parent: Some(request.release.commit.clone()),
+            };
+            let leases = self.leases(&standings, &answer.terms, request);
+            match self.append(&request.environment, &standing, &draft, &leases)? {
+                Swap::Done(tip) => {
+                    let journal = journal.take().unwrap_or_else(|| unreachable!("it was begun above"));
+                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                }
+                Swap::Lost => standings = self.standings_of(request)?,
+            }
+        }
+        Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))
+    }
+
+    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why, once for each holder;
+    /// it answers false to give up.
+    ///
+    /// # Errors
+    /// As [`Ledger::start`].
+    pub fn start_waiting(
+        &self,
+        request: &Request,
+        wait: Duration,
+        mut waiting: impl FnMut(&Error) -> bool,
+    ) -> Result<Holding> {
+        let begun = Instant::now();
+        loop {
+            match self.start(request) {
+                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait && waiting(&error) => {
+                    let pause = if self.settings.remote.is_some() {
+                        Duration::from_secs(5)
+                    } else {
+                        Duration::from_millis(300)
+                    };
+                    std::thread::sleep(pause.min(wait.saturating_sub(begun.elapsed())));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
+        let Some(rewritten) = &standing.rewritten else { return Ok(()) };
+        let short = |commit: &str| commit.chars().take(12).collect::<String>();
+        let now =
+            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
+        Err(Error::unreadable(format!(
+            "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
+             (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
+            short(&rewritten.seen),
+            self.home(environment),
+            self.settings.remote.as_deref().unwrap_or("."),
+        )))
+    }
+
+    /// Why nobody else may deploy now: who, what, since when, where, at which step.
+    /// `locked`: this process has the clone's lock of the environment, so no other one can be the holder.
+    pub(super) fn held(&self, attempt: &str, standing: &Standing, locked: bool) -> Error {
+        let Some(holder) = standing.state().and_then(State::running) else {
+            return Error::new(
+                Failure::Held,
+                format!(
+                    "{attempt}: another command of this clone is about to deploy it; try again, or wait for it with --wait 10m"
+                ),
+            );
+        };
+        let environment =
+            &standing.tip.as_ref().unwrap_or_else(|| unreachable!("a holder is in a state")).state.environment;
+        let who = format!(
+            "{} deploys release {} since {} on {}",
+            holder.by, holder.release.display, holder.since, holder.host
+        );
+        let message = match self.life(environment, holder, locked) {
+            Life::Dead => {
+                let at = self
+                    .last_step(environment, &holder.event)
+                    .map(|step| format!(" at step {step}"))
+                    .unwrap_or_default();
+                format!(
+                    "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
+                     cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
+                    holder.release.display, holder.by, holder.since, holder.host
+                )
+            }
+            Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
+            Life::Elsewhere => format!(
+                "{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"
+            ),
+        };
+        Error::new(Failure::Held, message)
+    }
+
+    pub(super) fn life(&self, environment: &str, holder: &Deployment, locked: bool) -> Life {
+        let here = &self.caller.place;
+        if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
+            return Life::Dead;
+        }
+        life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+    }
+
+    fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
+        record.at = super::rfc3339((self.source.now)());
+        record.deployment = Some(record.id.clone());
+        record.release = Some(request.release.clone());
+        record.plan = Some(request.plan.clone());
+        record.complete = request.complete;
+        // What was asked for without need is not a forced deployment: its gate was open.
+        record.forced = !answer.open;
+        record.reason = request.force.as_ref().map(|force| force.reason.clone());
+        record.opened_by.clone_from(&answer.opened_by);
+        record.approved_by.clone_from(&answer.approved_by);
+        record.gate = Some(if answer.open { answer.terms.clone() } else { request.terms.clone() });
+        record.first_run = request.first_run.iter().cloned().collect();
+        record.owed = request.finally.iter().cloned().collect();
+        record.place = Some(self.caller.place.clone());
+        record.steps.total = request.steps.len();
+        record.seq = standing.state().map_or(1, |state| state.seq + 1);
+    }
+
+    pub(super) fn begin(
+        &self,
+        record: &Record,
+        request: &Request,
+        flock: std::fs::File,
+        steps: Vec<StepRecord>,
+        owed: Vec<String>,
+    ) -> Result<Journal> {
+        let header = Header {
+            format: FORMAT,
+            version: record.version.clone(),
+            event: record.id.clone(),
+            deployment: record.deployment.clone().unwrap_or_default(),
+            environment: request.environment.clone(),
+            plan: request.plan.clone(),
+            by: record.by.clone(),
+            host: record.host.clone(),
+            place: self.caller.place.clone(),
+            at: record.at.clone(),
+        };
+        let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
+            journal.write(Line::Carried { steps, owed })?;
+            Ok(journal)
+        });
+        begun.map_err(|error| self.unwritable(&format!("deploy {}", request.environment), &error))
+    }
+
+    pub(super) fn holding(
+        &self,
+        request: &Request,
+        record: Record,
+        journal: Journal,
+        standing: Standing,
+    ) -> Result<Holding> {
+        journal.accept().map_err(|error| self.unwritable(&format!("deploy {}", request.environment), &error))?;
+        let fence = standing.state().map_or(0, |state| state.seq);
+        Ok(Holding {
+            environment: request.environment.clone(),
+            deployment: record.deployment.clone().unwrap_or_default(),
+            fence,
+            event: record.id.clone(),
+            record: Record { seq: fence, ..record },
+            owed: journal.progress.owed.iter().cloned().collect(),
+            journal,
+            standing,
+            verify: request.verify.clone(),
+            first_run: request.first_run.clone(),
+        })
+    }
+
+    fn unwritable(&self, attempt: &str, error: &std::io::Error) -> Error {
+        let place = self.git.common.join("ciao");
+        Error::unreadable(format!(
+            "{attempt}: the journal in {} cannot be written: {error}; make room, or make it writable",
+            place.display()
+        ))
+    }
+
+    /// Records how a deployment ended, and gives the lock back.
+    ///
+    /// # Errors
+    /// Unrecorded: it is over, but the ledger does not know yet, or the lock was taken away meanwhile. What is known stays in the
+    /// journal, and the next command records it.
+    pub fn finish(&self, mut holding: Holding, ending: &Ending) -> Result<Record> {
+        let mut record = self.record(&holding.environment, Kind::Finished);
+        let ids = |wanted: &[Outcome]| -> Vec<String> {
+            ending.steps.iter().filter(|step| wanted.contains(&step.outcome)).map(|step| step.id.clone()).collect()
+        };
+        record.deployment = Some(holding.deployment.clone());
+        record.fence = Some(holding.fence);
+        record.release.clone_from(&holding.record.release);
+        record.plan.clone_from(&holding.record.plan);
+        record.outcome = Some(ending.outcome);
+        record.complete = holding.record.complete;
+        record.forced = holding.record.forced;
+        record.started_at = Some(holding.record.at.clone());
+        record.steps = Counts::of(&ending.steps);
+        record.proved = ids(&[Outcome::Succeeded, Outcome::Done]);
+        record.skipped = ids(&[Outcome::Skipped]);
+        record.verified = holding.verify.iter().all(|step| record.proved.contains(step));
+        record.first_run = holding.first_run.iter().cloned().collect();
+        record.owed = holding.journal.progress.owed.iter().cloned().collect();
+        let stopped = [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Unknown];
+        record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
+        let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
+        let written = holding.journal.write(line);
+        let result = self.record_end(&record, &ending.steps, holding.standing.clone());
+        if result.is_ok() {
+            discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
+        } else if let Err(error) = written {
+            let both = format!(
+                "{}; nor could the journal be written: {error}",
+                result.expect_err("it was matched as an error")
+            );
+            return Err(Error::new(Failure::Unrecorded, both));
+        }
+        result
+    }
+
+    /// Appends the end of a deployment, if it still holds the lock.
+    pub(super) fn record_end(&self, record: &Record, steps: &[StepRecord], mut standing: Standing) -> Result<Record> {
+        let environment = &record.environment;
+        let attempt = format!("record the end of the deployment of {environment}");
+        let unrecorded = |why: &str| {
+            Error::new(
+                Failure::Unrecorded,
+                format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"),
+            )
+        };
+        let mut failed = 0;
+        for _ in 0..SWAPS {
+            self.usable(&attempt, environment, &standing).map_err(|error| unrecorded(&error.message))?;
+            let holds = standing.state().and_then(State::running).is_some_and(|holder| {
+                Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref()
+            });
+            if !holds {
+                return Err(unrecorded("its lock was taken away meanwhile"));
+            }
+            let files = vec![("steps.json", steps_json(steps))];
+            let draft = Draft {
+                record: record.clone(),
+                files,
+                second_parent: record.release.as_ref().map(|release| release.commit.clone()),
+            };
+            match self.append(environment, &standing, &draft, &[]) {
+                Ok(Swap::Done(tip)) => return Ok(Record { seq: tip.state.seq, ..record.clone() }),
+                Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
+                Err(error) if failed == 2 => return Err(unrecorded(&error.message)),
+                Err(_) => {
+                    failed += 1;
+                    std::thread::sleep(Duration::from_millis(300 * failed));
+                }
+            }
+        }
+        Err(unrecorded("others write its ledger all the time"))
+    }
+}
+
+pub(super) fn steps_json(steps: &[StepRecord]) -> Vec<u8> {
+    serde_json::to_vec_pretty(steps).expect("steps have nothing that JSON cannot hold")
+}
+
+pub(super) fn plan_files(request: &Request) -> Vec<(&'static str, Vec<u8>)> {
+    vec![("plan.txt", request.plan_text.clone().into_bytes()), ("steps.json", steps_json(&[]))]
+}

@@ -1,0 +1,158 @@
+//! What is deployed, and under which name: the release.
+//!
+//! Its id is the tree of HEAD's commit without `pipelines/environments/*.toml`, so that correcting a value of one
+//! environment does not throw away what the others have proved. It knows git's trees, and no pipelines.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::git::{Call, Git};
+use super::{Error, Result, hex, sha1};
+
+/// The repository content being deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: String,
+    pub commit: String,
+    pub dirty: bool,
+    /// `${release}`: the first 12 digits of the id; of a dirty tree those of its content, and `-dirty`.
+    #[serde(default)]
+    pub display: String,
+}
+
+impl Release {
+    /// The release that a commit is, as if nothing were changed in the working tree. One git process.
+    ///
+    /// # Errors
+    /// If there is no such commit.
+    pub fn of(git: &Git, commit: &str) -> Result<Release> {
+        let mut path = String::new();
+        let parts: Vec<&str> =
+            git.prefix.split('/').filter(|part| !part.is_empty()).chain(["pipelines", "environments"]).collect();
+        let mut names = vec![format!("{commit}^{{commit}}"), format!("{commit}^{{tree}}")];
+        for part in &parts {
+            path = if path.is_empty() { (*part).to_owned() } else { format!("{path}/{part}") };
+            names.push(format!("{commit}:{path}"));
+        }
+        let mut objects = git.objects(&names)?.into_iter();
+        let (Some(Some(head)), Some(Some(top))) = (objects.next(), objects.next()) else {
+            return Err(Error::unreadable(if commit == "HEAD" {
+                "name the release: nothing is committed yet: git add --all, git commit".to_owned()
+            } else {
+                format!("name the release: there is no commit {commit} here: git fetch")
+            }));
+        };
+        let below: Vec<Option<Vec<u8>>> =
+            objects.map(|object| object.filter(|object| object.kind == "tree").map(|object| object.content)).collect();
+        let id = if below.iter().all(Option::is_some) {
+            let below: Vec<Vec<u8>> = below.into_iter().flatten().collect();
+            let width = head.id.len() / 2;
+            let tree = without_values(&top.content, &parts, &below, width);
+            hex(&name(&tree.unwrap_or_default(), width))
+        } else {
+            top.id
+        };
+        let display = id.chars().take(12).collect();
+        Ok(Release { id, commit: head.id, dirty: false, display })
+    }
+
+    /// The release that the working tree is. Two git processes, four if it is dirty; nothing of the repository is written.
+    ///
+    /// # Errors
+    /// If nothing is committed yet, or git cannot tell what changed.
+    pub fn here(git: &Git) -> Result<Release> {
+        let mut release = Release::of(git, "HEAD")?;
+        let personal = format!(":(exclude,top){}pipelines/environments/personal", slashed(&git.prefix));
+        let ask = [
+            "status",
+            "--porcelain=v2",
+            "-z",
+            "--untracked-files=normal",
+            "--ignore-submodules=none",
+            "--no-renames",
+            "--",
+            ":/",
+            &personal,
+        ];
+        let changed = git.call(&Call::new(&ask))?;
+        if !changed.ok {
+            return Err(git.local_failure("see what changed since the commit", &changed));
+        }
+        if !changed.stdout.is_empty() {
+            release.dirty = true;
+            let content = content(git).unwrap_or_else(|_| hex(&Sha256::digest(&changed.stdout)));
+            release.display = format!("{}-dirty", &content[..12]);
+        }
+        Ok(release)
+    }
+}
+
+fn slashed(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{prefix}/") }
+}
+
+/// The tree of everything in the working tree that is not ignored, by way of an index and objects that are thrown away.
+fn content(git: &Git) -> Result<String> {
+    let shell = xshell::Shell::new().map_err(|error| Error::unreadable(error.to_string()))?;
+    let folder = shell.create_temp_dir().map_err(|error| Error::unreadable(error.to_string()))?;
+    let (index, objects) = (folder.path().join("index"), folder.path().join("objects"));
+    // With the real index to start from, git reads only the files that changed.
+    let own =
+        git.read("find the index", &Call::new(&["rev-parse", "--path-format=absolute", "--git-path", "index"]))?;
+    drop(std::fs::copy(own, &index));
+    std::fs::create_dir(&objects).map_err(|error| Error::unreadable(error.to_string()))?;
+    let call = |args: &[&'static str]| {
+        let call = Call::new(args).env("GIT_INDEX_FILE", &index).env("GIT_OBJECT_DIRECTORY", &objects);
+        call.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", git.common.join("objects"))
+    };
+    git.read("name the changed content", &call(&["-c", "core.fsync=none", "add", "--all", "--", ":/"]))?;
+    git.read("name the changed content", &call(&["-c", "core.fsync=none", "write-tree"]))
+}
+
+/// A tree with the values taken out; `None` if nothing is left of it, as git keeps no empty trees.
+fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -> Option<Vec<u8>> {
+    let mut kept = Vec::with_capacity(tree.len());
+    for entry in entries(tree, width) {
+        match path.split_first() {
+            Some((first, rest)) if entry.name == first.as_bytes() => {
+                if let Some(inner) = without_values(&below[0], rest, &below[1..], width) {
+                    kept.extend_from_slice(entry.head);
+                    kept.extend_from_slice(&name(&inner, width));
+                }
+            }
+            None if entry.name.ends_with(b".toml") && !entry.head.starts_with(b"40000") => {}
+            _ => {
+                kept.extend_from_slice(entry.head);
+                kept.extend_from_slice(entry.id);
+            }
+        }
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+struct Entry<'a> {
+    /// Mode, name and the byte that ends it.
+    head: &'a [u8],
+    name: &'a [u8],
+    id: &'a [u8],
+}
+
+fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
+    let mut entries = Vec::new();
+    while let Some(end) = tree.iter().position(|&byte| byte == 0) {
+        let (head, rest) = tree.split_at(end + 1);
+        if rest.len() < width {
+            break;
+        }
+        let (id, rest) = rest.split_at(width);
+        let space = head.iter().position(|&byte| byte == b' ').unwrap_or(0);
+        entries.push(Entry { head, name: &head[space + 1..end], id });
+        tree = rest;
+    }
+    entries
+}
+
+fn name(tree: &[u8], width: usize) -> Vec<u8> {
+    let object = [format!("tree {}\0", tree.len()).as_bytes(), tree].concat();
+    if width == 20 { sha1::digest(&object).to_vec() } else { Sha256::digest(&object).to_vec() }
+}

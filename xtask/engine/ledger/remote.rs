@@ -1,0 +1,157 @@
+//! The ledger at a remote: fetching it, and swapping its refs by push. What a push that failed has done is never taken
+//! from its words: the ref is read back.
+//!
+//! It does not know what the events are.
+
+use super::chain::{Ledger, Standing, Tip};
+use super::git::{Call, Said, one_line, stale_lock};
+use super::{Error, Result};
+
+impl Ledger {
+    pub(super) fn url(&self) -> Result<String> {
+        let name = self.settings.remote.clone().unwrap_or_default();
+        let urls = [format!("remote.{name}.pushurl"), format!("remote.{name}.url")];
+        if let Some(url) = urls.iter().find_map(|key| self.git.setting(key)) {
+            return Ok(url.to_owned());
+        }
+        if name.contains(['/', ':']) {
+            return Ok(name);
+        }
+        Err(Error::unreadable(format!(
+            "reach the ledger's remote {name}: git knows no such remote; git remote add {name} URL"
+        )))
+    }
+
+    /// Fetches the ledgers of all environments. One round trip; none for a local ledger.
+    ///
+    /// # Errors
+    /// If the remote cannot be reached or read: what is remembered is still there to be shown.
+    pub fn sync(&self) -> Result<()> {
+        let Some(key) = self.key() else { return Ok(()) };
+        let url = self.url()?;
+        let ledger = format!("+{}:refs/ciao/remote/{key}/*", self.home("*"));
+        let branches =
+            self.settings.branches.iter().map(|name| format!("+refs/heads/{name}*:refs/ciao/branch/{key}/{name}*"));
+        let refspecs: Vec<String> = std::iter::once(ledger).chain(branches).collect();
+        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
+        args.extend(["--no-recurse-submodules", "--prune", "--refmap=", url.as_str()]);
+        args.extend(refspecs.iter().map(String::as_str));
+        for _ in 0..3 {
+            let said = self.git.remote_call(&Call::new(&args))?;
+            if said.ok {
+                return Ok(());
+            }
+            // Two fetches of one clone meet at the lock of the same ref; whoever comes second finds it up to date.
+            if said.stderr.contains("cannot lock ref")
+                && stale_lock(&said.stderr).is_none_or(|_| said.stderr.contains("but expected"))
+            {
+                continue;
+            }
+            return Err(self.remote_failure("read the ledger", &said));
+        }
+        Err(Error::unreadable("read the ledger: other commands fetch it all the time; try again"))
+    }
+
+    pub(super) fn swap_remote(
+        &self,
+        environment: &str,
+        after: &Standing,
+        tip: &Tip,
+        leases: &[(String, String)],
+    ) -> Result<bool> {
+        let (url, home, new) = (self.url()?, self.home(environment), &tip.commit);
+        let old = after.tip.as_ref().filter(|_| !after.unpublished).map_or("", |tip| tip.commit.as_str());
+        let mut args = vec!["push".to_owned(), "--porcelain".into(), "--no-verify".into(), "--no-follow-tags".into()];
+        args.push(format!("--force-with-lease={home}:{old}"));
+        if !leases.is_empty() {
+            // Refs that are not to move: git compares them with what the remote shows in the same connection, and sends nothing.
+            args.push("--atomic".into());
+            args.extend(leases.iter().map(|(name, commit)| format!("--force-with-lease={name}:{commit}")));
+        }
+        args.extend([url, format!("{new}:{home}")]);
+        args.extend(leases.iter().map(|(name, commit)| format!("{commit}:{name}")));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = self.git.remote_call(&Call::new(&args))?;
+        if !said.ok {
+            return self.read_back(environment, after, tip, &said);
+        }
+        self.remember(environment, new)?;
+        Ok(true)
+    }
+
+    fn remember(&self, environment: &str, commit: &str) -> Result<()> {
+        let names = [self.tip_ref(environment), self.seen_ref(environment), self.home(environment)];
+        let moves = names.iter().fold(String::new(), |text, name| text + &format!("update {name} {commit}\n"));
+        let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves))?;
+        // It is recorded where it counts; the next fetch brings it here.
+        drop(said);
+        Ok(())
+    }
+
+    /// What became of a push that did not say that it went through: its words tell nothing, so the ref is asked.
+    fn read_back(&self, environment: &str, after: &Standing, tip: &Tip, said: &Said) -> Result<bool> {
+        let attempt = format!("write the ledger of {environment}");
+        if let Err(error) = self.sync() {
+            let push = self.remote_failure(&attempt, said).message;
+            let read = error.message;
+            return Err(Error::unreadable(format!("{push}; and whether it arrived cannot be told: {read}")));
+        }
+        let now = self.git.objects(&[self.tip_ref(environment)])?.remove(0).map(|object| object.id);
+        if now.as_ref().is_some_and(|now| *now == tip.commit || self.is_ancestor(&tip.commit, now) == Some(true)) {
+            self.remember(environment, now.as_deref().unwrap_or(&tip.commit))?;
+            return Ok(true);
+        }
+        let old = after.tip.as_ref().filter(|_| !after.unpublished).map(|tip| tip.commit.clone());
+        if now != old
+            || said.stderr.contains("stale info")
+            || String::from_utf8_lossy(&said.stdout).contains("(stale info)")
+        {
+            return Ok(false);
+        }
+        Err(self.remote_failure(&attempt, said))
+    }
+
+    /// Why the remote did not take or give the ledger, in words that say what to do.
+    pub(super) fn remote_failure(&self, attempt: &str, said: &Said) -> Error {
+        let name = self.settings.remote.as_deref().unwrap_or_default();
+        let all = format!("{}\n{}", said.stderr, String::from_utf8_lossy(&said.stdout));
+        let words = all.to_lowercase();
+        let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+        let line = one_line(&said.stderr);
+        let home = self.home("…");
+        Error::unreadable(if said.late {
+            format!("{attempt}: {name} did not answer within a minute; nothing is known about it: try again")
+        } else if let Some(advice) = stale_lock(&all) {
+            format!("{attempt}: at {name} {advice}")
+        } else if has(&["hidden ref", "prohibited", "refusing to create", "funny refname", "deny updating"]) {
+            format!(
+                "{attempt}: {name} takes no refs named {home}; put `branch = true` under [ledger] in pipelines/orchestration.toml ({line})"
+            )
+        } else if has(&["no space left", "quota", "disk full"]) {
+            format!("{attempt}: the disk of {name} is full ({line})")
+        } else if has(&["hook declined", "protected branch"]) {
+            format!(
+                "{attempt}: a hook or rule of {name} refuses {home}; whoever runs it must allow that you create and update it ({line})"
+            )
+        } else if has(&[
+            "permission denied",
+            "insufficient permission",
+            "denied to",
+            "403",
+            "read-only",
+            "unable to create temporary",
+            "not allowed",
+            "unpacker error",
+        ]) {
+            format!(
+                "{attempt}: you may not push to {name}; deploying needs the right to create and update {home} there ({line})"
+            )
+        } else if has(&["could not read username", "authentication failed", "terminal prompts disabled"]) {
+            format!(
+                "{attempt}: {name} wants to know who you are, and nothing may ask you now; configure a credential helper or ssh key ({line})"
+            )
+        } else {
+            format!("{attempt}: {name} cannot be reached: {line}")
+        })
+    }
+}
