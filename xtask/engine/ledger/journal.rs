@@ -282,10 +282,21 @@ impl Journal {
     /// # Errors
     /// If it could not be written whole; nothing is written after that.
     pub fn write(&mut self, line: Line) -> io::Result<()> {
+        self.write_together(vec![line])
+    }
+
+    /// Writes several lines and waits once until they are on disk: the end of a step and the start of the next one.
+    fn write_together(&mut self, lines: Vec<Line>) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the journal could not be written before"));
         }
-        let (sum, bytes) = frame(&line, self.sum, self.number + 1)?;
+        let (mut sum, mut number, mut bytes) = (self.sum, self.number, Vec::new());
+        for line in &lines {
+            number += 1;
+            let (next, framed) = frame(line, sum, number)?;
+            sum = next;
+            bytes.extend_from_slice(&framed);
+        }
         if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
             self.broken = true;
             // What was written of the line goes, if it can: the next reader then need not tell it from damage.
@@ -296,9 +307,9 @@ impl Journal {
             ));
         }
         self.sum = sum;
-        self.number += 1;
+        self.number = number;
         self.length += bytes.len() as u64;
-        self.progress.add(line);
+        lines.into_iter().for_each(|line| self.progress.add(line));
         Ok(())
     }
 }
@@ -306,6 +317,10 @@ impl Journal {
 impl Journalist for Journal {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         self.write(Line::Event { event: event.clone() })
+    }
+
+    fn record_all(&mut self, events: &[Event]) -> io::Result<()> {
+        self.write_together(events.iter().map(|event| Line::Event { event: event.clone() }).collect())
     }
 }
 
