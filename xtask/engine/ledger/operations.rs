@@ -125,7 +125,11 @@ impl Ledger {
                     let journal = journal.take().unwrap_or_else(|| unreachable!("it was begun above"));
                     return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
                 }
-                Swap::Lost => standings = self.standings_of(request)?,
+                Swap::Lost => {
+                    // The winner may be a push of a command of this clone that was killed meanwhile: nothing of it ran.
+                    self.publish_one(&request.environment)?;
+                    standings = self.standings_of(request)?;
+                }
             }
         }
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))

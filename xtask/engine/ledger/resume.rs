@@ -4,7 +4,7 @@
 //! It does not decide which step runs again: whoever runs the steps does, with what is known of each.
 
 use super::chain::{Draft, Ledger, Standing, Swap};
-use super::journal::{Found, Tail, find};
+use super::journal::{Found, Tail, find, list};
 use super::operations::{Holding, Request, plan_files};
 use super::place::{Life, folder, life, lock};
 use super::record::{Counts, Ended, Kind, Late, Outcome, Record, StepRecord};
@@ -169,7 +169,7 @@ impl Ledger {
         let mut published = Vec::new();
         for environment in environments {
             let place = folder(&self.git, environment);
-            if !place.join("journal").exists() && !place.join("journal.new").exists() {
+            if list(&place).is_empty() {
                 continue;
             }
             // Whoever has the lock is at work with it.
@@ -180,7 +180,8 @@ impl Ledger {
         Ok(published)
     }
 
-    fn publish_one(&self, environment: &str) -> Result<Option<Record>> {
+    /// The caller has the clone's lock of the environment.
+    pub(super) fn publish_one(&self, environment: &str) -> Result<Option<Record>> {
         let place = folder(&self.git, environment);
         let mut standing = self.standing(environment)?;
         let look = |standing: &Standing| {
@@ -191,9 +192,11 @@ impl Ledger {
             |error: std::io::Error| Error::unreadable(format!("read the journal in {}: {error}", place.display()));
         let (Some(found), mut holder) = look(&standing).map_err(unreadable)? else { return Ok(None) };
         let Some(header) = found.progress.header.clone() else { return Ok(None) };
-        let fresh = found.path.ends_with("journal.new");
-        let Some((record, steps)) =
-            found.progress.ended.clone().or_else(|| fresh.then(|| self.never_began(&standing, &found)).flatten())
+        let Some((record, steps)) = found
+            .progress
+            .ended
+            .clone()
+            .or_else(|| found.fresh().then(|| self.never_began(&standing, &found)).flatten())
         else {
             return Ok(None);
         };
@@ -202,7 +205,8 @@ impl Ledger {
             standing = self.standing(environment)?;
             holder = standing.state().and_then(State::running).map(|holder| holder.event.clone());
         }
-        let discard = || super::journal::discard(&place).map_err(unreadable);
+        // Not the others: the caller may have begun one of its own.
+        let discard = || std::fs::remove_file(&found.path).map_err(unreadable);
         if holder.as_ref() == Some(&header.event) {
             let record = self.record_end(&record, &steps, standing)?;
             discard()?;
