@@ -196,6 +196,29 @@ fn fault_34_a_holder_that_was_unlocked_cannot_append_and_is_told_of_as_late() {
 }
 
 #[test]
+fn fault_35_a_clock_that_is_a_year_wrong_changes_no_order() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let open = |now| Ledger::open(&repo, Settings::default(), at(now)).unwrap();
+    let year = Duration::from_secs(365 * 86_400);
+    deploy(&open(now + year), "dev");
+    let holding = start(&open(now), "dev");
+    open(now - year).finish(holding, &bad()).unwrap();
+    let ledger = open(now);
+    let state = ledger.standing("dev").unwrap().tip.unwrap().state;
+    assert_eq!((state.seq, state.current.unwrap().outcome), (4, Some(Ended::Failed)));
+    deploy(&open(now - year), "dev");
+    // Soak is measured with what the writers claim: doctor says that a clock is wrong.
+    deploy(&open(now + year), "dev");
+    let mut asked = after(request(&ledger, "prod"), &["dev"]);
+    asked.terms.soak_s = 60;
+    drop(ledger.start(&asked).unwrap());
+    let clock = open(now).doctor(&["dev"]).into_iter().find(|check| check.what == "clock").unwrap();
+    assert_eq!(clock.verdict, Verdict::Doubtful);
+}
+
+#[test]
 fn fault_41_a_rewritten_or_deleted_ledger_is_noticed_and_must_be_accepted() {
     let folder = Folder::new();
     let repo = repository(&folder.path("repo"));

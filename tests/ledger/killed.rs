@@ -37,6 +37,25 @@ fn victim() {
     ledger.finish(holding, &good()).expect("it is recorded");
 }
 
+/// Not a test either: what is said where there is no git.
+#[test]
+#[ignore = "is run by another"]
+fn without_git() {
+    if let Ok(path) = std::env::var("CIAO_VICTIM") {
+        println!("{}", refused(Ledger::open(Path::new(&path), Settings::default(), Source::system())));
+    }
+}
+
+#[test]
+fn fault_51_git_is_missing() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
+    command.args(["--ignored", "--exact", "killed::without_git", "--nocapture"]);
+    let output = command.env("CIAO_VICTIM", repo).env("PATH", "/nonexistent").output().expect("a test can be run");
+    says(&String::from_utf8_lossy(&output.stdout), &["5: run git: it is not installed, or not in PATH"]);
+}
+
 fn kill_after(repo: &Path, remote: bool, moment: Duration) {
     let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
     command.args(["--ignored", "--exact", "killed::victim"]).env("CIAO_VICTIM", repo);
@@ -105,8 +124,8 @@ fn killed_at(remote: bool, moments: impl Iterator<Item = u64>) {
 
 #[test]
 fn fault_4_33_killed_at_some_moments() {
-    killed_at(false, (0..120).step_by(15));
-    killed_at(true, (20..140).step_by(30));
+    killed_at(false, (10..110).step_by(20));
+    killed_at(true, (30..150).step_by(40));
 }
 
 #[test]

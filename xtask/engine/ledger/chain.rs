@@ -74,7 +74,7 @@ pub struct Draft {
 /// How a swap ended.
 #[derive(Debug)]
 pub enum Swap {
-    Done(Tip),
+    Done(Box<Tip>),
     /// Somebody else appended first.
     Lost,
 }
@@ -288,7 +288,7 @@ impl Ledger {
             }
             again += 1;
         };
-        Ok(Swap::Done(tip))
+        Ok(Swap::Done(Box::new(tip)))
     }
 
     /// Writes the objects of an event, and of `opened` before the first one. One git process.

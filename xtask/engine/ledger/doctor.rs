@@ -101,7 +101,7 @@ impl Ledger {
 
     fn pruning(&self) -> Check {
         match self.git.setting("gc.pruneexpire") {
-            Some(expire) if matches!(expire, "now" | "0" | "all") => {
+            Some("now" | "0" | "all") => {
                 let text = "gc.pruneExpire is now: a git gc beside a deployment can take an event that is just being written; git config --unset gc.pruneExpire";
                 check("gc", Verdict::Doubtful, text)
             }

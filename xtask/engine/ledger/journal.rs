@@ -34,7 +34,7 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub enum Line {
-    Header(Header),
+    Header(Box<Header>),
     /// What is known from before a resumption.
     Carried {
         steps: Vec<StepRecord>,
@@ -66,7 +66,7 @@ pub struct Progress {
 impl Progress {
     pub fn add(&mut self, line: Line) {
         match line {
-            Line::Header(header) => self.header = Some(header),
+            Line::Header(header) => self.header = Some(*header),
             Line::Carried { steps, owed } => {
                 self.steps.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
                 self.owed.extend(owed);
@@ -281,7 +281,7 @@ impl Journal {
             progress,
             _lock: lock,
         };
-        journal.write(Line::Header(header))?;
+        journal.write(Line::Header(Box::new(header)))?;
         Ok(journal)
     }
 

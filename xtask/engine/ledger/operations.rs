@@ -123,7 +123,7 @@ impl Ledger {
             match self.append(&request.environment, &standing, &draft, &leases)? {
                 Swap::Done(tip) => {
                     let journal = journal.take().unwrap_or_else(|| unreachable!("it was begun above"));
-                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                    return self.holding(request, record, journal, Standing { tip: Some(*tip), ..Standing::default() });
                 }
                 Swap::Lost => {
                     // The winner may be a push of a command of this clone that was killed meanwhile: nothing of it ran.

@@ -152,7 +152,7 @@ impl Ledger {
             };
             match self.append(environment, &standing, &draft, &[])? {
                 Swap::Done(tip) => {
-                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                    return self.holding(request, record, journal, Standing { tip: Some(*tip), ..Standing::default() });
                 }
                 Swap::Lost => standing = self.standing(environment)?,
             }
