@@ -250,6 +250,45 @@ fn fault_41_a_rewritten_or_deleted_ledger_is_noticed_and_must_be_accepted() {
 }
 
 #[test]
+fn fault_41_a_ledger_deleted_while_its_end_was_unrecorded_can_be_accepted() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let holding = start(&ledger, "dev");
+    git(&bare, "update-ref -d refs/deployments/dev");
+    says(&refused(ledger.finish(holding, &good())), &["6: "]);
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten or deleted"]);
+    ledger.unlock(&unlock("dev", true)).unwrap();
+    deploy(&ledger, "dev");
+    assert_eq!(ledger.standing("dev").unwrap().state().unwrap().late.len(), 1, "its end is told of as late");
+}
+
+/// Also in a repository whose objects are named by SHA-256, and one whose root is below git's.
+#[test]
+fn other_repositories() {
+    let folder = Folder::new();
+    let path = folder.path("repo");
+    std::fs::create_dir(&path).unwrap();
+    git(&path, "init --quiet --object-format=sha256 --initial-branch main");
+    git(&path, "config user.name Anna");
+    git(&path, "config user.email anna@example.org");
+    write(&path, "shop/pipelines/environments/dev.toml", "port = 1");
+    write(&path, "shop/pipelines/environment.toml", "");
+    commit(&path, "first");
+    let ledger = local(&path.join("shop"));
+    let first = request(&ledger, "dev").release;
+    assert_eq!(first.id.len(), 64);
+    deploy(&ledger, "dev");
+    deploy(&ledger, "dev");
+    write(&path, "shop/pipelines/environments/dev.toml", "port = 2");
+    commit(&path, "value");
+    assert_eq!(request(&ledger, "dev").release.id, first.id);
+    write(&path, "shop/pipelines/environments/personal/mine.toml", "port = 3");
+    assert!(!request(&ledger, "dev").release.dirty);
+}
+
+#[test]
 fn fault_42_a_pruning_fetch_loses_nothing() {
     let folder = Folder::new();
     let repo = repository(&folder.path("repo"));

@@ -174,7 +174,9 @@ impl Ledger {
             }
             // Whoever has the lock is at work with it.
             if let Ok(Some(_lock)) = lock(&place) {
-                published.extend(self.publish_one(environment)?);
+                let one = self.publish_one(environment);
+                // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
+                published.extend(one.map_err(|error| Error::unreadable(error.message))?);
             }
         }
         Ok(published)
@@ -204,6 +206,10 @@ impl Ledger {
             self.sync()?;
             standing = self.standing(environment)?;
             holder = standing.state().and_then(State::running).map(|holder| holder.event.clone());
+        }
+        if standing.rewritten.is_some() {
+            // Whoever accepts the ledger comes first; then this is recorded, or late.
+            return Ok(None);
         }
         // Not the others: the caller may have begun one of its own.
         let discard = || std::fs::remove_file(&found.path).map_err(unreadable);
