@@ -14,3 +14,5 @@ mod measure;
 mod model;
 #[path = "ledger/races.rs"]
 mod races;
+#[path = "ledger/shown.rs"]
+mod shown;
