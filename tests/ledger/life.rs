@@ -82,3 +82,40 @@ fn what_is_owed_survives_and_is_done_once() {
     ledger.finish(holding, &good()).unwrap();
     drop(ledger.start(&gated).unwrap());
 }
+
+#[test]
+#[ignore = "forty deployments"]
+fn a_release_that_the_state_has_forgotten_is_found_in_the_history() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    deploy(&ledger, "dev");
+    for number in 0..40 {
+        write(&ledger.git.root, "file", &format!("{number}"));
+        commit(&ledger.git.root, "next");
+        deploy(&ledger, "dev");
+    }
+    git(&ledger.git.root, "reset --quiet --hard HEAD~40");
+    drop(ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap());
+}
+
+#[test]
+fn doctor_has_nothing_to_say_where_all_is_well_and_leaves_nothing_behind() {
+    use ciao::ledger::{Ledger, Settings, Source, Verdict};
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    let before = git(&bare, "for-each-ref");
+    let checks = ledger.doctor(&["dev", "prod"]);
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:#?}");
+    assert_eq!(checks.iter().filter(|check| check.what == "rights").count(), 1);
+    assert_eq!(git(&bare, "for-each-ref"), before);
+    git(&repo, "config gc.pruneExpire now");
+    git(&bare, "config receive.denyDeletes true");
+    let settings = Settings { remote: Some("origin".to_owned()), branch: true, ..Settings::default() };
+    let checks = Ledger::open(&repo, settings, Source::system()).unwrap().doctor(&["dev"]);
+    let of = |what: &str| checks.iter().find(|check| check.what == what).unwrap();
+    assert_eq!((of("gc").verdict, of("rights").verdict), (Verdict::Doubtful, Verdict::Doubtful));
+    says(&of("rights").text, &["the probe refs/heads/deployments/probe-"]);
+}
