@@ -77,7 +77,7 @@ pub struct Holding {
 pub(super) const SWAPS: usize = 50;
 
 impl Ledger {
-    /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Install signal handlers before.
+    /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Be ready for signals before.
     ///
     /// # Errors
     /// Refused: the gate is closed. Held: somebody deploys it, or left it unfinished. Unreadable: nothing ran either.
