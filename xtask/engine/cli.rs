@@ -3,6 +3,8 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::template;
+
 /// The deployment orchestrator of this repository: everything, in the right order, to one environment.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100, arg_required_else_help = true)]
@@ -58,6 +60,18 @@ pub enum Command {
     Logs(LogsArgs),
     /// Find out whether everything is there that a deployment needs
     Doctor,
+    /// Copy the engine and a first deployment into another repository
+    Init(template::InitArgs),
+    /// Bring the engine of a copy to this version
+    Upgrade(template::UpgradeArgs),
+    /// Write a new environment, pipeline or step
+    New(template::NewArgs),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(template::SchemaArgs),
+    /// Print the completions of a shell, to be read by its start-up file
+    Completions(template::CompletionsArgs),
+    #[command(hide = true)]
+    Complete(template::CompleteArgs),
 }
 
 #[derive(Debug, Args)]

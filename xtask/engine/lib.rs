@@ -25,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod sources;
 mod task;
+pub mod template;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod prepare;
 pub mod resume;
 pub mod status;
+pub mod template;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,10 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
             return ExitCode::from(exit::REFUSED_BY_FINDINGS);
         }
     };
+    if let (None, Some(refusal)) = (&cli.global.directory, crate::template::built_elsewhere(&root)) {
+        output.error(&refusal.to_string());
+        return ExitCode::from(exit::REFUSED_BY_FINDINGS);
+    }
     let session = Session { tasks, root, output };
     let code = match cli.command {
         Command::Check(args) => check::run(&session, &args),
@@ -62,6 +67,12 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
         Command::History(args) => status::history(&session, &args),
         Command::Show(args) => status::show(&session, &args),
         Command::Doctor => status::doctor(&session),
+        Command::Init(args) => template::init(&session, &args),
+        Command::Upgrade(args) => template::upgrade(&session, &args),
+        Command::New(args) => template::new(&session, &args),
+        Command::Schema(args) => template::schema(&session, &args),
+        Command::Completions(args) => template::completions(&session, &args),
+        Command::Complete(args) => template::complete(&session, &args),
     };
     ExitCode::from(code)
 }

@@ -1,0 +1,346 @@
+//! `init DIR`: the engine, the owner's first files, and the few lines that join them to the repository that is there.
+
+use std::io::Write;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::destination::{Destination, git, quoted};
+use super::edit::{Document, quoted as string, with_block};
+use super::origin::{Origin, RECORD};
+use super::starter::{self, Starter};
+use super::write::{self, Change};
+use super::{Refusal, adopt, confirmed, lock};
+
+/// Copy the engine and a first deployment into another repository
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// The root of the other git repository
+    #[arg(value_name = "DIR")]
+    pub directory: Utf8PathBuf,
+    /// Adopt a folder of scripts: each becomes a step of one pipeline
+    #[arg(long, value_name = "SCRIPTS")]
+    pub from: Option<Utf8PathBuf>,
+    /// The order of the adopted scripts, or `readme` for the one in which their readme names them
+    #[arg(long, value_name = "SCRIPT", value_delimiter = ',', requires = "from")]
+    pub order: Vec<String>,
+    /// Write without asking
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// What is about to be written, and what its owner should know.
+struct Draft<'d> {
+    destination: &'d Destination,
+    changes: Vec<Change>,
+    notes: Vec<String>,
+}
+
+/// Shows what it will write, then writes it, all or nothing.
+///
+/// # Errors
+/// If the repository cannot get a copy; then nothing has changed.
+pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
+    let origin = Origin::of_this_program()?;
+    let destination = Destination::open(&args.directory, &origin, "init")?;
+    no_other_xtask(&destination)?;
+    let adopted = args.from.as_ref().map(|from| adopt::read(from, &args.order)).transpose()?;
+    let mut draft = Draft { destination: &destination, changes: Vec::new(), notes: Vec::new() };
+    draft.engine(&origin)?;
+    draft.workspace(&origin)?;
+    draft.alias()?;
+    draft.owners(adopted.as_ref())?;
+    draft.git_files()?;
+    let Draft { changes, mut notes, .. } = draft;
+    notes.extend(adopted.iter().flat_map(|adopted| adopted.notes.iter().cloned()));
+    if destination.dirty > 0 {
+        let what =
+            "it has changes that are not committed; commit them first to keep them apart from what is written now";
+        notes.insert(0, format!("{} files: {what}", destination.dirty));
+    }
+    writeln!(out, "{} gets:", destination.root)?;
+    write::show(&changes, out)?;
+    for note in &notes {
+        writeln!(out, "note: {note}")?;
+    }
+    if !confirmed("write this?", args.yes)? {
+        return Err(Refusal::new("nothing was written", ""));
+    }
+    let worked = workspace_of(&destination.root).is_ok() || !destination.has("Cargo.toml");
+    let written = write::write(&destination.root, &changes)?;
+    if let (Err(error), true) = (workspace_of(&destination.root), worked) {
+        written.take_back();
+        let help = "mend what cargo says, then again; nothing was changed";
+        return Err(Refusal::new(format!("cargo would not accept the workspace any more: {error}"), help));
+    }
+    next(&destination, adopted.is_some(), out)
+}
+
+/// Whether cargo can read the workspace, without a look at any registry.
+fn workspace_of(root: &Utf8Path) -> Result<(), String> {
+    let shell = xshell::Shell::new().map_err(|error| error.to_string())?;
+    shell.change_dir(root);
+    // Set for this program by the cargo that runs it.
+    let command =
+        xshell::cmd!(shell, "cargo metadata --no-deps --offline --format-version 1").env_remove("RUSTUP_TOOLCHAIN");
+    let output = command.quiet().ignore_status().output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+}
+
+fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result<(), Refusal> {
+    writeln!(out, "\nwritten. Next:")?;
+    writeln!(out, "  cd {}", quoted(&destination.root))?;
+    if adopted {
+        writeln!(out, "  cargo xtask check           # what is missing before it can be deployed")?;
+    } else {
+        writeln!(out, "  cargo xtask deploy dev      # the empty deployment: it proves that the automation works")?;
+    }
+    writeln!(out, "  cargo xtask plan prod       # what would be done there, in which order")?;
+    writeln!(out, "  cargo test                  # holds the order of the steps")?;
+    writeln!(out, "  git add . && git commit     # then the first real step: pipelines/deployments/")?;
+    Ok(())
+}
+
+/// Refuses a copy that is there already, and a crate that would have the same name.
+fn no_other_xtask(destination: &Destination) -> Result<(), Refusal> {
+    let root = &destination.root;
+    if destination.has(RECORD) || destination.has("xtask/engine/lib.rs") {
+        let help = format!("bring it up to date: `cargo xtask upgrade {}`", quoted(root));
+        return Err(Refusal::new(format!("{root} has a copy already"), help));
+    }
+    let named = destination.manifests().into_iter().find(|(_, text)| {
+        Document::parse(text).is_ok_and(|document| document.string(&["package", "name"]) == Some("xtask"))
+    });
+    let folder = match named {
+        Some((folder, _)) => folder,
+        None if destination.has("xtask") => "xtask".into(),
+        None => return Ok(()),
+    };
+    let message = format!("{root} has an xtask of its own in {folder}/, which is not ours");
+    let help = "give it another name, then again: move the folder, and change `name` in its Cargo.toml, `members` and the\n\
+                alias in .cargo/config.toml, for example to `tools`. Both work side by side: `cargo tools`, `cargo xtask`.\n\
+                Or register what it does as tasks in xtask/src/tasks.rs afterwards";
+    Err(Refusal::new(message, help))
+}
+
+impl Draft<'_> {
+    fn put(&mut self, path: impl Into<Utf8PathBuf>, content: impl Into<Vec<u8>>) -> Result<(), Refusal> {
+        self.put_file(path, content, false)
+    }
+
+    fn put_file(
+        &mut self,
+        path: impl Into<Utf8PathBuf>,
+        content: impl Into<Vec<u8>>,
+        executable: bool,
+    ) -> Result<(), Refusal> {
+        let change = Change::new(&self.destination.root, path, Some(content.into()))?;
+        self.changes.extend(change.map(|change| Change { executable, ..change }));
+        Ok(())
+    }
+
+    /// A file of the owner's, unless there is one.
+    fn start(&mut self, starter: &Starter, text: &str) -> Result<(), Refusal> {
+        if self.destination.has(starter.path) {
+            self.notes.push(format!("{} is kept as it is", starter.path));
+            return Ok(());
+        }
+        self.put_file(starter.path, text, starter.executable)
+    }
+
+    fn engine(&mut self, origin: &Origin) -> Result<(), Refusal> {
+        for (path, content) in &origin.files {
+            self.put(path, content.clone())?;
+        }
+        self.put(RECORD, origin.record())?;
+        let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
+        let theirs = self.destination.text("Cargo.lock")?;
+        self.put("Cargo.lock", lock::merged(theirs.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out))
+    }
+
+    /// The root's `Cargo.toml`: a workspace that the xtask is a member of.
+    fn workspace(&mut self, origin: &Origin) -> Result<(), Refusal> {
+        let theirs = self.destination.text("Cargo.toml")?;
+        let text = theirs.clone().unwrap_or_default();
+        let document = parsed("Cargo.toml", &text)?;
+        let package = document.has(&["package"]);
+        if theirs.is_some() && !package && !document.has(&["workspace"]) {
+            let help = "mend it, then again";
+            return Err(Refusal::new("Cargo.toml has neither [package] nor [workspace]", help));
+        }
+        if let Some(of) = document.string(&["package", "workspace"]) {
+            let help = "remove that line, or call `init` on the repository that holds the workspace";
+            return Err(Refusal::new(
+                format!("Cargo.toml belongs to a workspace elsewhere: workspace = \"{of}\""),
+                help,
+            ));
+        }
+        if document.strings(&["workspace", "exclude"]).contains(&"xtask") {
+            return Err(Refusal::new(
+                "Cargo.toml excludes `xtask` from its workspace",
+                "remove it from `exclude`, then again",
+            ));
+        }
+        let mut text = if document.has(&["workspace"]) {
+            with_member(&text, &document)
+        } else {
+            self.new_workspace(&text, package)?
+        };
+        // So that `cargo test` of a package at the root holds the step order too: it runs that package's tests only.
+        if package && !parsed("Cargo.toml", &text)?.has(&["dev-dependencies", "ciao"]) {
+            let value = "{ path = \"xtask\", package = \"xtask\" }";
+            text = parsed("Cargo.toml", &text)?.with_key("dev-dependencies", "ciao", value);
+            self.notes.push(
+                "the package at the root gets a dev-dependency, so that its `cargo test` holds the step order".into(),
+            );
+        }
+        let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
+        let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
+        for (header, lines) in Document::parse(&ours).map(|ours| ours.sections("profile.")).unwrap_or_default() {
+            if !text.lines().any(|line| line.trim() == header) {
+                text = with_block(&text, &format!("{lines}\n"));
+            }
+        }
+        parsed("Cargo.toml", &text)?;
+        self.put("Cargo.toml", text)
+    }
+
+    fn new_workspace(&mut self, text: &str, package: bool) -> Result<String, Refusal> {
+        let mut block = "[workspace]\nmembers = [\"xtask\"]\n".to_owned();
+        let lone = self.destination.lone_packages();
+        if !lone.is_empty() {
+            let lone: Vec<String> = lone.iter().map(|folder| string(folder)).collect();
+            block += &format!(
+                "# Packages of their own, as they were before there was a workspace here.\nexclude = [{}]\n",
+                lone.join(", ")
+            );
+        }
+        // A package keeps the resolver of its edition.
+        block += if package { "" } else { "resolver = \"3\"\n" };
+        Ok(with_block(text, &block))
+    }
+
+    /// `cargo xtask`.
+    fn alias(&mut self) -> Result<(), Refusal> {
+        const ALIAS: &str = "run --quiet --package xtask --";
+        let old = self.destination.has(".cargo/config") && !self.destination.has(".cargo/config.toml");
+        let path = if old { ".cargo/config" } else { ".cargo/config.toml" };
+        let text = self.destination.text(path)?.unwrap_or_default();
+        let document = parsed(path, &text)?;
+        if document.has(&["alias", "xtask"]) {
+            let words = match document.string(&["alias", "xtask"]) {
+                Some(words) => words.split_whitespace().collect(),
+                None => document.strings(&["alias", "xtask"]),
+            };
+            if words.contains(&"xtask") && words.last() == Some(&"--") {
+                return Ok(());
+            }
+            let help = format!("remove or rename it in {path}, then again; ours is `xtask = \"{ALIAS}\"`");
+            return Err(Refusal::new(format!("`cargo xtask` is an alias for `{}` there", words.join(" ")), help));
+        }
+        if document.has(&["build", "target"]) {
+            let what = "sets `build.target`: if that is another machine's, give the alias `--target` with this one's";
+            self.notes.push(format!("{path} {what}"));
+        }
+        let edited = document.with_key("alias", "xtask", &string(ALIAS));
+        parsed(path, &edited)?;
+        self.put(path, edited)
+    }
+
+    /// The owner's files: code, pipelines, test, and what CI runs.
+    fn owners(&mut self, adopted: Option<&adopt::Adopted>) -> Result<(), Refusal> {
+        for starter in &starter::CODE {
+            self.start(starter, starter.text)?;
+        }
+        let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
+        if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
+            if adopted.is_some() {
+                let help = "call `init` without `--from`, then `cargo xtask new pipeline NAME` there";
+                return Err(Refusal::new("it has pipelines already", help));
+            }
+            self.notes.push("its pipelines/ are kept as they are".into());
+        } else {
+            self.pipelines(adopted)?;
+        }
+        let ci = if self.destination.has(".github") { &starter::WORKFLOW } else { &starter::CI };
+        if self.destination.has(ci.path) {
+            self.notes.push("for CI: `cargo xtask check && cargo test --package xtask`".into());
+        }
+        self.start(ci, ci.text)
+    }
+
+    fn pipelines(&mut self, adopted: Option<&adopt::Adopted>) -> Result<(), Refusal> {
+        let orchestration = &starter::ORCHESTRATION;
+        self.start(orchestration, orchestration.text)?;
+        let environment = &starter::ENVIRONMENT;
+        let mut text =
+            adopted.map_or_else(|| environment.text.to_owned(), |adopted| adopted.environment(environment.text));
+        let remotes = git(&self.destination.root, &["remote"]).unwrap_or_default();
+        if let Some(remote) = remotes.lines().next() {
+            let accept = format!(
+                "# Goes when the ledger is shared: `[ledger] remote = \"{remote}\"` in orchestration.toml.\n[[accept]]\n\
+                 code = \"local-ledger\"\nat = \"{}\"\nreason = \"one person deploys, from one clone\"\n",
+                orchestration.path
+            );
+            text = with_block(&text, &accept);
+        }
+        self.start(environment, &text)?;
+        for values in &starter::VALUES {
+            let text = adopted.map_or_else(|| values.text.to_owned(), |adopted| adopted.values(values.text));
+            self.start(values, &text)?;
+        }
+        let Some(adopted) = adopted else {
+            return starter::APP.iter().try_for_each(|starter| self.start(starter, starter.text));
+        };
+        for (path, content, executable) in &adopted.files {
+            self.put_file(path, content.clone(), *executable)?;
+        }
+        Ok(())
+    }
+
+    /// What git should ignore, and how it should write scripts.
+    fn git_files(&mut self) -> Result<(), Refusal> {
+        let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
+        for (line, example) in
+            [("/target/", "target/x"), ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml")]
+        {
+            if !self.destination.ignores(example) {
+                ignored = with_line(&ignored, line);
+            }
+        }
+        if !ignored.is_empty() {
+            self.put(".gitignore", ignored)?;
+        }
+        if self.destination.converts_line_ends("pipelines/deployments/app/verify.sh") {
+            // The system looks for an interpreter whose name ends in a carriage return.
+            let attributes = self.destination.text(".gitattributes")?.unwrap_or_default();
+            self.put(".gitattributes", with_line(&attributes, "pipelines/deployments/** text=auto eol=lf"))?;
+        }
+        Ok(())
+    }
+}
+
+fn parsed<'t>(path: &str, text: &'t str) -> Result<Document<'t>, Refusal> {
+    Document::parse(text).map_err(|error| Refusal::new(format!("{path} is broken: {error}"), "mend it, then again"))
+}
+
+/// Adds the xtask to the members, unless a pattern there takes it in.
+fn with_member(text: &str, document: &Document<'_>) -> String {
+    let members = document.strings(&["workspace", "members"]);
+    let takes_in = |pattern: &&str| match pattern.trim_start_matches("./").trim_end_matches('/').split_once('*') {
+        _ if pattern.contains('/') && !pattern.starts_with("./") => false,
+        Some((head, tail)) => "xtask".starts_with(head) && "xtask".ends_with(tail),
+        None => *pattern == "xtask",
+    };
+    if members.iter().any(takes_in) {
+        return text.to_owned();
+    }
+    let added = document.with_item(&["workspace", "members"], "xtask");
+    added.unwrap_or_else(|| document.with_key("workspace", "members", "[\"xtask\"]"))
+}
+
+/// The text with one more line at its end, in its line ends.
+fn with_line(text: &str, line: &str) -> String {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
+    format!("{text}{gap}{line}{end}")
+}

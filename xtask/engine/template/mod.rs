@@ -1,0 +1,90 @@
+//! The template: a copy of the engine in another repository, what its owner starts with, and how it is kept up to date.
+//!
+//! Everything here ends in a list of changes that `write` makes, all or none. Nothing here runs a deployment.
+
+mod adopt;
+mod complete;
+pub mod destination;
+pub mod edit;
+mod init;
+mod literals;
+mod lock;
+mod new;
+pub mod origin;
+mod schema;
+mod starter;
+mod upgrade;
+pub mod write;
+
+use std::fmt;
+use std::io::{BufRead, IsTerminal, Write};
+
+use camino::Utf8Path;
+
+pub use complete::{CompleteArgs, CompletionsArgs, complete, completions};
+pub use init::{InitArgs, init};
+pub use new::{NewArgs, new};
+pub use schema::{SchemaArgs, schema};
+pub use upgrade::{UpgradeArgs, upgrade};
+
+/// Why nothing was written, and what to do about it.
+#[derive(Debug)]
+pub struct Refusal {
+    pub message: String,
+    pub help: String,
+    /// The exit code: 2, or 1 where something was tried and taken back.
+    pub code: u8,
+}
+
+impl Refusal {
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), help: help.into(), code: 2 }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.message)?;
+        if self.help.is_empty() { Ok(()) } else { write!(out, "\n  help: {}", self.help.replace('\n', "\n        ")) }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    /// Of the terminal; files are read and written by `write`, which says more.
+    fn from(error: std::io::Error) -> Refusal {
+        Refusal::new(format!("failed to print: {error}"), "")
+    }
+}
+
+/// Says that this program was built for another repository than the one it was called in: two copies that share a target
+/// folder have one program file, and cargo has been seen to run the one's for the other.
+#[must_use]
+pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
+    let built_in = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = root.join("xtask");
+    let same = |left: &Utf8Path, right: &Utf8Path| left.canonicalize().ok() == right.canonicalize().ok();
+    if !here.join("engine/lib.rs").is_file() || same(built_in, &here) {
+        return None;
+    }
+    let message = format!("this program was built in {built_in}, and would act on {root}");
+    let help = "give each repository a target folder of its own (`CARGO_TARGET_DIR`, `build.target-dir`);\n\
+                to act on another repository on purpose, use `-C DIR`";
+    Some(Refusal::new(message, help))
+}
+
+/// Asks on a terminal; where nobody can answer, what was asked for is done.
+fn confirmed(question: &str, yes: bool) -> Result<bool, Refusal> {
+    if yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    Ok(matches!(ask(&format!("{question} [Y/n] "))?.as_str(), "" | "y" | "Y" | "yes"))
+}
+
+/// Asks for a line.
+fn ask(question: &str) -> Result<String, Refusal> {
+    eprint!("{question}");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}

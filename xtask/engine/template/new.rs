@@ -1,0 +1,375 @@
+//! `new environment`, `new pipeline`, `new step`: what an owner writes most often, written for them.
+//!
+//! It asks only for what cannot be derived: values that no two environments may share.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::edit::{Document, quoted as string};
+use super::write::{self, Change};
+use super::{Refusal, ask};
+use crate::declare::literal::Literal;
+use crate::declare::orchestration::Environment;
+use crate::declare::parameter::{Parameter, Type};
+use crate::declare::read::NameRule;
+use crate::declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use crate::finding::suggest;
+use crate::repository::Repository;
+
+/// Write a new environment, pipeline or step
+#[derive(Debug, clap::Args)]
+pub struct NewArgs {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum What {
+    /// An environment like another one: its values, and its place behind the same gates
+    Environment(EnvironmentArgs),
+    /// A deployment pipeline with a first step, called last
+    #[command(alias = "deployment")]
+    Pipeline {
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Call it before this one
+        #[arg(long, value_name = "PIPELINE")]
+        before: Option<String>,
+    },
+    /// A step of a pipeline, before its verification
+    Step(StepArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct EnvironmentArgs {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The environment whose values it begins with
+    #[arg(long, value_name = "ENV")]
+    pub like: String,
+    /// One of your own: not listed, ignored by git, without a gate
+    #[arg(long)]
+    pub personal: bool,
+    /// The environments whose success opens its gate; default: as for the one that it is like
+    #[arg(long, value_name = "ENV", value_delimiter = ',', conflicts_with = "personal")]
+    pub after: Option<Vec<String>>,
+    /// A value of its own: `site.port=8443`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct StepArgs {
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: String,
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The script beside the pipeline; it is written if it is not there. Default: NAME.sh
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["task", "command"])]
+    pub script: Option<String>,
+    /// A Rust task of xtask/src/tasks.rs
+    #[arg(long, value_name = "TASK", conflicts_with = "command")]
+    pub task: Option<String>,
+    /// A check that the environment works, not a change
+    #[arg(long)]
+    pub verify: bool,
+    /// Put it before this step
+    #[arg(long, value_name = "STEP")]
+    pub before: Option<String>,
+    /// A command, run without a shell: `-- psql --file data.sql`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Writes it, and says what was written.
+///
+/// # Errors
+/// If it cannot be written; then nothing has changed.
+pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
+    let repository = Repository::read(root);
+    let changes = match &args.what {
+        What::Environment(args) => environment(args, &repository)?,
+        What::Pipeline { name, before } => pipeline(name, before.as_deref(), &repository)?,
+        What::Step(args) => step(args, &repository)?,
+    };
+    for change in changes.iter().filter(|change| change.path.extension() == Some("toml")) {
+        let text = String::from_utf8_lossy(change.after.as_deref().unwrap_or_default());
+        Document::parse(&text).map_err(|error| {
+            let help = "mend or simplify that file, or write the change by hand as in the starter's files";
+            Refusal::new(format!("{} cannot be edited: {error}", change.path), help)
+        })?;
+    }
+    write::show(&changes, out)?;
+    let _kept = write::write(root, &changes)?;
+    writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
+    Ok(())
+}
+
+fn named(name: &str, what: &str, there: bool) -> Result<(), Refusal> {
+    if !NameRule::Dashed.permits(name) {
+        let help = "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit";
+        return Err(Refusal::new(format!("{name:?} cannot be the name of {what}"), help));
+    }
+    if there {
+        return Err(Refusal::new(format!("there is {what} `{name}` already"), "choose another name"));
+    }
+    Ok(())
+}
+
+fn text_of<'r>(repository: &'r Repository, file: &str) -> Result<&'r str, Refusal> {
+    let missing = || {
+        Refusal::new(format!("{file} does not exist"), "run `cargo xtask check`; `cargo xtask init` writes first files")
+    };
+    repository.sources.text(file).ok_or_else(missing)
+}
+
+fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
+    let declarations = &repository.declarations;
+    let (name, root) = (&args.name, &repository.root);
+    named(
+        name,
+        "an environment",
+        declarations.environments().any(|known| known == name) || declarations.values_of(name).is_some(),
+    )?;
+    let unknown = |name: &str| {
+        let known: Vec<&str> = declarations.environments().collect();
+        Refusal::new(format!("there is no environment `{name}`"), suggest(name, "environments", known))
+    };
+    let like = declarations.values_of(&args.like).ok_or_else(|| unknown(&args.like))?;
+    let own = own_values(args, &declarations.environment.parameters, like)?;
+    let mut changes = Vec::new();
+    if args.personal {
+        let path = Utf8Path::new(PERSONAL).join(format!("{name}.toml"));
+        let text = format!("like = {}\n{}", string(&args.like), as_tables(&own));
+        changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
+        return Ok(changes);
+    }
+    let listed = declarations.orchestration.get(&args.like).ok_or_else(|| {
+        let help = "name a listed environment, or add `--personal`";
+        Refusal::new(format!("`{}` is a personal environment", args.like), help)
+    })?;
+    if let Some(unlisted) = args.after.iter().flatten().find(|after| declarations.orchestration.get(after).is_none()) {
+        return Err(unknown(unlisted));
+    }
+    let orchestration =
+        Document::parse(text_of(repository, ORCHESTRATION)?).map_err(|error| broken(ORCHESTRATION, &error))?;
+    let text = orchestration.with_table("environment", &entry(name, listed, args.after.as_deref()));
+    changes.extend(Change::new(root, ORCHESTRATION, Some(text.into_bytes()))?);
+    let values = with_values(text_of(repository, like.file.as_str())?, &own);
+    changes.extend(Change::new(root, values_file(name), Some(values.into_bytes()))?);
+    Ok(changes)
+}
+
+fn broken(file: &str, error: &str) -> Refusal {
+    Refusal::new(format!("{file} is broken: {error}"), "mend it, then again")
+}
+
+/// An environment behind the same gates as another one. It comes last, so that the gates of the others stay what they are.
+fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
+    let after: Vec<String> = match after {
+        Some(after) => after.iter().map(|name| string(name)).collect(),
+        None => like.after.iter().map(|name| string(name)).collect(),
+    };
+    let mut entry = format!("[[environment]]\nname = {}\nafter = [{}]\n", string(name), after.join(", "));
+    if like.approvals > 0 {
+        entry += &format!("approvals = {}\n", like.approvals);
+    }
+    if let Some(soak) = like.soak {
+        entry += &format!("soak = \"{}\"\n", humantime::format_duration(soak));
+    }
+    if let Some(branch) = &like.branch {
+        entry += &format!("branch = {}\n", string(branch));
+    }
+    entry
+}
+
+/// The values that it does not share, by name, as TOML: those given, and those that no two environments may have in common.
+fn own_values(
+    args: &EnvironmentArgs,
+    parameters: &[Parameter],
+    like: &crate::declare::Values,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut own = BTreeMap::new();
+    for given in &args.set {
+        let help = "write it as `--set site.port=8443`";
+        let (name, value) =
+            given.split_once('=').ok_or_else(|| Refusal::new(format!("{given:?} is not NAME=VALUE"), help))?;
+        let known: Vec<&str> = parameters.iter().map(|parameter| &*parameter.name).collect();
+        let parameter = parameters.iter().find(|parameter| &*parameter.name == name).ok_or_else(|| {
+            Refusal::new(format!("there is no parameter `{name}`"), suggest(name, "parameters", known))
+        })?;
+        own.insert(name.to_owned(), as_toml(parameter, value));
+    }
+    for parameter in parameters.iter().filter(|parameter| parameter.distinct || parameter.secret) {
+        let Some(value) = like.get(&parameter.name).filter(|_| !own.contains_key(&*parameter.name)) else { continue };
+        let derived = derived(&value.value, &args.like, &args.name);
+        if parameter.secret {
+            // A source that is shared is a warning of `check`; one that names the environment is renamed with it.
+            own.extend(derived.map(|derived| (parameter.name.to_string(), derived)));
+            continue;
+        }
+        let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let value = if asked {
+            let proposed = derived.as_ref().map_or(String::new(), |derived| format!(" [{derived}]"));
+            let help = parameter.help.as_deref().map_or(String::new(), |help| format!(" ({help})"));
+            match ask(&format!("{}{help}{proposed}: ", parameter.name))?.as_str() {
+                "" => derived,
+                answer => Some(as_toml(parameter, answer)),
+            }
+        } else {
+            derived
+        };
+        let help = format!("give it: `--set {}=…`", parameter.name);
+        let message = format!(
+            "`{}` must differ between any two environments, and has no value for `{}`",
+            parameter.name, args.name
+        );
+        own.insert(parameter.name.to_string(), value.ok_or_else(|| Refusal::new(message, help))?);
+    }
+    Ok(own)
+}
+
+/// A value as it would be for another environment: with the one's name in it replaced by the other's.
+fn derived(value: &Literal, like: &str, name: &str) -> Option<String> {
+    let renamed = |text: &str| {
+        let words: Vec<&str> = text.split_inclusive(|char: char| !char.is_ascii_alphanumeric()).collect();
+        let word = |word: &&str| word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric()) == like;
+        let replaced =
+            words.iter().map(|part| if word(part) { part.replacen(like, name, 1) } else { (*part).to_owned() });
+        words.iter().any(word).then(|| replaced.collect::<String>())
+    };
+    match value {
+        Literal::String(text) => renamed(text).map(|text| string(&text)),
+        Literal::Table(entries) => match entries.as_slice() {
+            [(key, source)] => match &source.value {
+                Literal::String(text) => renamed(text).map(|text| format!("{{ {} = {} }}", key.value, string(&text))),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What was given on the command line, as TOML.
+fn as_toml(parameter: &Parameter, given: &str) -> String {
+    let structured = given.starts_with('[') || given.starts_with('{');
+    match parameter.kind {
+        Type::Integer | Type::Boolean | Type::Port | Type::Table => given.to_owned(),
+        _ if structured && (parameter.list || parameter.secret) => given.to_owned(),
+        _ => string(given),
+    }
+}
+
+/// The text of an environment's file with some values replaced, or added where it has none.
+fn with_values(text: &str, own: &BTreeMap<String, String>) -> String {
+    let mut text = text.to_owned();
+    for (name, value) in own {
+        let path: Vec<&str> = name.split('.').collect();
+        let Ok(document) = Document::parse(&text) else { return text };
+        let place = document.get(&path).map(toml::Spanned::span);
+        text = match (place, path.as_slice()) {
+            (Some(place), _) => format!("{}{value}{}", &text[..place.start], &text[place.end..]),
+            (None, [group, key]) => document.with_key(group, key, value),
+            (None, _) => format!("{name} = {value}\n{text}"),
+        };
+    }
+    text
+}
+
+/// Values as a file of their own.
+fn as_tables(own: &BTreeMap<String, String>) -> String {
+    let mut groups: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in own {
+        let (group, key) = name.rsplit_once('.').unwrap_or(("", name));
+        *groups.entry(group).or_default() += &format!("{key} = {value}\n");
+    }
+    let tables = groups
+        .iter()
+        .map(|(group, lines)| if group.is_empty() { lines.clone() } else { format!("\n[{group}]\n{lines}") });
+    tables.collect()
+}
+
+const SCRIPT: &str = "#!/bin/sh
+# What this step does, so that it can be run again and ends in the same state. Values come as arguments or variables:
+# `args` and `env` of the step in pipeline.toml.
+set -eu
+
+echo \"$0 is not written yet\" >&2
+exit 1
+";
+
+fn pipeline(name: &str, before: Option<&str>, repository: &Repository) -> Result<Vec<Change>, Refusal> {
+    let root = &repository.root;
+    let file = pipeline_file(name);
+    named(name, "a pipeline", repository.declarations.pipelines.contains_key(name) || root.join(&file).exists())?;
+    let text = format!(
+        "#:schema ../../../xtask/engine/template/schema/pipeline.json\nhelp = {}\n\n[[step]]\nname = \"install\"\nscript = \"install.sh\"\n",
+        string(&format!("Deploys {name}"))
+    );
+    let mut changes = Vec::new();
+    changes.extend(Change::new(root, file.with_file_name("install.sh"), Some(SCRIPT.into()))?.map(runnable));
+    changes.extend(Change::new(root, file, Some(text.into_bytes()))?);
+    let called = placed(
+        ENVIRONMENT,
+        text_of(repository, ENVIRONMENT)?,
+        "deploy",
+        "pipeline",
+        before,
+        &format!("[[deploy]]\npipeline = {}\n", string(name)),
+    )?;
+    changes.extend(Change::new(root, ENVIRONMENT, Some(called.into_bytes()))?);
+    Ok(changes)
+}
+
+fn runnable(change: Change) -> Change {
+    Change { executable: true, ..change }
+}
+
+/// The text with a table before the named one, or after the last.
+fn placed(file: &str, text: &str, key: &str, by: &str, before: Option<&str>, block: &str) -> Result<String, Refusal> {
+    let document = Document::parse(text).map_err(|error| broken(file, &error))?;
+    let Some(before) = before else { return Ok(document.with_table(key, block)) };
+    let tables = document.tables(key, by);
+    let names: Vec<&str> = tables.iter().filter_map(|(name, _)| name.as_deref()).collect();
+    let found = tables.iter().find(|(name, _)| name.as_deref() == Some(before));
+    let (_, lines) = found
+        .ok_or_else(|| Refusal::new(format!("there is no `{before}` in {file}"), suggest(before, "names", names)))?;
+    Ok(format!("{}{block}\n{}", &text[..lines.start], &text[lines.start..]))
+}
+
+fn step(args: &StepArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
+    let (root, pipelines) = (&repository.root, &repository.declarations.pipelines);
+    let Some(pipeline) = pipelines.get(args.pipeline.as_str()) else {
+        let known: Vec<&str> = pipelines.keys().map(|name| &**name).collect();
+        let help = suggest(&args.pipeline, "pipelines", known);
+        return Err(Refusal::new(format!("there is no pipeline `{}`", args.pipeline), help));
+    };
+    named(&args.name, "a step", pipeline.steps.iter().any(|step| *step.name.value == args.name))?;
+    let file = pipeline_file(&args.pipeline);
+    let mut block = format!("[[step]]\nname = {}\n", string(&args.name));
+    let mut changes = Vec::new();
+    if let Some(task) = &args.task {
+        block += &format!("task = {}\n", string(task));
+    } else if args.command.is_empty() {
+        let script = args.script.clone().unwrap_or_else(|| format!("{}.sh", args.name));
+        block += &format!("script = {}\n", string(&script));
+        let path: Utf8PathBuf = file.with_file_name(&script);
+        if !root.join(&path).exists() {
+            changes.extend(Change::new(root, path, Some(SCRIPT.into()))?.map(runnable));
+        }
+    } else {
+        let words: Vec<String> = args.command.iter().map(|word| string(word)).collect();
+        block += &format!("run = [{}]\n", words.join(", "));
+    }
+    if args.verify {
+        block += "verify = true\n";
+    }
+    let verification = pipeline.steps.iter().rev().take_while(|step| step.verify && !args.verify).last();
+    let before = args.before.as_deref().or_else(|| verification.map(|step| &*step.name.value));
+    let text = placed(file.as_str(), text_of(repository, file.as_str())?, "step", "name", before, &block)?;
+    changes.extend(Change::new(root, file, Some(text.into_bytes()))?);
+    Ok(changes)
+}

@@ -1,0 +1,160 @@
+//! The engine that is copied: its files, in this repository or as recorded in a copy.
+//!
+//! It knows which files are the engine's, and nothing of where they go.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+
+use super::destination::git;
+use super::edit::{Document, quoted, without};
+use super::{Refusal, write};
+use crate::inspect::hex;
+
+/// The folder that is replaced whole.
+pub const ENGINE: &str = "xtask/engine";
+/// The one file that holds both the engine's and the owner's lines: merged.
+pub const MANIFEST: &str = "xtask/Cargo.toml";
+/// What a copy was made from.
+pub const RECORD: &str = "xtask/engine/COPIED.toml";
+/// The one test of the engine's manifest that belongs to a copy too.
+const TEST: &str = "step_order";
+
+/// The engine as it is copied.
+pub struct Origin {
+    pub root: Utf8PathBuf,
+    /// Everything to copy, by path from the root, the manifest included.
+    pub files: BTreeMap<Utf8PathBuf, Vec<u8>>,
+    pub version: String,
+    /// The commit that it stands at.
+    pub commit: String,
+    /// Dependencies of the engine's own tests only.
+    pub left_out: Vec<String>,
+}
+
+impl Origin {
+    /// The one that this program was built from.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn of_this_program() -> Result<Origin, Refusal> {
+        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        let gone = || {
+            let help = "run it with `cargo xtask` in the repository whose engine is to be copied";
+            Refusal::new(format!("the engine that this program was built from is not in {folder} any more"), help)
+        };
+        let root =
+            folder.canonicalize_utf8().ok().and_then(|folder| Some(folder.parent()?.to_owned())).ok_or_else(gone)?;
+        let listed = git(&root, &["ls-files", "-co", "--exclude-standard", "-z", "--", ENGINE, MANIFEST]);
+        let listed = listed
+            .map_err(|error| Refusal::new(format!("failed to list the engine's files: {error}"), "run git there"))?;
+        let mut files = BTreeMap::new();
+        for path in listed.split('\0').filter(|path| !path.is_empty() && *path != RECORD).map(Utf8PathBuf::from) {
+            // One that is deleted and not committed is listed too.
+            if let Some(content) = write::read(&root, &path)? {
+                files.insert(path, content);
+            }
+        }
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            if let Some(text) = write::read(&root, Utf8Path::new(licence))? {
+                files.entry(Utf8Path::new(ENGINE).join(licence)).or_insert(text);
+            }
+        }
+        let manifest = files.remove(Utf8Path::new(MANIFEST)).ok_or_else(gone)?;
+        let Copied { manifest, version, left_out } = for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
+        files.insert(MANIFEST.into(), manifest.into_bytes());
+        if !files.contains_key(&Utf8Path::new(ENGINE).join("lib.rs")) {
+            return Err(gone());
+        }
+        let commit = git(&root, &["rev-parse", "HEAD"]).unwrap_or_default();
+        Ok(Origin { root, files, version, commit, left_out })
+    }
+
+    /// The record of this copy, as text.
+    #[must_use]
+    pub fn record(&self) -> String {
+        let mut text = format!(
+            "# What was copied here, so that `cargo xtask upgrade` finds what was edited since. It is written by that command.\n\
+             version = {}\ncommit = {}\n\n[files]\n",
+            quoted(&self.version),
+            quoted(&self.commit)
+        );
+        for (path, content) in &self.files {
+            text += &format!("{} = \"{}\"\n", quoted(path.as_str()), fingerprint(content));
+        }
+        text
+    }
+
+    /// A file of the origin as it was at a commit, as it would have been copied.
+    #[must_use]
+    pub fn at(&self, commit: &str, path: &Utf8Path) -> Option<String> {
+        let text = git(&self.root, &["show", &format!("{commit}:{path}")]).ok()?;
+        if path == MANIFEST { for_copy(&text).map(|copied| copied.manifest) } else { Some(text) }
+    }
+}
+
+/// What a copy was made from.
+pub struct Record {
+    pub version: String,
+    pub commit: String,
+    pub files: BTreeMap<Utf8PathBuf, String>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Record> {
+        let document = Document::parse(text).ok()?;
+        let files = document.keys(&["files"]).into_iter().filter_map(|path| {
+            let hash = document.string(&["files", &path])?.to_owned();
+            Some((Utf8PathBuf::from(path), hash))
+        });
+        Some(Record {
+            version: document.string(&["version"])?.to_owned(),
+            commit: document.string(&["commit"])?.to_owned(),
+            files: files.collect(),
+        })
+    }
+}
+
+/// SHA-256 of a text. Windows line ends count as others do: git may have made them in a checkout.
+#[must_use]
+pub fn fingerprint(content: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
+        if index > 0 {
+            hash.update(b"\n");
+        }
+        hash.update(line.strip_suffix(b"\r").unwrap_or(line));
+    }
+    hex(&hash.finalize())
+}
+
+/// The manifest as a copy gets it.
+struct Copied {
+    manifest: String,
+    version: String,
+    left_out: Vec<String>,
+}
+
+/// The manifest without what only the engine's own tests need.
+fn for_copy(manifest: &str) -> Option<Copied> {
+    let document = Document::parse(manifest).ok()?;
+    if document.string(&["lib", "name"]) != Some("ciao") {
+        return None;
+    }
+    let version = document.string(&["package", "version"])?.to_owned();
+    let (mut lines, mut left_out) = (Vec::new(), Vec::new());
+    for key in ["test", "bench", "example"] {
+        let tables = document.tables(key, "name").into_iter();
+        lines.extend(tables.filter(|(name, _)| name.as_deref() != Some(TEST)).map(|(_, lines)| lines));
+    }
+    for dependency in document.keys(&["dev-dependencies"]) {
+        let of = document.lines_of(&["dev-dependencies", &dependency])?;
+        if manifest[of.clone()].contains("left out of copies") {
+            lines.push(of);
+            left_out.push(dependency);
+        }
+    }
+    Some(Copied { manifest: without(manifest, lines), version, left_out })
+}

@@ -1,0 +1,305 @@
+//! `upgrade DIR`: brings a copy to this version of the engine, and takes everything back if its step order would change.
+//!
+//! The owner's files are never touched. Edits of the engine are found by what was recorded, and merged three ways by git.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::{Shell, cmd};
+
+use super::destination::{Destination, git};
+use super::origin::{Origin, RECORD, Record, fingerprint};
+use super::write::{self, Change};
+use super::{Refusal, confirmed, lock};
+use crate::repository::Repository;
+
+/// Bring the engine of a copy to this version
+#[derive(Debug, clap::Args)]
+pub struct UpgradeArgs {
+    /// The root of the repository with the copy
+    #[arg(value_name = "DIR")]
+    pub directory: Utf8PathBuf,
+    /// Write without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Where an edit of the engine's files cannot be merged, give it up
+    #[arg(long)]
+    pub discard_edits: bool,
+    /// Do not run the copy's check, plans and tests before and after
+    #[arg(long)]
+    pub unchecked: bool,
+}
+
+/// What becomes of the copy's files.
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+    merged: Vec<Utf8PathBuf>,
+    /// Files whose edits cannot be merged, each with what stands against what.
+    conflicts: Vec<(Utf8PathBuf, String)>,
+}
+
+/// Shows what changes, proves the step order before and after, and says what was done.
+///
+/// # Errors
+/// If it cannot be upgraded, or was taken back; then nothing has changed.
+pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
+    let origin = Origin::of_this_program()?;
+    let destination = Destination::open(&args.directory, &origin, "upgrade")?;
+    let record = destination.record()?;
+    let draft = draft(&origin, &destination, &record, args.discard_edits)?;
+    if !draft.conflicts.is_empty() {
+        return Err(unmerged(&draft.conflicts));
+    }
+    if draft.changes.is_empty() {
+        writeln!(out, "{} is up to date with {}", destination.root, version(&origin.version, &origin.commit))?;
+        return Ok(());
+    }
+    let (from, to) = (version(&record.version, &record.commit), version(&origin.version, &origin.commit));
+    writeln!(out, "{}: from {from} to {to}", destination.root)?;
+    write::show(&draft.changes, out)?;
+    for path in &draft.merged {
+        writeln!(out, "note: {path} was edited there: merged")?;
+    }
+    if destination.dirty > 0 {
+        writeln!(out, "note: {} files there have changes that are not committed", destination.dirty)?;
+    }
+    if !confirmed("upgrade?", args.yes)? {
+        return Err(Refusal::new("nothing was written", ""));
+    }
+    replace(args, &destination, &draft.changes, out)?;
+    writeln!(out, "upgraded. See CHANGELOG.md of the origin for what an owner of a copy must do; then commit it")?;
+    Ok(())
+}
+
+/// Writes between two proofs.
+fn replace(
+    args: &UpgradeArgs,
+    destination: &Destination,
+    changes: &[Change],
+    out: &mut dyn Write,
+) -> Result<(), Refusal> {
+    let root = &destination.root;
+    if args.unchecked {
+        let _kept = write::write(root, changes)?;
+        return Ok(());
+    }
+    // Cargo may write it while it builds.
+    let lock = write::read(root, Utf8Path::new("Cargo.lock"))?;
+    writeln!(out, "before: check, plans and tests")?;
+    let before = Proof::of(root);
+    if let Some(failure) = &before.failure {
+        let help = format!("{failure}\nmend that first, or call it with `--unchecked`");
+        return Err(Refusal::new("its own tests do not pass before the upgrade", help));
+    }
+    let written = write::write(root, changes)?;
+    writeln!(out, "after: check, plans and tests")?;
+    let after = Proof::of(root);
+    let why = match (&after.failure, before.differs(&after)) {
+        (Some(failure), _) => Some(format!("its tests do not pass any more\n{failure}")),
+        (None, Some(what)) => Some(format!("the order of its steps would change: {what}")),
+        (None, None) => None,
+    };
+    if let Some(why) = why {
+        written.take_back();
+        if let Some(lock) = lock {
+            let restored = Change::new(root, "Cargo.lock", Some(lock))?;
+            let _kept = write::write(root, restored.as_slice())?;
+        }
+        let help = "everything was taken back; report it where the engine comes from";
+        return Err(Refusal { code: 1, ..Refusal::new(why, help) });
+    }
+    if before.clean && !after.clean {
+        writeln!(out, "note: this version finds errors that the one before did not: `cargo xtask check`")?;
+    }
+    Ok(())
+}
+
+fn version(version: &str, commit: &str) -> String {
+    format!("{version} ({})", commit.get(..12).unwrap_or("not committed"))
+}
+
+fn unmerged(conflicts: &[(Utf8PathBuf, String)]) -> Refusal {
+    let files: Vec<&str> = conflicts.iter().map(|(path, _)| path.as_str()).collect();
+    let shown: Vec<String> = conflicts.iter().map(|(path, what)| format!("--- {path}\n{what}")).collect();
+    let message = format!("edits of the engine cannot be merged in {}\n{}", files.join(", "), shown.join("\n"));
+    let help = "undo these edits and make them in the repository that the engine comes from, or give them up: `--discard-edits`;\n\
+                nothing was changed";
+    Refusal::new(message, help)
+}
+
+fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: bool) -> Result<Draft, Refusal> {
+    let mut draft = Draft::default();
+    let root = &destination.root;
+    let paths: BTreeSet<&Utf8PathBuf> = origin.files.keys().chain(record.files.keys()).collect();
+    for path in paths {
+        let ours = origin.files.get(path);
+        let there = write::read(root, path)?;
+        let recorded = record.files.get(path);
+        let untouched = there.as_ref().is_none_or(|there| recorded == Some(&fingerprint(there)));
+        let same = ours.zip(there.as_ref()).is_some_and(|(ours, there)| fingerprint(ours) == fingerprint(there));
+        let after = match (ours, &there) {
+            _ if same => continue,
+            (None, None) => continue,
+            (ours, _) if untouched || discard => ours.cloned(),
+            (None, _) => {
+                draft.conflicts.push((path.clone(), "it was edited there, and has been removed".to_owned()));
+                continue;
+            }
+            (Some(ours), there) => {
+                match merge(origin, destination, record, path, there.as_deref().unwrap_or_default(), ours)? {
+                    Ok(merged) => {
+                        draft.merged.push(path.clone());
+                        Some(merged)
+                    }
+                    Err(conflict) => {
+                        draft.conflicts.push((path.clone(), conflict));
+                        continue;
+                    }
+                }
+            }
+        };
+        draft.changes.extend(Change::new(root, path, after)?);
+    }
+    if draft.changes.is_empty() && record.commit == origin.commit {
+        return Ok(draft);
+    }
+    draft.changes.extend(Change::new(root, RECORD, Some(origin.record().into_bytes()))?);
+    if let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? {
+        let merged =
+            lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
+        draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
+    }
+    Ok(draft)
+}
+
+/// Merges an edited file three ways; the inner error is what stands against what.
+fn merge(
+    origin: &Origin,
+    destination: &Destination,
+    record: &Record,
+    path: &Utf8Path,
+    there: &[u8],
+    ours: &[u8],
+) -> Result<Result<Vec<u8>, String>, Refusal> {
+    let Some(base) = base(origin, destination, record, path) else {
+        return Ok(Err("it was edited there, and what was copied is in no commit that could be found".to_owned()));
+    };
+    let failed = |error: String| Refusal::new(format!("failed to merge {path}: {error}"), "nothing was changed");
+    let shell = Shell::new().map_err(|error| failed(error.to_string()))?;
+    let folder = shell.create_temp_dir().map_err(|error| failed(error.to_string()))?;
+    let files = [("there", there), ("base", base.as_bytes()), ("ours", ours)];
+    for (name, content) in files {
+        let text = String::from_utf8_lossy(content).replace("\r\n", "\n");
+        shell.write_file(folder.path().join(name), text).map_err(|error| failed(error.to_string()))?;
+    }
+    shell.change_dir(folder.path());
+    let labels = ["-L", "edited there", "-L", "as copied", "-L", "this version"];
+    let output = cmd!(shell, "git merge-file -p --diff3 {labels...} there base ours").quiet().ignore_status().output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    match output.status.code() {
+        Some(0) => Ok(Ok(output.stdout)),
+        Some(conflicts @ 1..=127) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let from = text.find("<<<<<<<").unwrap_or_default();
+            let shown: Vec<&str> = text[from..].lines().take(24).collect();
+            Ok(Err(format!("{} ({conflicts} places)", shown.join("\n"))))
+        }
+        _ => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
+/// What was copied: from the copy's own history, else from the origin's.
+fn base(origin: &Origin, destination: &Destination, record: &Record, path: &Utf8Path) -> Option<String> {
+    let recorded = record.files.get(path)?;
+    let in_copy = || {
+        let commit = git(&destination.root, &["log", "-1", "--format=%H", "--", RECORD]).ok()?;
+        git(&destination.root, &["show", &format!("{commit}:{path}")]).ok()
+    };
+    let candidates = [in_copy(), origin.at(&record.commit, path)];
+    // git gives its output without the last line end.
+    let whole = candidates.into_iter().flatten().flat_map(|text| [format!("{text}\n"), text]);
+    whole.into_iter().find(|text| fingerprint(text.as_bytes()) == *recorded)
+}
+
+/// What a copy says about itself.
+struct Proof {
+    /// For every environment its plan, as far as the order goes; nothing where no plan can be made.
+    orders: Vec<(String, Option<Vec<serde_json::Value>>)>,
+    /// Whether `check` finds no error.
+    clean: bool,
+    /// Why its tests do not pass.
+    failure: Option<String>,
+}
+
+impl Proof {
+    fn of(root: &Utf8Path) -> Proof {
+        let repository = Repository::read(root);
+        let environments: Vec<String> = repository.declarations.orchestration.names().map(str::to_owned).collect();
+        let tested = cargo(root, &["test", "--quiet", "--package", "xtask"]);
+        let orders = environments.into_iter().map(|environment| {
+            let text =
+                cargo(root, &["run", "--quiet", "--package", "xtask", "--", "plan", &environment, "--format", "json"]);
+            let order =
+                serde_json::from_str(&text.unwrap_or_else(|failed| failed.stdout)).ok().as_ref().and_then(order);
+            (environment, order)
+        });
+        Proof {
+            orders: orders.collect(),
+            clean: cargo(root, &["run", "--quiet", "--package", "xtask", "--", "check"]).is_ok(),
+            failure: tested.err().map(|failed| {
+                let all = failed.stdout + &failed.stderr;
+                let lines: Vec<&str> = all.lines().collect();
+                lines[lines.len().saturating_sub(30)..].join("\n")
+            }),
+        }
+    }
+
+    /// The first environment whose order is another one, and where.
+    fn differs(&self, after: &Proof) -> Option<String> {
+        let pairs = self.orders.iter().zip(&after.orders);
+        let (environment, before, now) = pairs
+            .filter_map(|((name, before), (_, now))| Some((name, before.as_ref()?, now)))
+            .find(|(_, before, now)| Some(*before) != now.as_ref())?;
+        let Some(now) = now else { return Some(format!("{environment} has no plan any more")) };
+        let at = before
+            .iter()
+            .zip(now)
+            .position(|(before, now)| before != now)
+            .unwrap_or_else(|| before.len().min(now.len()));
+        let step = |order: &[serde_json::Value]| order.get(at).map_or("nothing".to_owned(), ToString::to_string);
+        Some(format!("in {environment}, {} would become {}", step(before), step(now)))
+    }
+}
+
+/// What of a plan is its order: of each step the id, what it needs, what it does, whether it runs.
+fn order(plan: &serde_json::Value) -> Option<Vec<serde_json::Value>> {
+    let steps = plan.get("steps")?.as_array()?;
+    let kept = |step: &serde_json::Value| {
+        ["id", "needs", "skeleton", "runs"].map(|key| step[key].clone()).into_iter().collect()
+    };
+    Some(steps.iter().map(kept).collect())
+}
+
+/// What a command printed before it failed.
+struct Failed {
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs cargo in the copy, as its owner would.
+fn cargo(root: &Utf8Path, args: &[&str]) -> Result<String, Failed> {
+    let could_not = |error: xshell::Error| Failed { stdout: String::new(), stderr: error.to_string() };
+    let shell = Shell::new().map_err(could_not)?;
+    shell.change_dir(root);
+    // Set for this program by the cargo that runs it.
+    let command = cmd!(shell, "cargo {args...}").env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
+    let output = command.quiet().ignore_status().output().map_err(could_not)?;
+    let (stdout, stderr) = (output.stdout, output.stderr);
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    if output.status.success() {
+        return Ok(stdout);
+    }
+    Err(Failed { stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+}
