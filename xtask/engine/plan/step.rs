@@ -15,7 +15,7 @@ use crate::finding::{Code, Finding, Place, Span, suggest};
 use crate::task::Tasks;
 
 impl Scope<'_> {
-    /// The step with all its strings. Who it is among its instances is for [`identify`] to say.
+    /// The step with all its strings. Who it is among its instances is for `build::identify` to say.
     pub fn step(&mut self, declared: &declared::Step, pipeline: &Pipeline, tasks: &Tasks) -> Step {
         let folder = Arc::clone(&self.file);
         let folder = folder.parent().unwrap_or(Utf8Path::new(""));

@@ -16,7 +16,7 @@ use super::Deployment;
 use super::environment::{is_name, refused_variable};
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
-use crate::process::{Input, Launch, TASK, WANTED, not_found};
+use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};
 
 /// What a step has produced.
 #[derive(Clone)]
@@ -175,7 +175,7 @@ impl<'a> Launcher<'a> {
             Action::Task { name, with } => {
                 launch.name = "ciao".into();
                 launch.args = vec![TASK.into(), name.into()];
-                launch.args.extend(parts.output.map(|_| WANTED.into()));
+                launch.args.extend(parts.output.map(|output| if output.json { WANTED_JSON } else { WANTED }.into()));
                 launch.stdin = Input::Bytes(self.value(with)?.to_string().into_bytes());
             }
         }
