@@ -95,6 +95,7 @@ impl Scope<'_> {
             let message = format!("`{}` is not a file of the repository", template.as_literal().unwrap_or_default());
             let help = "name it from the folder of this file; a program of the machine is run with `run`";
             self.report(Code::MissingScript, template.span, message, help);
+            return Text::default();
         }
         let before = self.findings.len();
         let text = self.path(template, folder);
