@@ -31,10 +31,14 @@ pub enum Language {
 #[must_use]
 pub fn language(path: &Utf8Path, text: &str) -> Language {
     // What the first line says is what runs it.
-    match text.lines().next().filter(|line| line.starts_with("#!")) {
-        Some(line) if line.contains("python") => return Language::Python,
-        Some(line) if line.contains("node") || line.contains("deno") => return Language::Slashes,
-        Some(line) if line.contains("sh") => return Language::Shell,
+    let first = text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or_default();
+    let mut programs = first.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
+    match programs.find(|word| *word != "env" && !word.starts_with('-')).unwrap_or_default() {
+        "sh" | "bash" | "dash" | "ksh" | "zsh" | "ash" => return Language::Shell,
+        program if program.starts_with("python") => return Language::Python,
+        "node" | "deno" | "bun" => return Language::Slashes,
+        // Some other language: where its comments are is a guess, what its variables are is none of ours.
+        program if !program.is_empty() => return Language::Other,
         _ => {}
     }
     match path.extension().unwrap_or_default() {
