@@ -223,7 +223,7 @@ fn python(text: &str, is_set: &dyn Fn(&str) -> bool) -> Vec<(String, Range<usize
             if !after.starts_with(closing)
                 || (beyond.starts_with('=') && !beyond.starts_with("=="))
                 || ["or ", "if ", "is "].iter().any(|word| beyond.starts_with(word))
-                || line.trim_start().starts_with("if ")
+                || ["if ", "elif "].iter().any(|word| line.trim_start().starts_with(word))
             {
                 // It has a default, is assigned, or may be missing.
                 handled.insert(name.to_owned());
