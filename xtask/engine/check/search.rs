@@ -2,7 +2,7 @@
 //!
 //! It knows where a match stands. What is searched for is `value`'s, what the name of an environment looks like `name`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::name;
 use super::script::{self, Language, blocks, language, line_at, within};
 use super::value::{Needle, Needles, Weight};
 use super::walk::{self, Role, Spot, Visitor};
+use crate::declare::Declarations;
 use crate::declare::template::Part;
-use crate::declare::{Declarations, ENVIRONMENT};
 use crate::finding::{Code, Finding, Place, Severity, Span, listed};
 use crate::sources::Sources;
 
@@ -27,7 +27,7 @@ pub fn search(declarations: &Declarations, sources: &Sources, findings: &mut Vec
     }
     let needles = Needles::new(declarations);
     let variables = Variables::of(declarations);
-    let mut toml = Toml { needles: &needles, sources, findings, seen: BTreeSet::new() };
+    let mut toml = Toml { needles: &needles, sources, findings };
     walk::everything(declarations, &mut toml);
     for (path, text) in sources.nearby.iter().filter_map(|(path, content)| Some((path, content.text()?))) {
         let mut found = file(path, text, &needles, &variables);
@@ -63,7 +63,6 @@ struct Toml<'a> {
     needles: &'a Needles,
     sources: &'a Sources,
     findings: &'a mut Vec<Finding>,
-    seen: BTreeSet<(Span, String)>,
 }
 
 impl Visitor for Toml<'_> {
@@ -89,12 +88,6 @@ impl Visitor for Toml<'_> {
 
 impl Toml<'_> {
     fn report(&mut self, spot: &Spot<'_>, span: Span, needle: &Needle, text: &str, range: &Range<usize>) {
-        if spot.file.as_str() != ENVIRONMENT {
-            self.seen.retain(|(seen, _)| seen.start >= spot.span.start.saturating_sub(10_000));
-        }
-        if !self.seen.insert((span, needle.text.clone())) {
-            return;
-        }
         let place = Place { file: Arc::clone(spot.file), span };
         let of_step = spot.step.map(|step| step.name.value.to_string());
         if needle.holders.is_empty() {
@@ -102,15 +95,9 @@ impl Toml<'_> {
             self.findings.push(Finding { of: of_step, ..finding });
             return;
         }
-        let write: Vec<String> =
-            needle.holders.keys().map(|name| reference(name, text == &text[range.clone()])).collect();
+        let write: Vec<String> = needle.holders.keys().map(|name| format!("`${{{name}}}`")).collect();
         self.findings.push(hard_coded(Severity::Error, place, needle, format!("write {}", write.join(" or "))));
     }
-}
-
-/// What to write for a value in TOML.
-fn reference(parameter: &str, _whole: bool) -> String {
-    format!("`${{{parameter}}}`")
 }
 
 /// Where a match within one part of a string stands in the file; the whole string where escapes shift it.
