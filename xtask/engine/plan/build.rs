@@ -468,6 +468,7 @@ impl<'d> Builder<'d, '_> {
             id: each.as_ref().map_or_else(|| name.clone(), |each| format!("{name}[{each}]")),
             name,
             each,
+            parallel: deploy.parallel,
             needs: deploy.needs.as_ref().map(|needs| needs.iter().map(|need| need.value.to_string()).collect()),
             env,
             pipeline: instance.file.to_path_buf(),

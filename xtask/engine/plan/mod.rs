@@ -45,6 +45,8 @@ pub struct Call {
     pub each: Option<String>,
     /// The calls that it needs, by name; `None` where it needs all above.
     pub needs: Option<Vec<String>>,
+    /// Whether its instances run side by side.
+    pub parallel: bool,
     /// Of its pipeline: for all its steps.
     pub env: BTreeMap<String, EnvValue>,
     pub pipeline: Utf8PathBuf,
@@ -77,6 +79,10 @@ pub struct Step {
     pub stdin: Option<Stdin>,
     /// False if `when` switches it off: it counts as done.
     pub runs: bool,
+    /// The steps that it needs, as written; `None` where it needs all above. [`Plan::direct_needs`] has what follows.
+    pub needs: Option<Vec<String>>,
+    /// Whether its instances run side by side.
+    pub parallel: bool,
     /// The conditions, as written, of the call and of the step.
     pub when: Vec<String>,
     pub provides: Vec<String>,

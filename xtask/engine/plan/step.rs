@@ -49,6 +49,8 @@ impl Scope<'_> {
             cwd,
             stdin,
             runs: self.runs,
+            needs: declared.needs.as_ref().map(|needs| strings(needs)),
+            parallel: declared.parallel,
             when: Vec::new(),
             provides: strings(&declared.provides),
             requires: strings(&declared.requires),

@@ -41,15 +41,20 @@ fn line(text: &mut String, first: &str, rest: &str) {
 
 fn heading(text: &mut String, call: &Call, side: Side) {
     let mut remarks = Vec::new();
-    match &call.needs {
-        Some(needs) if needs.is_empty() => remarks.push("needs nothing".to_owned()),
-        Some(needs) => remarks.push(format!("needs {}", needs.join(" "))),
-        None => {}
-    }
+    remarks.extend(order(call.needs.as_deref(), call.parallel));
     if !call.env.is_empty() {
         remarks.push(format!("env {}", env(&call.env, side)));
     }
     line(text, &format!("  {}", call.id), &remark(&remarks));
+}
+
+/// Where it departs from the order listed.
+fn order(needs: Option<&[String]>, parallel: bool) -> Vec<String> {
+    let needs = needs.map(|needs| match needs {
+        [] => "needs nothing".to_owned(),
+        needs => format!("needs {}", needs.join(" ")),
+    });
+    needs.into_iter().chain(parallel.then(|| "parallel".to_owned())).collect()
 }
 
 fn remark(remarks: &[String]) -> String {
@@ -110,7 +115,7 @@ pub fn command(action: &Action, side: Side) -> String {
 }
 
 fn remarks(step: &Step, side: Side) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut remarks = order(step.needs.as_deref(), step.parallel);
     let mut say = |what: &str, names: &[String]| {
         if !names.is_empty() {
             remarks.push(format!("{what} {}", names.join(" ")));
