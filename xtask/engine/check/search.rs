@@ -120,7 +120,7 @@ fn believed(spot: &Spot<'_>, index: usize, text: &str, range: &Range<usize>, nee
     }
     match needle.weight {
         Weight::Telling => true,
-        Weight::Plain if is_port_of(text, range, index > 0) => true,
+        Weight::Plain if is_port_of(text, range, index > 0) || is_part_of_a_path(text, range) => true,
         Weight::Plain => (whole && !(needle.is_name && is_subcommand(spot, &needle.text))) || assigned,
         Weight::Small => (whole || assigned) && beside_its_name(spot, text, needle),
     }
@@ -133,6 +133,14 @@ fn is_port_of(text: &str, at: &Range<usize>, behind_value: bool) -> bool {
     let behind = if before.is_empty() { behind_value } else { before.ends_with(is_host) };
     let ends = text[at.end..].chars().next().is_none_or(|char| !char.is_alphanumeric() && char != ':');
     behind && ends && at.len() >= 4 && text[at.clone()].bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `s3://assets/`, `deploy@devdb`: a plain word that is a part of an address.
+fn is_part_of_a_path(text: &str, at: &Range<usize>) -> bool {
+    let (before, after) = (&text[..at.start], &text[at.end..]);
+    let ends = after.chars().next().is_none_or(|char| char.is_whitespace() || "/:\"',;)]}".contains(char));
+    let word = !text[at.clone()].bytes().all(|byte| byte.is_ascii_digit());
+    word && ends && (before.ends_with("://") || before.ends_with('@'))
 }
 
 /// `cargo test`, `npm run dev`: a word of the program's own.
@@ -250,7 +258,7 @@ fn is_meant(language: Language, line: &str, at: &Range<usize>, needle: &Needle) 
     }
     match needle.weight {
         Weight::Telling => true,
-        Weight::Plain if is_port_of(line, at, false) => true,
+        Weight::Plain if is_port_of(line, at, false) || is_part_of_a_path(line, at) => true,
         Weight::Plain => stands_alone(language, line, at) || (needle.is_name && name::is_meant(language, line, at)),
         Weight::Small => {
             stands_alone(language, line, at) && names_parameter(&line[line[..at.start].floor(40)..at.start], needle)
