@@ -58,7 +58,7 @@ impl Section {
             let ratio_to = |of: fn(&Series, &Series) -> Option<Spread>| {
                 base.and_then(|base| of(series, base)).map_or(String::new(), |spread| ratio(&spread))
             };
-            let name = &series.name;
+            let name = series.name.replace('|', "\\|");
             let _infallible = match (&series.runs, series.wall(), series.cpu(), series.peak_mb()) {
                 (_, Some(wall), Some(cpu), Some(peak)) => writeln!(
                     self.text,

@@ -23,7 +23,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
         }
         for series in &all {
             let wall = series.wall().map_or(f64::INFINITY, |wall| wall.min);
-            if wall * 10.0 > effort.cap.as_secs_f64() * 2.0 {
+            if series.name != limit::NAME && wall * 10.0 > effort.cap.as_secs_f64() * 2.0 {
                 slow.push(series.name.clone());
             }
             if !curves.iter().any(|curve| curve.name == series.name) {
@@ -41,7 +41,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
 fn subjects(graph: &Graph, command: &[&str], jobs: usize, slow: &[String], name: &str) -> Vec<Subject> {
     let mut subjects: Vec<Subject> = Tool::ALL
         .into_iter()
-        .filter(|tool| !slow.iter().any(|name| name == tool.name()))
+        .filter(|tool| *tool == Tool::Ciao || !slow.iter().any(|name| name == tool.name()))
         .filter_map(|tool| tool.subject(graph, command, &Ask::Run { jobs }, name))
         .collect();
     subjects.insert(1, limit::subject(graph.needs.len(), jobs, command));
@@ -49,8 +49,7 @@ fn subjects(graph: &Graph, command: &[&str], jobs: usize, slow: &[String], name:
 }
 
 fn to_limit(all: &[Series]) -> Option<crate::measure::Spread> {
-    let limit = all.iter().find(|series| series.name == limit::NAME)?;
-    all[0].ratio(limit)
+    all[0].ratio(&all[1])
 }
 
 fn chain(size: usize, slow: &[String], effort: Effort) -> Vec<Series> {
