@@ -222,9 +222,8 @@ fn it_works_from_any_folder() {
 #[test]
 fn a_reader_that_leaves_is_no_fault() {
     let steps: String = (0..20_000).map(|n| format!("[[step]]\nname = \"s{n}\"\nrun = [\"x\"]\n")).collect();
-    let text = format!(
-        "-- environment.toml --\n[[deploy]]\npipeline = \"a\"\n-- deployments/a/pipeline.toml --\n{steps}"
-    );
+    let text =
+        format!("-- environment.toml --\n[[deploy]]\npipeline = \"a\"\n-- deployments/a/pipeline.toml --\n{steps}");
     let repo = Repo::new(&text);
     let mut xtask = repo.xtask(&["plan", "dev"]);
     let mut child = xtask.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -40,7 +40,7 @@ impl Session<'_> {
         branches.sort();
         branches.dedup();
         let settings = Settings {
-            remote: declared.ledger.remote.as_ref().map(|remote| remote.value.to_string()),
+            remote: declared.ledger.shared().map(str::to_owned),
             branch: declared.ledger.branch,
             branches,
         };
