@@ -60,7 +60,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
     let args = ["build", "--quiet", "--offline", "--jobs", "2"];
     let xtask = build("xtask", &root(), &args);
     let named_only = build("named packages", &named, &args);
-    let all = in_turn(&[xtask, named_only], if effort.quick { 1 } else { 3 }, effort.cap * 30);
+    let all = in_turn(&[xtask, named_only], if effort.quick { 0 } else { 3 }, effort.cap * 30);
     section.say(
         "`cargo build --jobs 2` from nothing, everything downloaded, beside an empty crate with xshell, serde (derive), toml, \
          camino and clap (derive):",
@@ -89,7 +89,7 @@ pub fn dependencies(section: &mut Section, effort: Effort) {
         counts.push(crates(&folder, "empty"));
         subjects.push(build(one.0, &folder, &["build", "--quiet", "--offline", "--jobs", "2"]));
     }
-    let all = in_turn(&subjects, if effort.quick { 1 } else { 2 }, effort.cap * 5);
+    let all = in_turn(&subjects, if effort.quick { 0 } else { 2 }, effort.cap * 5);
     section.say("Cold build of an empty crate with this dependency alone, with the features that the xtask asks for; what several share is counted in each:");
     section.text += "| dependency | s | processor s | crates |\n|---|---:|---:|---:|\n";
     for (series, count) in all.iter().zip(counts) {

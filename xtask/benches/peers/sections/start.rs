@@ -8,11 +8,9 @@ use crate::tools::{Tool, found};
 pub fn measure(section: &mut Section, effort: Effort) {
     let rounds = effort.rounds * 3;
     let mut subjects = vec![Subject::new("ciao --help", env!("CARGO_BIN_EXE_xtask"), &["--help"], root())];
-    for tool in [Tool::Just, Tool::Ninja, Tool::Make, Tool::Task, Tool::Mise, Tool::Doit, Tool::Pyinfra, Tool::Ansible]
-    {
-        let argument = if tool == Tool::Doit { "version" } else { "--version" };
-        let name = format!("{} {argument}", tool.name());
-        subjects.extend(tool.program().map(|program| Subject::new(&name, program, &[argument], root())));
+    for tool in [Tool::Just, Tool::Ninja, Tool::Make, Tool::Task, Tool::Mise, Tool::Pyinfra, Tool::Ansible] {
+        let name = format!("{} --version", tool.name());
+        subjects.extend(tool.program().map(|program| Subject::new(&name, program, &["--version"], root())));
     }
     let all = in_turn(&subjects, rounds, std::time::Duration::from_millis(200));
     section.table(&all, "just --version");
