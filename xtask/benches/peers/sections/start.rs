@@ -6,7 +6,8 @@ use crate::report::{Goal, Section, root};
 use crate::tools::{Tool, found};
 
 pub fn measure(section: &mut Section, effort: Effort) {
-    let rounds = effort.rounds * 3;
+    // A few milliseconds each: many rounds cost nothing.
+    let rounds = effort.rounds * 15;
     let mut subjects = vec![Subject::new("ciao --help", env!("CARGO_BIN_EXE_xtask"), &["--help"], root())];
     for tool in [Tool::Just, Tool::Ninja, Tool::Make, Tool::Task, Tool::Mise, Tool::Pyinfra, Tool::Ansible] {
         let name = format!("{} --version", tool.name());
