@@ -1,9 +1,11 @@
 //! `cargo xtask deploy`, `resume` and `orchestrate`: read, check, take the lock, run, record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::output::Output;
 use super::prepare::{Refused, Result};
 use super::{Session, exit};
 use crate::cli::{DeployArgs, Format, OrchestrateArgs, ResumeArgs, RunOptions};
@@ -15,6 +17,7 @@ use crate::plan::Plan;
 use crate::process::{Signals, itself};
 use crate::repository::{Examined, Repository};
 use crate::run::event::Outcome;
+use crate::run::report::{Display, Reporter, Style, reporter};
 use crate::run::secrets::{Secrets, Unreadable};
 use crate::run::{self, Deployment, End, Summary, environment::Caller, logs};
 
@@ -102,7 +105,7 @@ fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals:
             return recorded.map_or_else(|Refused(code)| code, |()| code);
         }
     };
-    let mut reporter = session.reporter(ready.plan, ready.options.format, ready.repository);
+    let mut reporter = session.reporter(ready.options.format);
     let deployment = Deployment {
         plan: ready.plan,
         root: &session.root,
@@ -335,8 +338,10 @@ impl Session<'_> {
         common.join("ciao")
     }
 
-    fn reporter(&self, plan: &Plan, format: Format, repository: &Repository) -> Box<dyn run::report::Reporter> {
-        let _later = (plan, format, repository);
-        Box::new(super::simple::Simple)
+    fn reporter(&self, format: Format) -> Box<dyn Reporter> {
+        let display =
+            Display::choose(format == Format::Json, std::io::stderr().is_terminal(), &|name| std::env::var(name).ok());
+        let Output { quiet, verbose, colour } = self.output;
+        reporter(display, Style { colour: colour.1, quiet, verbose })
     }
 }

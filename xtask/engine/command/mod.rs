@@ -9,7 +9,6 @@ pub mod output;
 pub mod plan;
 pub mod prepare;
 pub mod resume;
-mod simple;
 pub mod template;
 pub mod status;
 

@@ -243,11 +243,25 @@ fn were(steps: &[String]) -> String {
     format!("{} {}", steps.join(", "), if steps.len() == 1 { "was" } else { "were" })
 }
 
+/// The id of a step without its instances: `web[eu-west]/install` and `web/install[a]` are `web/install`.
+fn declared(step: &str) -> String {
+    let mut inside = false;
+    step.chars()
+        .filter(|char| {
+            let kept = !inside && *char != '[';
+            inside = (inside || *char == '[') && *char != ']';
+            kept
+        })
+        .collect()
+}
+
 fn never_run(question: &Question, terms: &Terms, proved: &BTreeSet<&String>) -> Option<Reason> {
+    // Instances count as one: an environment with one more region runs no other step.
+    let proved: BTreeSet<String> = proved.iter().map(|step| declared(step)).collect();
     let missing: Vec<&str> = question
         .steps
         .iter()
-        .filter(|step| !proved.contains(step) && !question.first_run.contains(*step))
+        .filter(|step| !proved.contains(&declared(step)) && !question.first_run.contains(*step))
         .map(String::as_str)
         .collect();
     let first = missing.first()?;
@@ -290,4 +304,16 @@ fn approvals(
 fn person(by: &str) -> String {
     let address = by.rsplit_once('<').map_or(by, |(_, rest)| rest.trim_end_matches('>'));
     address.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod declared_tests {
+    #[test]
+    fn instances_count_as_one() {
+        for (step, expected) in
+            [("web/install", "web/install"), ("web[eu.w]/install", "web/install"), ("web[a]/go[b-1]", "web/go")]
+        {
+            assert_eq!(super::declared(step), expected);
+        }
+    }
 }

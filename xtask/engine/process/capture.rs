@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::frame::{Exit, Launch, Report};
 use super::lane::{Lane, Word};
 use super::{Signals, readable, refusal};
@@ -64,7 +66,8 @@ pub fn capture(exe: &Path, launch: &Launch, timeout: Duration, signals: &mut Sig
         if output.len() > LIMIT || errors.len() > LIMIT {
             break Captured::TooMuch;
         }
-        if let Some(signal) = signals.take().first() {
+        let ends = |signal: &&Signal| !matches!(**signal, Signal::TSTP | Signal::CONT);
+        if let Some(signal) = signals.take().iter().find(ends) {
             break Captured::Interrupted(signal.as_raw());
         }
         if Instant::now() >= until {

@@ -210,13 +210,15 @@ impl Guardian {
         if !none_left {
             let left = tree::below(getpid());
             if running.give_up_at.is_none() {
-                running.leftover = left.iter().take(8).map(|member| member.name.clone()).collect();
                 running.give_up_at = Some(now + STUCK);
                 let at = running.kill_at.unwrap_or(now + LINGER).min(now + LINGER);
                 running.kill_at = Some(at);
             }
             if running.kill_at.is_some_and(|at| at <= now) {
                 running.kill_at = Some(now + Duration::from_millis(2));
+                if running.leftover.is_empty() {
+                    running.leftover = left.iter().take(8).map(|member| member.name.clone()).collect();
+                }
                 tree::end(&left);
             }
         }

@@ -8,11 +8,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::Signal;
+use rustix::event::PollFlags;
+use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::SigId;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 
-/// Catches SIGINT, SIGTERM, SIGHUP and SIGTSTP until it is dropped.
+/// Catches SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGCONT until it is dropped.
 #[derive(Debug)]
 pub struct Signals {
     wake: UnixStream,
@@ -27,7 +28,7 @@ impl Signals {
         let (wake, far) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let mut signals = Signals { wake, seen: Vec::new(), ids: Vec::new() };
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGTSTP] {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT] {
             // Started with `nohup`: whoever did wants the deployment to go on without its terminal.
             if number == SIGHUP && ignored(number) {
                 continue;
@@ -36,7 +37,7 @@ impl Signals {
             // The flag first: who is woken must find it.
             signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
             signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
-            let signal = Signal::from_named_raw(number).expect("it is one of four with names");
+            let signal = Signal::from_named_raw(number).expect("it is one of five with names");
             signals.seen.push((signal, flag));
         }
         Ok(signals)
@@ -53,6 +54,24 @@ impl Signals {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
         self.seen.iter().filter(|(_, flag)| flag.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
+    }
+
+    /// Stops this process until it is continued. Gives back the signals that came meanwhile.
+    pub fn stop_here(&mut self) -> Vec<Signal> {
+        let mut others = self.take();
+        others.retain(|&signal| signal != Signal::CONT);
+        if kill_process(getpid(), Signal::STOP).is_err() {
+            return others;
+        }
+        // Another thread may take the signal first, so this one goes on for a moment before it stops.
+        loop {
+            super::wait_for(self.fd(), PollFlags::IN).ok();
+            let came = self.take();
+            others.extend(came.iter().filter(|&&signal| signal != Signal::CONT && signal != Signal::TSTP));
+            if came.contains(&Signal::CONT) {
+                return others;
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal};
 
 use super::course::{Course, Next, Part, Why};
 use super::event::{Event, Outcome};
@@ -435,6 +435,11 @@ impl<'a, 'r> Loop<'a, 'r> {
                     lane.kill();
                     course.ending = Some((why, None));
                 }
+                // After an interruption there is no time left for another grace.
+                (Part::Finally, None) if self.stop.is_some() => {
+                    lane.kill();
+                    course.ending = Some((Why::TimedOut, None));
+                }
                 (_, None) => {
                     lane.signal(Signal::TERM);
                     course.ending = Some((Why::TimedOut, Some(now + self.deployment.grace)));
@@ -444,9 +449,12 @@ impl<'a, 'r> Loop<'a, 'r> {
     }
 
     fn on_signals(&mut self) {
-        for signal in self.signals.take() {
-            if signal == Signal::TSTP {
-                self.sleep();
+        let mut came = self.signals.take();
+        if came.contains(&Signal::TSTP) {
+            came.extend(self.sleep());
+        }
+        for signal in came {
+            if matches!(signal, Signal::TSTP | Signal::CONT) {
                 continue;
             }
             match &mut self.stop {
@@ -508,12 +516,12 @@ impl<'a, 'r> Loop<'a, 'r> {
     }
 
     /// Ctrl-Z: everything sleeps, and no clock runs meanwhile.
-    fn sleep(&mut self) {
+    fn sleep(&mut self) -> Vec<Signal> {
         for slot in &mut self.slots {
             slot.lane.signal(Signal::STOP);
         }
         let start = Instant::now();
-        kill_process(getpid(), Signal::STOP).ok();
+        let others = self.signals.stop_here();
         let slept = start.elapsed();
         for slot in &mut self.slots {
             slot.lane.signal(Signal::CONT);
@@ -524,6 +532,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         if let Some(stop) = &mut self.stop {
             stop.at += slept;
         }
+        others
     }
 
     /// After an interruption the whole stop must fit into what CI engines give.
@@ -533,7 +542,6 @@ impl<'a, 'r> Loop<'a, 'r> {
         for course in self.slots.iter_mut().filter_map(|slot| slot.course.as_mut()) {
             if course.part == Part::Finally {
                 course.deadline = Some(course.deadline.map_or(until, |deadline| deadline.min(until)));
-                course.ending = Some((Why::TimedOut, course.deadline));
             }
         }
     }

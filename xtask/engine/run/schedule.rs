@@ -23,8 +23,6 @@ pub struct Schedule {
     running: usize,
     limit: usize,
     stopped: bool,
-    /// Steps that have neither run nor started.
-    left: usize,
 }
 
 impl Schedule {
@@ -53,7 +51,6 @@ impl Schedule {
             missing: graph.needs.iter().map(|needs| needs.len() as u32).collect(),
             starts,
             dependents,
-            left: passes.iter().filter(|&&passes| !passes).count(),
             passes,
             ready: BinaryHeap::new(),
             running: 0,
@@ -72,7 +69,6 @@ impl Schedule {
         }
         let Reverse(step) = self.ready.pop()?;
         self.running += 1;
-        self.left -= 1;
         Some(step as usize)
     }
 
@@ -95,12 +91,6 @@ impl Schedule {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.running == 0 && (self.stopped || self.ready.is_empty())
-    }
-
-    /// How many steps have not been started.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        self.left
     }
 
     fn complete(&mut self, node: u32) {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, git, quoted};
+use super::destination::{Destination, cargo, git, quoted};
 use super::edit::{Document, quoted as string, with_block};
 use super::origin::{Origin, RECORD};
 use super::starter::{self, Starter};
@@ -66,22 +66,20 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     }
     let worked = workspace_of(&destination.root).is_ok() || !destination.has("Cargo.toml");
     let written = write::write(&destination.root, &changes)?;
-    if let (Err(error), true) = (workspace_of(&destination.root), worked) {
+    if let (Err(refusal), true) = (workspace_of(&destination.root), worked) {
         written.take_back();
-        let help = "mend what cargo says, then again; nothing was changed";
-        return Err(Refusal::new(format!("cargo would not accept the workspace any more: {error}"), help));
+        return Err(refusal);
     }
+    // So that the lock file is whole before it is committed: the first build would change it, and the tree be dirty.
+    let _left_to_the_first_build = cargo(&destination.root, &["update", "--workspace", "--offline", "--quiet"]);
     next(&destination, adopted.is_some(), out)
 }
 
 /// Whether cargo can read the workspace, without a look at any registry.
-fn workspace_of(root: &Utf8Path) -> Result<(), String> {
-    let shell = xshell::Shell::new().map_err(|error| error.to_string())?;
-    shell.change_dir(root);
-    // Set for this program by the cargo that runs it.
-    let command = xshell::cmd!(shell, "cargo metadata --no-deps --offline --format-version 1").env_remove("RUSTUP_TOOLCHAIN");
-    let output = command.quiet().ignore_status().output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
+    let read = cargo(root, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let help = "mend what cargo says, then again; nothing was changed";
+    read.map(drop).map_err(|failed| Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help))
 }
 
 fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result<(), Refusal> {
@@ -89,12 +87,13 @@ fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result
     writeln!(out, "  cd {}", quoted(&destination.root))?;
     if adopted {
         writeln!(out, "  cargo xtask check           # what is missing before it can be deployed")?;
+        writeln!(out, "  cargo xtask plan dev        # what would be done, in which order")?;
     } else {
+        writeln!(out, "  git add --all && git commit --message \"Deployments\"")?;
         writeln!(out, "  cargo xtask deploy dev      # the empty deployment: it proves that the automation works")?;
+        writeln!(out, "  cargo test                  # holds the order of the steps in every environment")?;
+        writeln!(out, "then the first real step: pipelines/deployments/app/pipeline.toml")?;
     }
-    writeln!(out, "  cargo xtask plan prod       # what would be done there, in which order")?;
-    writeln!(out, "  cargo test                  # holds the order of the steps")?;
-    writeln!(out, "  git add . && git commit     # then the first real step: pipelines/deployments/")?;
     Ok(())
 }
 

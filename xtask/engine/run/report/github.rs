@@ -151,9 +151,17 @@ impl Reporter for Github {
         }
         let text = words::summary(&self.environment, summary, self.style.quiet, Paint(self.style.colour));
         self.screen.write(text.as_bytes());
-        let last = words::summary(&self.environment, &Summary { failures: Vec::new(), ..summary.clone() }, false, Paint(false));
+        let last = words::summary(
+            &self.environment,
+            &Summary { failures: Vec::new(), ..summary.clone() },
+            false,
+            Paint(false),
+        );
         let rows = std::mem::take(&mut self.rows);
-        let table = format!("### {}\n\n| step | outcome | time | |\n|---|---|---|---|\n{rows}\n", last.trim().replace('\n', "  \n"));
+        let table = format!(
+            "### {}\n\n| step | outcome | time | |\n|---|---|---|---|\n{rows}\n",
+            last.trim().replace('\n', "  \n")
+        );
         self.append(&table);
     }
 

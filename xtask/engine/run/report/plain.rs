@@ -39,8 +39,8 @@ pub fn missed(lines: usize) -> String {
 
 /// Every line with the step's name before it, appended to `block`.
 pub fn prefixed(step: &str, lines: &[u8], block: &mut Vec<u8>) {
-    let harmless = std::str::from_utf8(lines).is_ok()
-        && !lines.iter().any(|&byte| (byte < b' ' && byte != b'\n') || byte >= 0x7f);
+    let harmless =
+        std::str::from_utf8(lines).is_ok() && !lines.iter().any(|&byte| (byte < b' ' && byte != b'\n') || byte >= 0x7f);
     let mut rest = lines;
     while !rest.is_empty() {
         let end = crate::run::lexer::find(b'\n', rest).unwrap_or(rest.len());

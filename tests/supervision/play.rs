@@ -1,0 +1,581 @@
+//! Small deployments for tests: described in one line, run in this process or as a process of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use ciao::plan::{
+    Action, Argument, Call, EnvValue, Finally, Graph, NamedFile, Output, Piece, Plan, Retries, SecretSource, Step, Text,
+};
+use ciao::process::Signals;
+use ciao::run::environment::Caller;
+use ciao::run::event::{Event, Journal, Outcome};
+use ciao::run::report::{Reporter, Weight};
+use ciao::run::secrets::Secrets;
+use ciao::run::{Deployment, End, StepResult, Summary, logs};
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+/// A deployment of steps one after the other, each a shell script.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Play {
+    folder: PathBuf,
+    steps: Vec<Scene>,
+    grace_ms: u64,
+    timeout_ms: u64,
+    journal_of: Option<usize>,
+    lost_after_ms: Option<u64>,
+    secret: Option<String>,
+    done: Vec<String>,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Scene {
+    id: String,
+    script: String,
+    program: Option<String>,
+    args: Vec<String>,
+    uses: Option<String>,
+    unless: Option<String>,
+    finally: Option<String>,
+    attempts: u32,
+    /// Whether it is secret.
+    output: Option<bool>,
+    detach: bool,
+    stdin: Option<String>,
+    file: Option<(String, String)>,
+}
+
+impl Play {
+    pub fn new(name: &str) -> Play {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("{}-{}-{count}", name.replace(' ', "-"), std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("supervision").join(name);
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        Play {
+            folder,
+            steps: Vec::new(),
+            grace_ms: 1_000,
+            timeout_ms: 60_000,
+            journal_of: None,
+            lost_after_ms: None,
+            secret: None,
+            done: Vec::new(),
+        }
+    }
+
+    pub fn step(mut self, id: &str, script: &str) -> Play {
+        self.steps.push(Scene { id: id.to_owned(), script: script.to_owned(), attempts: 1, ..Scene::default() });
+        self
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut Scene)) -> Play {
+        change(self.steps.last_mut().expect("a step"));
+        self
+    }
+
+    pub fn unless(self, script: &str) -> Play {
+        self.last(|step| step.unless = Some(script.to_owned()))
+    }
+
+    pub fn finally(self, script: &str) -> Play {
+        self.last(|step| step.finally = Some(script.to_owned()))
+    }
+
+    pub fn retries(self, attempts: u32) -> Play {
+        self.last(|step| step.attempts = attempts)
+    }
+
+    pub fn output(self, secret: bool) -> Play {
+        self.last(|step| step.output = Some(secret))
+    }
+
+    pub fn uses(self, maker: &str) -> Play {
+        self.last(|step| step.uses = Some(maker.to_owned()))
+    }
+
+    pub fn detach(self) -> Play {
+        self.last(|step| step.detach = true)
+    }
+
+    pub fn stdin(self, text: &str) -> Play {
+        self.last(|step| step.stdin = Some(text.to_owned()))
+    }
+
+    pub fn args(self, args: &[&str]) -> Play {
+        self.last(|step| step.args = args.iter().map(|&arg| arg.to_owned()).collect())
+    }
+
+    /// The step names a file that had the content `planned`, and has `now`.
+    pub fn file(self, name: &str, planned: &str, now: &str) -> Play {
+        use sha2::{Digest, Sha256};
+        fs::write(self.folder.join(name), now).unwrap();
+        let digest: String = Sha256::digest(planned).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = name.to_owned();
+        self.last(|step| step.file = Some((name, digest)))
+    }
+
+    /// A step that is this file, not a script for `sh -c`.
+    pub fn program(self, name: &str, content: &str, mode: u32) -> Play {
+        let path = self.folder.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        self.program_called(&format!("./{name}"))
+    }
+
+    pub fn program_called(self, name: &str) -> Play {
+        self.step("a", "").last(|step| step.program = Some(name.to_owned()))
+    }
+
+    pub fn grace(mut self, ms: u64) -> Play {
+        self.grace_ms = ms;
+        self
+    }
+
+    pub fn timeout(mut self, ms: u64) -> Play {
+        self.timeout_ms = ms;
+        self
+    }
+
+    /// The journal takes so many events, and then the disk is full.
+    pub fn journal_of(mut self, events: usize) -> Play {
+        self.journal_of = Some(events);
+        self
+    }
+
+    pub fn lost_after(mut self, ms: u64) -> Play {
+        self.lost_after_ms = Some(ms);
+        self
+    }
+
+    pub fn secret(mut self, value: &str) -> Play {
+        self.secret = Some(value.to_owned());
+        self
+    }
+
+    pub fn done(mut self, steps: &[&str]) -> Play {
+        self.done = steps.iter().map(|&step| step.to_owned()).collect();
+        self
+    }
+
+    fn marker(&self) -> String {
+        self.folder.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
+    fn plan(&self) -> Plan {
+        let mut env = BTreeMap::new();
+        let mut set = |name: &str, value: String| env.insert(name.to_owned(), EnvValue::Text(Text::literal(value)));
+        set("PLAY_MARKER", self.marker());
+        set("READY", self.folder.join("ready").display().to_string());
+        let mut secrets = BTreeMap::new();
+        if self.secret.is_some() {
+            let secret = || Text { pieces: vec![Piece::Secret("password".into())] };
+            env.insert("SECRET".to_owned(), EnvValue::Text(secret()));
+            env.insert("FILE".to_owned(), EnvValue::File(secret()));
+            secrets.insert("password".into(), SecretSource::File("secret".to_owned()));
+        }
+        let steps: Vec<Step> = self.steps.iter().enumerate().map(|(index, scene)| self.one(index, scene)).collect();
+        let needs = (0..steps.len() as u32).map(|step| step.checked_sub(1).into_iter().collect()).collect();
+        let call = Call {
+            id: "p".to_owned(),
+            name: "p".to_owned(),
+            each: None,
+            needs: None,
+            env: BTreeMap::new(),
+            pipeline: "pipelines/deployments/p/pipeline.toml".into(),
+        };
+        Plan {
+            environment: "dev".to_owned(),
+            personal: false,
+            env,
+            calls: vec![call],
+            graph: Graph { needs, steps: steps.len() },
+            steps,
+            secrets,
+        }
+    }
+
+    fn one(&self, index: usize, scene: &Scene) -> Step {
+        let timeout = Duration::from_millis(self.timeout_ms);
+        let argument = |text: &str| Argument::One(Text::literal(text));
+        let shell = |script: &str| vec![argument("sh"), argument("-c"), argument(script), argument("sh")];
+        let mut run = match &scene.program {
+            Some(program) => vec![argument(program)],
+            None => shell(&scene.script),
+        };
+        run.extend(scene.args.iter().map(|arg| argument(arg)));
+        if let Some(maker) = &scene.uses {
+            let step = self.steps.iter().position(|scene| scene.id == *maker).unwrap() as u32;
+            let piece = Piece::Output { step, path: Vec::new(), secret: false };
+            run.push(Argument::One(Text { pieces: vec![piece] }));
+        }
+        Step {
+            id: scene.id.clone(),
+            call: 0,
+            name: scene.id.clone(),
+            each: None,
+            action: Action::Run(run),
+            env: BTreeMap::new(),
+            cwd: Text::literal("."),
+            stdin: scene.stdin.as_ref().map(|text| ciao::plan::Stdin::Text(Text::literal(text.as_str()))),
+            runs: true,
+            when: Vec::new(),
+            provides: Vec::new(),
+            requires: Vec::new(),
+            unless: scene.unless.as_deref().map(shell),
+            output: scene.output.map(|secret| Output { name: scene.id.clone(), json: false, secret }),
+            finally: scene.finally.as_ref().map(|script| {
+                Box::new(Finally {
+                    action: Action::Run(shell(script)),
+                    env: BTreeMap::new(),
+                    cwd: Text::literal("."),
+                    stdin: None,
+                    timeout,
+                })
+            }),
+            retries: Some(Retries { attempts: scene.attempts, delay: Duration::from_millis(10), backoff: 2.0 }),
+            timeout,
+            detach: scene.detach,
+            verify: false,
+            parameters: BTreeSet::new(),
+            secrets: BTreeSet::new(),
+            files: scene
+                .file
+                .iter()
+                .map(|(path, sha256)| NamedFile { path: path.into(), sha256: sha256.clone() })
+                .collect(),
+            file: "pipelines/deployments/p/pipeline.toml".into(),
+            line: index + 1,
+        }
+    }
+
+    /// Runs it in this process.
+    pub fn run(&self) -> Ran {
+        let mut journal = Paper { file: None, room: self.journal_of, events: Vec::new() };
+        let mut said = Said::default();
+        let summary = self.perform(&mut journal, &mut said);
+        Ran { summary, events: journal.events, said: said.0, marker: self.marker(), folder: self.folder.clone() }
+    }
+
+    fn perform(&self, journal: &mut dyn Journal, reporter: &mut dyn Reporter) -> Summary {
+        let plan = self.plan();
+        let root = Utf8PathBuf::try_from(self.folder.clone()).unwrap();
+        let logs = root.join("logs");
+        let caller = Caller::new(std::env::vars_os(), &[]);
+        let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
+        let mut signals = Signals::install().unwrap();
+        if let Some(secret) = &self.secret {
+            fs::write(root.join("secret"), format!("{secret}\n")).unwrap();
+        }
+        let secrets = Secrets::read(&plan, &root, &caller, &exe, &mut signals).unwrap();
+        let lost = Arc::new(AtomicBool::new(false));
+        if let Some(after) = self.lost_after_ms {
+            let lost = Arc::clone(&lost);
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(after));
+                lost.store(true, Ordering::SeqCst);
+            });
+        }
+        let deployment = Deployment {
+            plan: &plan,
+            root: &root,
+            release: "0123456789ab".to_owned(),
+            commit: "0123456789abcdef".to_owned(),
+            work: &root,
+            logs: &logs,
+            fence: 7,
+            jobs: 4,
+            grace: Duration::from_millis(self.grace_ms),
+            done: self.done.iter().map(|step| (step.clone(), Outcome::Succeeded)).collect(),
+            only: None,
+            owed: Vec::new(),
+            lost,
+            caller,
+            exe,
+        };
+        ciao::run::run(&deployment, &secrets, &mut signals, journal, reporter)
+    }
+}
+
+/// A journal on paper, for people, and of limited size.
+struct Paper {
+    file: Option<File>,
+    room: Option<usize>,
+    events: Vec<String>,
+}
+
+impl Journal for Paper {
+    fn record(&mut self, event: &Event) -> io::Result<()> {
+        if self.room.is_some_and(|room| self.events.len() >= room) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let word = |outcome: &Outcome| serde_json::to_value(outcome).unwrap().as_str().unwrap().to_owned();
+        let line = match event {
+            Event::Started { step, .. } => format!("started {step}"),
+            Event::Ended { step, outcome, .. } => format!("ended {step} {}", word(outcome)),
+            Event::FinallyStarted { step } => format!("finally of {step} starts"),
+            Event::FinallyEnded { step, outcome, .. } => format!("finally of {step} {}", word(outcome)),
+        };
+        if let Some(file) = &mut self.file {
+            writeln!(file, "{line}")?;
+        }
+        self.events.push(line);
+        Ok(())
+    }
+}
+
+/// Everything that was said, as text.
+#[derive(Default)]
+struct Said(String);
+
+impl Reporter for Said {
+    fn begun(&mut self, _environment: &str, _steps: usize) {}
+    fn started(&mut self, _step: &Step, _attempt: u32, _finally: bool) {}
+    fn output(&mut self, step: &Step, lines: &[u8]) {
+        self.0 += &format!("{}: {}", step.id, String::from_utf8_lossy(lines));
+    }
+    fn ended(&mut self, step: &Step, result: &StepResult, _finally: bool) {
+        self.0 += &format!("{} {result:?}\n", step.id);
+    }
+    fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str) {
+        let step = step.map_or("-", |step| &step.id);
+        self.0 += &format!("{} {step}: {text}\n", format!("{weight:?}").to_lowercase());
+    }
+    fn finished(&mut self, _summary: &Summary) {}
+}
+
+/// What came of a play in this process.
+pub struct Ran {
+    pub summary: Summary,
+    pub events: Vec<String>,
+    pub said: String,
+    pub marker: String,
+    folder: PathBuf,
+}
+
+impl Ran {
+    pub fn end(&self) -> End {
+        self.summary.end
+    }
+
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.summary.steps.iter().map(|step| step.outcome).collect()
+    }
+
+    pub fn log_path(&self, step: &str) -> PathBuf {
+        self.folder.join("logs").join(logs::file_name(step))
+    }
+
+    pub fn log(&self, step: &str) -> String {
+        fs::read_to_string(self.log_path(step)).unwrap_or_default()
+    }
+}
+
+impl Drop for Ran {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// The life of a process that [`Orchestrator`] starts.
+pub fn orchestrate() {
+    let play: Play = serde_json::from_str(&std::env::var("PLAY").expect("started by a test")).unwrap();
+    if let Ok(terminal) = std::env::var("PLAY_TERMINAL") {
+        rustix::process::setsid().unwrap();
+        // A session without a terminal gets the first that it opens.
+        let terminal = fs::OpenOptions::new().read(true).write(true).open(terminal).unwrap();
+        rustix::stdio::dup2_stdin(&terminal).unwrap();
+        rustix::stdio::dup2_stdout(&terminal).unwrap();
+        rustix::stdio::dup2_stderr(&terminal).unwrap();
+    }
+    let file = fs::OpenOptions::new().create(true).append(true).open(play.folder.join("journal")).unwrap();
+    let mut journal = Paper { file: Some(file), room: play.journal_of, events: Vec::new() };
+    let mut reporter = ciao::run::report::reporter(ciao::run::report::Display::Plain, Default::default());
+    let summary = play.perform(&mut journal, reporter.as_mut());
+    let result = match summary.end {
+        End::Succeeded => "succeeded".to_owned(),
+        End::Interrupted(signal) => format!("interrupted {signal}"),
+        End::Failed => "failed".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
+    fs::write(play.folder.join("peak"), peak.trim().trim_end_matches(" kB")).unwrap();
+    fs::write(play.folder.join("result"), result).unwrap();
+    // The harness would print to a terminal that may be gone.
+    std::process::exit(0);
+}
+
+/// A play that runs in a process of its own.
+pub struct Orchestrator {
+    child: Child,
+    folder: PathBuf,
+    pub marker: String,
+    pub ready: PathBuf,
+    terminal: Arc<Mutex<Option<OwnedFd>>>,
+    /// Kept open, and never read.
+    pipe: Option<io::PipeReader>,
+}
+
+impl Orchestrator {
+    /// On a terminal of its own.
+    pub fn start(play: &Play) -> Orchestrator {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&near).unwrap();
+        unlockpt(&near).unwrap();
+        let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+        let child = Orchestrator::command(play).env("PLAY_TERMINAL", name).stdout(Stdio::null()).spawn().unwrap();
+        Orchestrator::new(play, child, Some(near))
+    }
+
+    /// With its output into a pipe.
+    pub fn piped(play: &Play) -> Orchestrator {
+        let (near, far) = io::pipe().unwrap();
+        let mut command = Orchestrator::command(play);
+        let child = command.stdout(far.try_clone().unwrap()).stderr(far).spawn().unwrap();
+        drop(command);
+        let mut orchestrator = Orchestrator::new(play, child, None);
+        orchestrator.pipe = Some(near);
+        orchestrator
+    }
+
+    fn command(play: &Play) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["orchestrator", "--exact", "--ignored", "--nocapture"]);
+        command.env("PLAY", serde_json::to_string(play).unwrap()).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    fn new(play: &Play, child: Child, terminal: Option<OwnedFd>) -> Orchestrator {
+        let terminal = Arc::new(Mutex::new(terminal));
+        let read = Arc::clone(&terminal);
+        // Nobody looks at it; but a terminal that is not read would block.
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(5));
+                let Some(near) = &*read.lock().unwrap() else { return };
+                let mut block = [0; 64 << 10];
+                while readable(near) {
+                    if !rustix::io::read(near, &mut block).is_ok_and(|count| count > 0) {
+                        return;
+                    }
+                }
+            }
+        });
+        Orchestrator {
+            child,
+            folder: play.folder.clone(),
+            marker: play.marker(),
+            ready: play.folder.join("ready"),
+            terminal,
+            pipe: None,
+        }
+    }
+
+    pub fn until_ready(&self) {
+        until(Duration::from_secs(10), || self.ready.exists());
+        assert!(self.ready.exists(), "the step did not start");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub fn type_in(&self, keys: &[u8]) {
+        rustix::io::write(self.terminal.lock().unwrap().as_ref().unwrap(), keys).unwrap();
+    }
+
+    pub fn hang_up(&self) {
+        *self.terminal.lock().unwrap() = None;
+    }
+
+    pub fn close_output(&mut self) {
+        self.pipe = None;
+    }
+
+    pub fn guardian(&self) -> Pid {
+        let mine = |pid: &i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent =
+                stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+            parent == Some(self.child.id())
+        };
+        Pid::from_raw(processes().into_iter().find(mine).expect("a guardian")).unwrap()
+    }
+
+    /// How it ended.
+    pub fn wait(&mut self) -> String {
+        self.child.wait().unwrap();
+        self.note("result")
+    }
+
+    pub fn note(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
+    pub fn journal(&self) -> String {
+        self.note("journal")
+    }
+
+    pub fn log_path(&self, step: &str) -> PathBuf {
+        self.folder.join("logs").join(logs::file_name(step))
+    }
+
+    pub fn log(&self, step: &str) -> String {
+        fs::read_to_string(self.log_path(step)).unwrap_or_default()
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+fn processes() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The living processes with `marker` in their environment: those of a play's steps, wherever they have gone.
+pub fn alive(marker: &str) -> Vec<i32> {
+    let needle = format!("PLAY_MARKER={marker}\0");
+    let has = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(needle.len()).any(|window| window == needle.as_bytes())
+    };
+    processes().into_iter().filter(has).collect()
+}
+
+fn readable(fd: &OwnedFd) -> bool {
+    ciao::process::ready(fd, rustix::event::PollFlags::IN, Duration::ZERO)
+}
+
+/// Waits until `done`, at most for `limit`.
+pub fn until(limit: Duration, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() && start.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
