@@ -16,7 +16,7 @@ use super::{Refusal, adopt, confirmed, lock};
 pub struct InitArgs {
     /// The root of the other git repository
     #[arg(value_name = "DIR")]
-    pub directory: Utf8PathBuf,
+    pub repository: Utf8PathBuf,
     /// Adopt a folder of scripts: each becomes a step of one pipeline
     #[arg(long, value_name = "SCRIPTS")]
     pub from: Option<Utf8PathBuf>,
@@ -41,7 +41,7 @@ struct Draft<'d> {
 /// If the repository cannot get a copy; then nothing has changed.
 pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let origin = Origin::of_this_program()?;
-    let destination = Destination::open(&args.directory, &origin, "init")?;
+    let destination = Destination::open(&args.repository, &origin, "init")?;
     no_other_xtask(&destination)?;
     let adopted = args.from.as_ref().map(|from| adopt::read(from, &args.order)).transpose()?;
     let mut draft = Draft { destination: &destination, changes: Vec::new(), notes: Vec::new() };

@@ -151,7 +151,9 @@ fn for_copy(manifest: &str) -> Option<Copied> {
         let of = document.lines_of(&["dev-dependencies", &dependency])?;
         if manifest[of.clone()].contains("left out of copies") {
             lines.push(of);
-            left_out.push(dependency);
+            if !document.has(&["dependencies", &dependency]) {
+                left_out.push(dependency);
+            }
         }
     }
     Some(Copied { manifest: without(manifest, lines), version, left_out })

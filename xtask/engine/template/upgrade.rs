@@ -19,7 +19,7 @@ use crate::repository::Repository;
 pub struct UpgradeArgs {
     /// The root of the repository with the copy
     #[arg(value_name = "DIR")]
-    pub directory: Utf8PathBuf,
+    pub repository: Utf8PathBuf,
     /// Write without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -46,7 +46,7 @@ struct Draft {
 /// If it cannot be upgraded, or was taken back; then nothing has changed.
 pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let origin = Origin::of_this_program()?;
-    let destination = Destination::open(&args.directory, &origin, "upgrade")?;
+    let destination = Destination::open(&args.repository, &origin, "upgrade")?;
     let record = destination.record()?;
     let draft = draft(&origin, &destination, &record, args.discard_edits)?;
     if !draft.conflicts.is_empty() {
