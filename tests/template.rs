@@ -64,11 +64,18 @@ fn every_shape_gets_a_copy_that_checks_clean() {
         }
         // Everything cargo could read before, it can read now; and the lock file is whole.
         for manifest in run(&root, "git", &["ls-files", "-co", "--exclude-standard", "*Cargo.toml"]).lines() {
-            run(&root, "cargo", &["metadata", "--offline", "--no-deps", "--format-version", "1", "--manifest-path", manifest]);
+            run(
+                &root,
+                "cargo",
+                &["metadata", "--offline", "--no-deps", "--format-version", "1", "--manifest-path", manifest],
+            );
         }
         run(&root, "cargo", &["update", "--workspace", "--offline", "--quiet", "--locked"]);
         let (code, said) = xtask(&["init", arg(&root)]);
-        assert!(code == 2 && said.contains("has a copy already") && said.contains("cargo xtask upgrade"), "{shape}: {said}");
+        assert!(
+            code == 2 && said.contains("has a copy already") && said.contains("cargo xtask upgrade"),
+            "{shape}: {said}"
+        );
         commit(&root);
         assert_eq!(run(&root, "git", &["status", "--porcelain"]), "", "{shape}");
     }
@@ -80,14 +87,16 @@ fn what_belongs_to_the_owner_is_changed_by_insertions_alone() {
     let root = make("virtual workspace", &folder.0);
     init(&root);
     let cargo = read(&root, "Cargo.toml");
-    let expected = "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n    \"xtask\",\n]\nresolver = \"2\"\n";
+    let expected =
+        "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n    \"xtask\",\n]\nresolver = \"2\"\n";
     assert!(cargo.starts_with(expected), "{cargo}");
 
     let folder = Folder::new();
     let root = make("existing alias", &folder.0);
     init(&root);
     let config = read(&root, ".cargo/config.toml");
-    let expected = "# Ours.\n[alias]\nxtask = \"run --quiet --package xtask --\"\nb = \"build\" # short\n\n[net]\nretry = 3\n";
+    let expected =
+        "# Ours.\n[alias]\nxtask = \"run --quiet --package xtask --\"\nb = \"build\" # short\n\n[net]\nretry = 3\n";
     assert_eq!(config, expected);
 
     let folder = Folder::new();
@@ -148,8 +157,16 @@ fn what_cargo_would_not_accept_is_taken_back() {
     let folder = Folder::new();
     let root = make("virtual workspace", &folder.0);
     // A workspace that could be read before and cannot be with another member: its glob takes in a folder without a package.
-    write(&root, "Cargo.toml", "[workspace]\nmembers = [\"app\"]\ndefault-members = [\"app\"]\n[workspace.package]\nversion = \"1\"\n");
-    write(&root, "app/Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nciao = { path = \"../xtask\", package = \"xtask\", optional = true }\n");
+    write(
+        &root,
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"app\"]\ndefault-members = [\"app\"]\n[workspace.package]\nversion = \"1\"\n",
+    );
+    write(
+        &root,
+        "app/Cargo.toml",
+        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nciao = { path = \"../xtask\", package = \"xtask\", optional = true }\n",
+    );
     let before = tree(&root);
     let (code, said) = xtask(&["init", arg(&root)]);
     if code != 0 {
@@ -176,7 +193,9 @@ fn a_copy_of_a_copy_is_the_same() {
     let root = make("no rust", &folder.0);
     init(&root);
     let listed = read(&root, "xtask/engine/COPIED.toml");
-    for path in ["xtask/Cargo.toml", "xtask/engine/lib.rs", "xtask/engine/template/starter/pipelines/orchestration.toml"] {
+    for path in
+        ["xtask/Cargo.toml", "xtask/engine/lib.rs", "xtask/engine/template/starter/pipelines/orchestration.toml"]
+    {
         assert!(listed.contains(&format!("\"{path}\" = ")), "{listed}");
         assert!(root.join(path).is_file());
     }
@@ -200,17 +219,27 @@ fn a_folder_of_scripts_is_adopted_in_the_order_that_is_stated() {
     let root = make("no rust", &folder.0);
     refused(&root, &["init", arg(&root), "--from", arg(&scripts)], "the order of the scripts is yours to state");
     let (_, said) = xtask(&["init", arg(&root), "--from", arg(&scripts)]);
-    assert!(said.contains("README.md names them in this order, which nothing has proved: load-data.sh, create-schema.sh"), "{said}");
+    assert!(
+        said.contains("README.md names them in this order, which nothing has proved: load-data.sh, create-schema.sh"),
+        "{said}"
+    );
     refused(&root, &["init", arg(&root), "--from", arg(&scripts), "--order", "load.sh"], "is not one of the scripts");
 
-    let (code, said) = xtask(&["init", arg(&root), "--from", arg(&scripts), "--order", "create-schema.sh,load-data.sh"]);
+    let (code, said) =
+        xtask(&["init", arg(&root), "--from", arg(&scripts), "--order", "create-schema.sh,load-data.sh"]);
     assert_eq!(code, 0, "{said}");
     assert!(!said.contains("hunter2"), "{said}");
     let pipeline = read(&root, "pipelines/deployments/vendor-scripts/pipeline.toml");
-    let (first, second) = (pipeline.find("create-schema.sh").expect("a step"), pipeline.find("load-data.sh").expect("a step"));
+    let (first, second) =
+        (pipeline.find("create-schema.sh").expect("a step"), pipeline.find("load-data.sh").expect("a step"));
     assert!(first < second && !pipeline.contains("hunter2"), "{pipeline}");
     let environment = read(&root, "pipelines/environment.toml");
-    for declared in ["db_host = { type = \"host\"", "db_password = { type = \"string\", secret = true", "port = { type = \"port\"", "url = { type = \"url\""] {
+    for declared in [
+        "db_host = { type = \"host\"",
+        "db_password = { type = \"string\", secret = true",
+        "port = { type = \"port\"",
+        "url = { type = \"url\"",
+    ] {
         assert!(environment.contains(declared), "{environment}");
     }
     let (code, said) = xtask(&["-C", arg(&root), "check"]);
@@ -259,7 +288,8 @@ fn new_things_are_written_where_they_belong() {
     let (code, said) = xtask(&["-C", arg(&root), "check"]);
     assert!(code == 0, "{said}");
     let (_, plan) = xtask(&["-C", arg(&root), "plan", "qa", "--skeleton"]);
-    let places = ["database", "migrate", "app/install.sh", "verify"].map(|what| plan.find(what).unwrap_or_else(|| panic!("{what}: {plan}")));
+    let places = ["database", "migrate", "app/install.sh", "verify"]
+        .map(|what| plan.find(what).unwrap_or_else(|| panic!("{what}: {plan}")));
     assert!(places.is_sorted(), "{plan}");
 
     for (args, why) in [
@@ -306,7 +336,8 @@ fn the_starter_names_schemas_that_are_there() {
     for path in ["orchestration.toml", "environment.toml", "environments/dev.toml", "deployments/app/pipeline.toml"] {
         let path = root.join("pipelines").join(path);
         let content = fs::read_to_string(&path).expect("it is there");
-        let schema = content.lines().next().and_then(|line| line.strip_prefix("#:schema ")).expect("it names its schema");
+        let schema =
+            content.lines().next().and_then(|line| line.strip_prefix("#:schema ")).expect("it names its schema");
         let schema = fs::read_to_string(path.with_file_name("").join(schema)).expect("the schema is there");
         let _parsed: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
     }
@@ -320,16 +351,61 @@ fn the_schemas_have_the_keys_of_the_engine() {
     init(&root);
     let cases = [
         ("orchestration", "/properties", "pipelines/orchestration.toml", "ZZ = 1\n[[environment]]\nname = \"dev\"\n"),
-        ("orchestration", "/properties/environment/items/properties", "pipelines/orchestration.toml", "[[environment]]\nname = \"dev\"\nZZ = 1\n"),
-        ("orchestration", "/properties/ledger/properties", "pipelines/orchestration.toml", "[[environment]]\nname = \"dev\"\n[ledger]\nZZ = 1\n"),
+        (
+            "orchestration",
+            "/properties/environment/items/properties",
+            "pipelines/orchestration.toml",
+            "[[environment]]\nname = \"dev\"\nZZ = 1\n",
+        ),
+        (
+            "orchestration",
+            "/properties/ledger/properties",
+            "pipelines/orchestration.toml",
+            "[[environment]]\nname = \"dev\"\n[ledger]\nZZ = 1\n",
+        ),
         ("environment", "/properties", "pipelines/environment.toml", "ZZ = 1\n[[deploy]]\npipeline = \"app\"\n"),
-        ("environment", "/properties/deploy/items/properties", "pipelines/environment.toml", "[[deploy]]\npipeline = \"app\"\nZZ = 1\n"),
-        ("environment", "/properties/accept/items/properties", "pipelines/environment.toml", "[[deploy]]\npipeline = \"app\"\n[[accept]]\ncode = \"x\"\nat = \"y\"\nreason = \"z\"\nZZ = 1\n"),
-        ("environment", "/definitions/parameter/properties", "pipelines/environment.toml", "[parameters]\ntitle = { type = \"string\", ZZ = 1 }\n[[deploy]]\npipeline = \"app\"\n"),
-        ("pipeline", "/properties", "pipelines/deployments/app/pipeline.toml", "ZZ = 1\n[[step]]\nname = \"a\"\nrun = \"true\"\n"),
-        ("pipeline", "/definitions/step/properties", "pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"a\"\nrun = \"true\"\nZZ = 1\n"),
-        ("pipeline", "/definitions/step/properties/finally/properties", "pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"a\"\nrun = \"true\"\nfinally = { run = \"true\", ZZ = 1 }\n"),
-        ("pipeline", "/definitions/step/properties/retries/properties", "pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"a\"\nrun = \"true\"\nretries = { attempts = 2, ZZ = 1 }\n"),
+        (
+            "environment",
+            "/properties/deploy/items/properties",
+            "pipelines/environment.toml",
+            "[[deploy]]\npipeline = \"app\"\nZZ = 1\n",
+        ),
+        (
+            "environment",
+            "/properties/accept/items/properties",
+            "pipelines/environment.toml",
+            "[[deploy]]\npipeline = \"app\"\n[[accept]]\ncode = \"x\"\nat = \"y\"\nreason = \"z\"\nZZ = 1\n",
+        ),
+        (
+            "environment",
+            "/definitions/parameter/properties",
+            "pipelines/environment.toml",
+            "[parameters]\ntitle = { type = \"string\", ZZ = 1 }\n[[deploy]]\npipeline = \"app\"\n",
+        ),
+        (
+            "pipeline",
+            "/properties",
+            "pipelines/deployments/app/pipeline.toml",
+            "ZZ = 1\n[[step]]\nname = \"a\"\nrun = \"true\"\n",
+        ),
+        (
+            "pipeline",
+            "/definitions/step/properties",
+            "pipelines/deployments/app/pipeline.toml",
+            "[[step]]\nname = \"a\"\nrun = \"true\"\nZZ = 1\n",
+        ),
+        (
+            "pipeline",
+            "/definitions/step/properties/finally/properties",
+            "pipelines/deployments/app/pipeline.toml",
+            "[[step]]\nname = \"a\"\nrun = \"true\"\nfinally = { run = \"true\", ZZ = 1 }\n",
+        ),
+        (
+            "pipeline",
+            "/definitions/step/properties/retries/properties",
+            "pipelines/deployments/app/pipeline.toml",
+            "[[step]]\nname = \"a\"\nrun = \"true\"\nretries = { attempts = 2, ZZ = 1 }\n",
+        ),
     ];
     for (kind, at, path, content) in cases {
         let original = read(&root, path);
@@ -337,10 +413,12 @@ fn the_schemas_have_the_keys_of_the_engine() {
         let (_, said) = xtask(&["-C", arg(&root), "check"]);
         write(&root, path, &original);
         let schema: serde_json::Value = serde_json::from_str(&xtask(&["schema", kind]).1).expect("it is JSON");
-        let mut told: Vec<String> = schema.pointer(at).and_then(|keys| keys.as_object()).expect("it is there").keys().cloned().collect();
+        let mut told: Vec<String> =
+            schema.pointer(at).and_then(|keys| keys.as_object()).expect("it is there").keys().cloned().collect();
         told.sort();
         let listed = said.split("the keys are ").nth(1).unwrap_or_else(|| panic!("{kind}{at}: {said}"));
-        let mut known: Vec<String> = listed.lines().next().unwrap_or_default().split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let mut known: Vec<String> =
+            listed.lines().next().unwrap_or_default().split('`').skip(1).step_by(2).map(str::to_owned).collect();
         known.sort();
         assert_eq!(told, known, "{kind}{at}");
     }

@@ -49,7 +49,13 @@ pub fn text(output: &Output) -> String {
 #[track_caller]
 pub fn run(folder: &Path, program: &str, args: &[&str]) -> String {
     let output = command(folder, program, args).output().expect("the program can be run");
-    assert!(output.status.success(), "{program} {args:?} in {}: {}\n{}", folder.display(), output.status, text(&output));
+    assert!(
+        output.status.success(),
+        "{program} {args:?} in {}: {}\n{}",
+        folder.display(),
+        output.status,
+        text(&output)
+    );
     text(&output)
 }
 
@@ -76,8 +82,16 @@ pub fn commit(folder: &Path) {
 }
 
 pub const SHAPES: [&str; 10] = [
-    "virtual workspace", "root package with tests", "no rust", "nested workspace", "existing alias", "crlf files",
-    "path with spaces", "git worktree", "edition 2018", "members by glob",
+    "virtual workspace",
+    "root package with tests",
+    "no rust",
+    "nested workspace",
+    "existing alias",
+    "crlf files",
+    "path with spaces",
+    "git worktree",
+    "edition 2018",
+    "members by glob",
 ];
 
 fn package(name: &str, edition: &str) -> String {
@@ -92,7 +106,11 @@ pub fn make(shape: &str, inside: &Path) -> PathBuf {
     write(&root, "README.md", "# Shop\n");
     match shape {
         "virtual workspace" | "path with spaces" | "git worktree" => {
-            write(&root, "Cargo.toml", "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n]\nresolver = \"2\"\n");
+            write(
+                &root,
+                "Cargo.toml",
+                "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n]\nresolver = \"2\"\n",
+            );
             write(&root, "app/Cargo.toml", &package("app", "2021"));
             write(&root, "app/src/lib.rs", "");
         }
@@ -113,7 +131,11 @@ pub fn make(shape: &str, inside: &Path) -> PathBuf {
         }
         "crlf files" => {
             write(&root, ".gitattributes", "* text=auto eol=crlf\r\n");
-            write(&root, "Cargo.toml", &"[workspace]\nmembers = [\n  \"app\",\n]\nresolver = \"2\"\n".replace('\n', "\r\n"));
+            write(
+                &root,
+                "Cargo.toml",
+                &"[workspace]\nmembers = [\n  \"app\",\n]\nresolver = \"2\"\n".replace('\n', "\r\n"),
+            );
             write(&root, "app/Cargo.toml", &package("app", "2021").replace('\n', "\r\n"));
             write(&root, "app/src/lib.rs", "");
             write(&root, ".gitignore", "/target\r\n");

@@ -26,6 +26,7 @@ pub mod show;
 pub mod sources;
 mod task;
 pub mod template;
+pub mod testing;
 
 use std::process::ExitCode;
 

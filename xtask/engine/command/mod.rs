@@ -9,8 +9,8 @@ pub mod output;
 pub mod plan;
 pub mod prepare;
 pub mod resume;
-pub mod template;
 pub mod status;
+pub mod template;
 
 use std::process::ExitCode;
 

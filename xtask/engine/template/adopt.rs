@@ -69,7 +69,11 @@ fn collect(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Found>) -> std::i
             let content = fs::read(entry.path())?;
             let runs = fs::metadata(entry.path())?.permissions().mode() & 0o111 != 0;
             let named = matches!(path.extension(), Some("sh" | "bash" | "ksh" | "zsh" | "py" | "pl" | "rb"));
-            found.push(Found { script: content.starts_with(b"#!") || named || (runs && !is_text(&path)), path, content });
+            found.push(Found {
+                script: content.starts_with(b"#!") || named || (runs && !is_text(&path)),
+                path,
+                content,
+            });
         }
     }
     Ok(())
@@ -77,7 +81,11 @@ fn collect(root: &Utf8Path, folder: &Utf8Path, found: &mut Vec<Found>) -> std::i
 
 /// Files that some systems mark as executable and nobody runs.
 fn is_text(path: &Utf8Path) -> bool {
-    is_readme(path) || matches!(path.extension(), Some("sql" | "md" | "txt" | "json" | "yaml" | "yml" | "toml" | "xml" | "csv" | "conf"))
+    is_readme(path)
+        || matches!(
+            path.extension(),
+            Some("sql" | "md" | "txt" | "json" | "yaml" | "yml" | "toml" | "xml" | "csv" | "conf")
+        )
 }
 
 fn is_readme(path: &Utf8Path) -> bool {
@@ -120,7 +128,10 @@ fn stated<'f>(found: &'f [Found], order: &[String]) -> Result<(Vec<&'f Found>, S
                 let script = scripts.iter().find(|script| script.path == name.trim_start_matches("./"));
                 let Some(script) = script.filter(|script| !stated.iter().any(|other| other.path == script.path)) else {
                     let help = format!("the scripts are {}", names.join(", "));
-                    return Err(Refusal::new(format!("{name} in --order is not one of the scripts, or listed twice"), help));
+                    return Err(Refusal::new(
+                        format!("{name} in --order is not one of the scripts, or listed twice"),
+                        help,
+                    ));
                 };
                 stated.push(script);
             }
@@ -134,9 +145,8 @@ fn named_in<'f>(text: &str, scripts: &[&'f Found]) -> Vec<&'f Found> {
     let first = |script: &Found| {
         let name = script.path.file_name().unwrap_or_default();
         let letter = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || "_-".contains(char));
-        let alone = |at: &usize| {
-            !letter(text[..*at].chars().next_back()) && !letter(text[at + name.len()..].chars().next())
-        };
+        let alone =
+            |at: &usize| !letter(text[..*at].chars().next_back()) && !letter(text[at + name.len()..].chars().next());
         text.match_indices(name).map(|(at, _)| at).find(alone)
     };
     let mut named: Vec<(usize, &Found)> = scripts.iter().filter_map(|script| Some((first(script)?, *script))).collect();
@@ -146,7 +156,8 @@ fn named_in<'f>(text: &str, scripts: &[&'f Found]) -> Vec<&'f Found> {
 
 /// A name as steps and pipelines have it.
 pub fn step_name(text: &str) -> String {
-    let dashed: String = text.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed: String =
+        text.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' }).collect();
     let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     words.join("-").chars().take(63).collect()
 }
@@ -207,9 +218,10 @@ impl Adopted {
         let mut entries: Vec<String> = Vec::new();
         for literal in literals(&String::from_utf8_lossy(&script.content)) {
             let at = format!("{} line {}", script.path, literal.line);
-            let known = self.parameters.iter().find(|parameter| {
-                parameter.literal.value == literal.value && parameter.literal.name == literal.name
-            });
+            let known = self
+                .parameters
+                .iter()
+                .find(|parameter| parameter.literal.value == literal.value && parameter.literal.name == literal.name);
             let name = match known {
                 Some(parameter) => parameter.name.clone(),
                 None => {
@@ -239,7 +251,9 @@ impl Adopted {
         let mut declared = String::new();
         for Parameter { name, literal, at } in &self.parameters {
             declared += &match literal.secret {
-                true => format!("{name} = {{ type = \"string\", secret = true, help = {} }}\n", string(&format!("in {at}"))),
+                true => {
+                    format!("{name} = {{ type = \"string\", secret = true, help = {} }}\n", string(&format!("in {at}")))
+                }
                 false => {
                     let help = string(&format!("{} in {at}", literal.value));
                     format!("{name} = {{ type = \"{}\", help = {help} }}\n", literal.kind)
@@ -247,7 +261,8 @@ impl Adopted {
             };
         }
         if !declared.is_empty() {
-            declared = format!("# Proposed, from what stands in the scripts.\n[parameters.{}]\n{declared}\n", self.group());
+            declared =
+                format!("# Proposed, from what stands in the scripts.\n[parameters.{}]\n{declared}\n", self.group());
         }
         let called = starter.replace("pipeline = \"app\"", &format!("pipeline = {}", string(&self.name)));
         without_title(&called).replace("# The deployment pipelines", &format!("{declared}# The deployment pipelines"))

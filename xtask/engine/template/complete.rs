@@ -70,7 +70,9 @@ pub fn complete(args: &CompleteArgs, command: &Command, root: &Utf8Path) -> Stri
             let subcommands = command.get_subcommands().filter(|inner| !inner.is_hide_set());
             let mut found: Vec<String> = subcommands.map(|inner| inner.get_name().to_owned()).collect();
             let args: Vec<&Arg> = command.get_positionals().filter(|arg| !arg.is_last_set()).collect();
-            let arg = args.get(positional).or_else(|| args.last().filter(|arg| arg.get_num_args().is_some_and(|many| many.max_values() > 1)));
+            let arg = args
+                .get(positional)
+                .or_else(|| args.last().filter(|arg| arg.get_num_args().is_some_and(|many| many.max_values() > 1)));
             found.extend(arg.into_iter().flat_map(|arg| values(arg, before, root)));
             found
         }

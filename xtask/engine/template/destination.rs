@@ -23,7 +23,10 @@ pub struct Destination {
 pub fn git(folder: &Utf8Path, args: &[&str]) -> Result<String, String> {
     let shell = Shell::new().map_err(|error| error.to_string())?;
     // Set by git for its hooks; they would lead to another repository.
-    let command = cmd!(shell, "git -C {folder} {args...}").env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
+    let command = cmd!(shell, "git -C {folder} {args...}")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE");
     let output = command.quiet().ignore_status().output().map_err(|error| error.to_string())?;
     if output.status.success() {
         let text = String::from_utf8_lossy(&output.stdout);
@@ -62,7 +65,10 @@ impl Destination {
     /// If it is no git repository, this one, inside this one, or not writable.
     pub fn open(folder: &Utf8Path, origin: &Origin, verb: &str) -> Result<Destination, Refusal> {
         let Ok(given) = folder.canonicalize_utf8() else {
-            return Err(Refusal::new(format!("there is no folder {folder}"), format!("create it: `git init {}`", quoted(folder))));
+            return Err(Refusal::new(
+                format!("there is no folder {folder}"),
+                format!("create it: `git init {}`", quoted(folder)),
+            ));
         };
         let Ok(root) = git(&given, &["rev-parse", "--show-toplevel"]) else {
             let message = format!("{folder} is not a git repository with a working tree");
@@ -98,7 +104,9 @@ impl Destination {
     /// If it cannot be read.
     pub fn text(&self, path: &str) -> Result<Option<String>, Refusal> {
         let Some(bytes) = write::read(&self.root, Utf8Path::new(path))? else { return Ok(None) };
-        String::from_utf8(bytes).map(Some).map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
+        String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
     }
 
     #[must_use]
@@ -117,7 +125,8 @@ impl Destination {
     pub fn converts_line_ends(&self, path: &str) -> bool {
         let attributes = git(&self.root, &["check-attr", "eol", "text", "--", path]).unwrap_or_default();
         let automatic = git(&self.root, &["config", "core.autocrlf"]).is_ok_and(|value| value == "true");
-        attributes.contains("eol: crlf") || (automatic && !attributes.contains("text: unset") && !attributes.contains("eol: lf"))
+        attributes.contains("eol: crlf")
+            || (automatic && !attributes.contains("text: unset") && !attributes.contains("eol: lf"))
     }
 
     /// The record of its copy.
@@ -139,11 +148,10 @@ impl Destination {
     #[must_use]
     pub fn manifests(&self) -> Vec<(Utf8PathBuf, String)> {
         let pattern = ":(glob)**/Cargo.toml";
-        let listed = git(&self.root, &["ls-files", "-co", "--exclude-standard", "-z", "--", pattern]).unwrap_or_default();
+        let listed =
+            git(&self.root, &["ls-files", "-co", "--exclude-standard", "-z", "--", pattern]).unwrap_or_default();
         let paths = listed.split('\0').filter(|path| !path.is_empty());
-        paths
-            .filter_map(|path| Some((Utf8Path::new(path).parent()?.to_owned(), self.text(path).ok()??)))
-            .collect()
+        paths.filter_map(|path| Some((Utf8Path::new(path).parent()?.to_owned(), self.text(path).ok()??))).collect()
     }
 
     /// Folders with a package that belongs to no workspace: a new workspace above would claim them.
@@ -156,7 +164,9 @@ impl Destination {
                 if document.has(&["workspace"]) { &mut workspaces } else { &mut packages }.push(folder);
             }
         }
-        let inside = |folder: &Utf8PathBuf, of: &[Utf8PathBuf]| of.iter().any(|other| folder != other && folder.starts_with(other));
+        let inside = |folder: &Utf8PathBuf, of: &[Utf8PathBuf]| {
+            of.iter().any(|other| folder != other && folder.starts_with(other))
+        };
         let lone = packages.iter().filter(|folder| !inside(folder, &workspaces) && !inside(folder, &packages));
         lone.map(|folder| folder.as_str().to_owned()).collect()
     }

@@ -53,7 +53,8 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let Draft { changes, mut notes, .. } = draft;
     notes.extend(adopted.iter().flat_map(|adopted| adopted.notes.iter().cloned()));
     if destination.dirty > 0 {
-        let what = "it has changes that are not committed; commit them first to keep them apart from what is written now";
+        let what =
+            "it has changes that are not committed; commit them first to keep them apart from what is written now";
         notes.insert(0, format!("{} files: {what}", destination.dirty));
     }
     writeln!(out, "{} gets:", destination.root)?;
@@ -70,6 +71,8 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
         written.take_back();
         return Err(refusal);
     }
+    let orders = snapshots(&destination.root)?;
+    let _kept = write::write(&destination.root, &orders)?;
     // So that the lock file is whole before it is committed: the first build would change it, and the tree be dirty.
     let _left_to_the_first_build = cargo(&destination.root, &["update", "--workspace", "--offline", "--quiet"]);
     next(&destination, adopted.is_some(), out)
@@ -79,7 +82,22 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
 fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
     let read = cargo(root, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
     let help = "mend what cargo says, then again; nothing was changed";
-    read.map(drop).map_err(|failed| Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help))
+    read.map(drop).map_err(|failed| {
+        Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help)
+    })
+}
+
+/// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
+fn snapshots(root: &Utf8Path) -> Result<Vec<Change>, Refusal> {
+    let mut changes = Vec::new();
+    for (environment, order) in crate::testing::orders(root) {
+        let path = format!("tests/snapshots/step_order__{environment}.snap");
+        let text = format!("---\nsource: tests/step_order.rs\nexpression: order\n---\n{order}");
+        if !root.join(&path).exists() {
+            changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
+        }
+    }
+    Ok(changes)
 }
 
 fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result<(), Refusal> {
@@ -124,7 +142,12 @@ impl Draft<'_> {
         self.put_file(path, content, false)
     }
 
-    fn put_file(&mut self, path: impl Into<Utf8PathBuf>, content: impl Into<Vec<u8>>, executable: bool) -> Result<(), Refusal> {
+    fn put_file(
+        &mut self,
+        path: impl Into<Utf8PathBuf>,
+        content: impl Into<Vec<u8>>,
+        executable: bool,
+    ) -> Result<(), Refusal> {
         let change = Change::new(&self.destination.root, path, Some(content.into()))?;
         self.changes.extend(change.map(|change| Change { executable, ..change }));
         Ok(())
@@ -161,17 +184,29 @@ impl Draft<'_> {
         }
         if let Some(of) = document.string(&["package", "workspace"]) {
             let help = "remove that line, or call `init` on the repository that holds the workspace";
-            return Err(Refusal::new(format!("Cargo.toml belongs to a workspace elsewhere: workspace = \"{of}\""), help));
+            return Err(Refusal::new(
+                format!("Cargo.toml belongs to a workspace elsewhere: workspace = \"{of}\""),
+                help,
+            ));
         }
         if document.strings(&["workspace", "exclude"]).contains(&"xtask") {
-            return Err(Refusal::new("Cargo.toml excludes `xtask` from its workspace", "remove it from `exclude`, then again"));
+            return Err(Refusal::new(
+                "Cargo.toml excludes `xtask` from its workspace",
+                "remove it from `exclude`, then again",
+            ));
         }
-        let mut text = if document.has(&["workspace"]) { with_member(&text, &document) } else { self.new_workspace(&text, package)? };
+        let mut text = if document.has(&["workspace"]) {
+            with_member(&text, &document)
+        } else {
+            self.new_workspace(&text, package)?
+        };
         // So that `cargo test` of a package at the root holds the step order too: it runs that package's tests only.
         if package && !parsed("Cargo.toml", &text)?.has(&["dev-dependencies", "ciao"]) {
             let value = "{ path = \"xtask\", package = \"xtask\" }";
             text = parsed("Cargo.toml", &text)?.with_key("dev-dependencies", "ciao", value);
-            self.notes.push("the package at the root gets a dev-dependency, so that its `cargo test` holds the step order".into());
+            self.notes.push(
+                "the package at the root gets a dev-dependency, so that its `cargo test` holds the step order".into(),
+            );
         }
         let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
@@ -189,7 +224,10 @@ impl Draft<'_> {
         let lone = self.destination.lone_packages();
         if !lone.is_empty() {
             let lone: Vec<String> = lone.iter().map(|folder| string(folder)).collect();
-            block += &format!("# Packages of their own, as they were before there was a workspace here.\nexclude = [{}]\n", lone.join(", "));
+            block += &format!(
+                "# Packages of their own, as they were before there was a workspace here.\nexclude = [{}]\n",
+                lone.join(", ")
+            );
         }
         // A package keeps the resolver of its edition.
         block += if package { "" } else { "resolver = \"3\"\n" };
@@ -249,7 +287,8 @@ impl Draft<'_> {
         let orchestration = &starter::ORCHESTRATION;
         self.start(orchestration, orchestration.text)?;
         let environment = &starter::ENVIRONMENT;
-        let mut text = adopted.map_or_else(|| environment.text.to_owned(), |adopted| adopted.environment(environment.text));
+        let mut text =
+            adopted.map_or_else(|| environment.text.to_owned(), |adopted| adopted.environment(environment.text));
         let remotes = git(&self.destination.root, &["remote"]).unwrap_or_default();
         if let Some(remote) = remotes.lines().next() {
             let accept = format!(
@@ -276,7 +315,9 @@ impl Draft<'_> {
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
         let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
-        for (line, example) in [("/target/", "target/x"), ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml")] {
+        for (line, example) in
+            [("/target/", "target/x"), ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml")]
+        {
             if !self.destination.ignores(example) {
                 ignored = with_line(&ignored, line);
             }
@@ -295,6 +336,14 @@ impl Draft<'_> {
 
 fn parsed<'t>(path: &str, text: &'t str) -> Result<Document<'t>, Refusal> {
     Document::parse(text).map_err(|error| Refusal::new(format!("{path} is broken: {error}"), "mend it, then again"))
+}
+
+/// Whether files in tests/ are none of the package's tests by themselves.
+fn autotests_are_off(text: &str) -> bool {
+    let document = Document::parse(text);
+    document.is_ok_and(|document| {
+        document.get(&["package", "autotests"]).is_some_and(|value| value.get_ref().as_bool() == Some(false))
+    })
 }
 
 /// Adds the xtask to the members, unless a pattern there takes it in.

@@ -23,7 +23,9 @@ pub fn literals(script: &str) -> Vec<Literal> {
         let line_number = index + 1;
         let mut assigned = false;
         if let Some((name, value)) = assignment(line) {
-            let secret = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PASSPHRASE"].iter().any(|word| name.contains(word));
+            let secret = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PASSPHRASE"]
+                .iter()
+                .any(|word| name.contains(word));
             let kind = if secret { Some("string") } else { kind(value).or_else(|| by_name(&name, value)) };
             if let Some(kind) = kind {
                 found.push(Literal { name, kind, value: value.to_owned(), secret, line: line_number });
@@ -39,14 +41,27 @@ pub fn literals(script: &str) -> Vec<Literal> {
             let word = word.rsplit_once('@').filter(|_| !word.contains("://")).map_or(word, |(_, host)| host);
             let port_follows = matches!(word, "--port" | "-p" | "--listen");
             if let (true, Some(port)) = (port_follows, words.peek().and_then(|next| is_port(next).then_some(*next))) {
-                found.push(Literal { name: "PORT".into(), kind: "port", value: port.to_owned(), secret: false, line: line_number });
+                found.push(Literal {
+                    name: "PORT".into(),
+                    kind: "port",
+                    value: port.to_owned(),
+                    secret: false,
+                    line: line_number,
+                });
             }
             let (host, port) = word.rsplit_once(':').filter(|(_, port)| is_port(port)).unwrap_or((word, ""));
-            let pieces = if word.contains("://") { [("URL", word), ("PORT", "")] } else { [("HOST", host), ("PORT", port)] };
+            let pieces =
+                if word.contains("://") { [("URL", word), ("PORT", "")] } else { [("HOST", host), ("PORT", port)] };
             for (name, value) in pieces {
                 // A folder is often no environment's; one that a variable names is.
                 if let Some(kind @ ("url" | "host" | "port")) = kind(value) {
-                    found.push(Literal { name: name.into(), kind, value: value.into(), secret: false, line: line_number });
+                    found.push(Literal {
+                        name: name.into(),
+                        kind,
+                        value: value.into(),
+                        secret: false,
+                        line: line_number,
+                    });
                 }
             }
         }
@@ -78,17 +93,24 @@ fn kind(value: &str) -> Option<&'static str> {
     if value.contains('$') {
         return None;
     }
-    if value.split_once("://").is_some_and(|(scheme, rest)| !rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+    if value
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| !rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    {
         return Some("url");
     }
     if is_port(value) && value.len() >= 4 {
         return Some("port");
     }
-    if value.starts_with('/') && value[1..].contains('/') && !["/bin/", "/usr/", "/dev/", "/tmp/"].iter().any(|system| value.starts_with(system)) {
+    if value.starts_with('/')
+        && value[1..].contains('/')
+        && !["/bin/", "/usr/", "/dev/", "/tmp/"].iter().any(|system| value.starts_with(system))
+    {
         return Some("path");
     }
     let labels: Vec<&str> = value.split('.').collect();
-    let named = |label: &&str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let named =
+        |label: &&str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if labels.len() < 2 || !labels.iter().all(named) {
         return None;
     }
@@ -97,7 +119,11 @@ fn kind(value: &str) -> Option<&'static str> {
     let domain = last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_lowercase());
     // A file's name has two parts as a rule, or ends as files do.
     let file = labels.len() == 2 && !["com", "org", "net", "io", "dev", "local", "example", "internal"].contains(last)
-        || ["sh", "sql", "txt", "gz", "tgz", "zip", "json", "xml", "yaml", "yml", "conf", "cfg", "log", "py", "jar", "war", "md", "toml", "csv", "service"].contains(last);
+        || [
+            "sh", "sql", "txt", "gz", "tgz", "zip", "json", "xml", "yaml", "yml", "conf", "cfg", "log", "py", "jar",
+            "war", "md", "toml", "csv", "service",
+        ]
+        .contains(last);
     ((numbers && labels.len() == 4) || (domain && !file)).then_some("host")
 }
 
@@ -106,7 +132,21 @@ fn by_name(name: &str, value: &str) -> Option<&'static str> {
     let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
     if ends(&["PORT"]) && is_port(value) {
         Some("port")
-    } else if ends(&["HOST", "SERVER", "USER", "DB", "DATABASE", "DATABASE_NAME", "DB_NAME", "SCHEMA", "ENV", "ENVIRONMENT", "STAGE", "REGION", "BUCKET"]) {
+    } else if ends(&[
+        "HOST",
+        "SERVER",
+        "USER",
+        "DB",
+        "DATABASE",
+        "DATABASE_NAME",
+        "DB_NAME",
+        "SCHEMA",
+        "ENV",
+        "ENVIRONMENT",
+        "STAGE",
+        "REGION",
+        "BUCKET",
+    ]) {
         Some("string")
     } else {
         None

@@ -119,14 +119,20 @@ fn named(name: &str, what: &str, there: bool) -> Result<(), Refusal> {
 }
 
 fn text_of<'r>(repository: &'r Repository, file: &str) -> Result<&'r str, Refusal> {
-    let missing = || Refusal::new(format!("{file} does not exist"), "run `cargo xtask check`; `cargo xtask init` writes first files");
+    let missing = || {
+        Refusal::new(format!("{file} does not exist"), "run `cargo xtask check`; `cargo xtask init` writes first files")
+    };
     repository.sources.text(file).ok_or_else(missing)
 }
 
 fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
     let declarations = &repository.declarations;
     let (name, root) = (&args.name, &repository.root);
-    named(name, "an environment", declarations.environments().any(|known| known == name) || declarations.values_of(name).is_some())?;
+    named(
+        name,
+        "an environment",
+        declarations.environments().any(|known| known == name) || declarations.values_of(name).is_some(),
+    )?;
     let unknown = |name: &str| {
         let known: Vec<&str> = declarations.environments().collect();
         Refusal::new(format!("there is no environment `{name}`"), suggest(name, "environments", known))
@@ -147,7 +153,8 @@ fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Ch
     if let Some(unlisted) = args.after.iter().flatten().find(|after| declarations.orchestration.get(after).is_none()) {
         return Err(unknown(unlisted));
     }
-    let orchestration = Document::parse(text_of(repository, ORCHESTRATION)?).map_err(|error| broken(ORCHESTRATION, &error))?;
+    let orchestration =
+        Document::parse(text_of(repository, ORCHESTRATION)?).map_err(|error| broken(ORCHESTRATION, &error))?;
     let text = orchestration.with_table("environment", &entry(name, listed, args.after.as_deref()));
     changes.extend(Change::new(root, ORCHESTRATION, Some(text.into_bytes()))?);
     let values = with_values(text_of(repository, like.file.as_str())?, &own);
@@ -187,7 +194,8 @@ fn own_values(
     let mut own = BTreeMap::new();
     for given in &args.set {
         let help = "write it as `--set site.port=8443`";
-        let (name, value) = given.split_once('=').ok_or_else(|| Refusal::new(format!("{given:?} is not NAME=VALUE"), help))?;
+        let (name, value) =
+            given.split_once('=').ok_or_else(|| Refusal::new(format!("{given:?} is not NAME=VALUE"), help))?;
         let known: Vec<&str> = parameters.iter().map(|parameter| &*parameter.name).collect();
         let parameter = parameters.iter().find(|parameter| &*parameter.name == name).ok_or_else(|| {
             Refusal::new(format!("there is no parameter `{name}`"), suggest(name, "parameters", known))
@@ -214,7 +222,10 @@ fn own_values(
             derived
         };
         let help = format!("give it: `--set {}=…`", parameter.name);
-        let message = format!("`{}` must differ between any two environments, and has no value for `{}`", parameter.name, args.name);
+        let message = format!(
+            "`{}` must differ between any two environments, and has no value for `{}`",
+            parameter.name, args.name
+        );
         own.insert(parameter.name.to_string(), value.ok_or_else(|| Refusal::new(message, help))?);
     }
     Ok(own)
@@ -225,7 +236,8 @@ fn derived(value: &Literal, like: &str, name: &str) -> Option<String> {
     let renamed = |text: &str| {
         let words: Vec<&str> = text.split_inclusive(|char: char| !char.is_ascii_alphanumeric()).collect();
         let word = |word: &&str| word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric()) == like;
-        let replaced = words.iter().map(|part| if word(part) { part.replacen(like, name, 1) } else { (*part).to_owned() });
+        let replaced =
+            words.iter().map(|part| if word(part) { part.replacen(like, name, 1) } else { (*part).to_owned() });
         words.iter().any(word).then(|| replaced.collect::<String>())
     };
     match value {
@@ -274,7 +286,9 @@ fn as_tables(own: &BTreeMap<String, String>) -> String {
         let (group, key) = name.rsplit_once('.').unwrap_or(("", name));
         *groups.entry(group).or_default() += &format!("{key} = {value}\n");
     }
-    let tables = groups.iter().map(|(group, lines)| if group.is_empty() { lines.clone() } else { format!("\n[{group}]\n{lines}") });
+    let tables = groups
+        .iter()
+        .map(|(group, lines)| if group.is_empty() { lines.clone() } else { format!("\n[{group}]\n{lines}") });
     tables.collect()
 }
 
@@ -298,7 +312,14 @@ fn pipeline(name: &str, before: Option<&str>, repository: &Repository) -> Result
     let mut changes = Vec::new();
     changes.extend(Change::new(root, file.with_file_name("install.sh"), Some(SCRIPT.into()))?.map(runnable));
     changes.extend(Change::new(root, file, Some(text.into_bytes()))?);
-    let called = placed(ENVIRONMENT, text_of(repository, ENVIRONMENT)?, "deploy", "pipeline", before, &format!("[[deploy]]\npipeline = {}\n", string(name)))?;
+    let called = placed(
+        ENVIRONMENT,
+        text_of(repository, ENVIRONMENT)?,
+        "deploy",
+        "pipeline",
+        before,
+        &format!("[[deploy]]\npipeline = {}\n", string(name)),
+    )?;
     changes.extend(Change::new(root, ENVIRONMENT, Some(called.into_bytes()))?);
     Ok(changes)
 }
@@ -314,9 +335,8 @@ fn placed(file: &str, text: &str, key: &str, by: &str, before: Option<&str>, blo
     let tables = document.tables(key, by);
     let names: Vec<&str> = tables.iter().filter_map(|(name, _)| name.as_deref()).collect();
     let found = tables.iter().find(|(name, _)| name.as_deref() == Some(before));
-    let (_, lines) = found.ok_or_else(|| {
-        Refusal::new(format!("there is no `{before}` in {file}"), suggest(before, "names", names))
-    })?;
+    let (_, lines) = found
+        .ok_or_else(|| Refusal::new(format!("there is no `{before}` in {file}"), suggest(before, "names", names)))?;
     Ok(format!("{}{block}\n{}", &text[..lines.start], &text[lines.start..]))
 }
 

@@ -31,6 +31,8 @@ pub struct Origin {
     pub commit: String,
     /// Dependencies of the engine's own tests only.
     pub left_out: Vec<String>,
+    /// What the test of the step order asks of insta, as TOML.
+    pub insta: String,
 }
 
 impl Origin {
@@ -44,9 +46,11 @@ impl Origin {
             let help = "run it with `cargo xtask` in the repository whose engine is to be copied";
             Refusal::new(format!("the engine that this program was built from is not in {folder} any more"), help)
         };
-        let root = folder.canonicalize_utf8().ok().and_then(|folder| Some(folder.parent()?.to_owned())).ok_or_else(gone)?;
+        let root =
+            folder.canonicalize_utf8().ok().and_then(|folder| Some(folder.parent()?.to_owned())).ok_or_else(gone)?;
         let listed = git(&root, &["ls-files", "-co", "--exclude-standard", "-z", "--", ENGINE, MANIFEST]);
-        let listed = listed.map_err(|error| Refusal::new(format!("failed to list the engine's files: {error}"), "run git there"))?;
+        let listed = listed
+            .map_err(|error| Refusal::new(format!("failed to list the engine's files: {error}"), "run git there"))?;
         let mut files = BTreeMap::new();
         for path in listed.split('\0').filter(|path| !path.is_empty() && *path != RECORD).map(Utf8PathBuf::from) {
             // One that is deleted and not committed is listed too.
@@ -60,13 +64,14 @@ impl Origin {
             }
         }
         let manifest = files.remove(Utf8Path::new(MANIFEST)).ok_or_else(gone)?;
-        let Copied { manifest, version, left_out } = for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
+        let Copied { manifest, version, left_out, insta } =
+            for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
         files.insert(MANIFEST.into(), manifest.into_bytes());
         if !files.contains_key(&Utf8Path::new(ENGINE).join("lib.rs")) {
             return Err(gone());
         }
         let commit = git(&root, &["rev-parse", "HEAD"]).unwrap_or_default();
-        Ok(Origin { root, files, version, commit, left_out })
+        Ok(Origin { root, files, version, commit, left_out, insta })
     }
 
     /// The record of this copy, as text.
@@ -133,6 +138,7 @@ struct Copied {
     manifest: String,
     version: String,
     left_out: Vec<String>,
+    insta: String,
 }
 
 /// The manifest without what only the engine's own tests need.
@@ -156,5 +162,11 @@ fn for_copy(manifest: &str) -> Option<Copied> {
             }
         }
     }
-    Some(Copied { manifest: without(manifest, lines), version, left_out })
+    let insta = document.get(&["dev-dependencies", "insta"]).map(|value| manifest[value.span()].to_owned());
+    Some(Copied {
+        manifest: without(manifest, lines),
+        version,
+        left_out,
+        insta: insta.unwrap_or_else(|| "\"1\"".to_owned()),
+    })
 }

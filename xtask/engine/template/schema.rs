@@ -24,7 +24,9 @@ pub const SCHEMAS: [(&str, &str, &str); 4] = [
 /// If there is no such kind.
 pub fn schema(args: &SchemaArgs) -> Result<String, Refusal> {
     let Some(wanted) = &args.kind else {
-        let lines = SCHEMAS.iter().map(|(kind, file, _)| format!("{kind:14} xtask/engine/template/schema/{kind}.json   {file}\n"));
+        let lines = SCHEMAS
+            .iter()
+            .map(|(kind, file, _)| format!("{kind:14} xtask/engine/template/schema/{kind}.json   {file}\n"));
         return Ok(lines.collect());
     };
     let found = SCHEMAS.iter().find(|(kind, ..)| kind == wanted);

@@ -74,7 +74,12 @@ pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
 }
 
 /// Writes between two proofs.
-fn replace(args: &UpgradeArgs, destination: &Destination, changes: &[Change], out: &mut dyn Write) -> Result<(), Refusal> {
+fn replace(
+    args: &UpgradeArgs,
+    destination: &Destination,
+    changes: &[Change],
+    out: &mut dyn Write,
+) -> Result<(), Refusal> {
     let root = &destination.root;
     if args.unchecked {
         let _kept = write::write(root, changes)?;
@@ -142,16 +147,18 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
                 draft.conflicts.push((path.clone(), "it was edited there, and has been removed".to_owned()));
                 continue;
             }
-            (Some(ours), there) => match merge(origin, destination, record, path, there.as_deref().unwrap_or_default(), ours)? {
-                Ok(merged) => {
-                    draft.merged.push(path.clone());
-                    Some(merged)
+            (Some(ours), there) => {
+                match merge(origin, destination, record, path, there.as_deref().unwrap_or_default(), ours)? {
+                    Ok(merged) => {
+                        draft.merged.push(path.clone());
+                        Some(merged)
+                    }
+                    Err(conflict) => {
+                        draft.conflicts.push((path.clone(), conflict));
+                        continue;
+                    }
                 }
-                Err(conflict) => {
-                    draft.conflicts.push((path.clone(), conflict));
-                    continue;
-                }
-            },
+            }
         };
         draft.changes.extend(Change::new(root, path, after)?);
     }
@@ -160,7 +167,8 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
     }
     draft.changes.extend(Change::new(root, RECORD, Some(origin.record().into_bytes()))?);
     if let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? {
-        let merged = lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
+        let merged =
+            lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
         draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
     }
     Ok(draft)
@@ -231,8 +239,10 @@ impl Proof {
         let environments: Vec<String> = repository.declarations.orchestration.names().map(str::to_owned).collect();
         let tested = cargo(root, &["test", "--quiet", "--package", "xtask"]);
         let orders = environments.into_iter().map(|environment| {
-            let text = cargo(root, &["run", "--quiet", "--package", "xtask", "--", "plan", &environment, "--format", "json"]);
-            let order = serde_json::from_str(&text.unwrap_or_else(|failed| failed.stdout)).ok().as_ref().and_then(order);
+            let text =
+                cargo(root, &["run", "--quiet", "--package", "xtask", "--", "plan", &environment, "--format", "json"]);
+            let order =
+                serde_json::from_str(&text.unwrap_or_else(|failed| failed.stdout)).ok().as_ref().and_then(order);
             (environment, order)
         });
         Proof {
@@ -249,10 +259,15 @@ impl Proof {
     /// The first environment whose order is another one, and where.
     fn differs(&self, after: &Proof) -> Option<String> {
         let pairs = self.orders.iter().zip(&after.orders);
-        let (environment, before, now) =
-            pairs.filter_map(|((name, before), (_, now))| Some((name, before.as_ref()?, now))).find(|(_, before, now)| Some(*before) != now.as_ref())?;
+        let (environment, before, now) = pairs
+            .filter_map(|((name, before), (_, now))| Some((name, before.as_ref()?, now)))
+            .find(|(_, before, now)| Some(*before) != now.as_ref())?;
         let Some(now) = now else { return Some(format!("{environment} has no plan any more")) };
-        let at = before.iter().zip(now).position(|(before, now)| before != now).unwrap_or_else(|| before.len().min(now.len()));
+        let at = before
+            .iter()
+            .zip(now)
+            .position(|(before, now)| before != now)
+            .unwrap_or_else(|| before.len().min(now.len()));
         let step = |order: &[serde_json::Value]| order.get(at).map_or("nothing".to_owned(), ToString::to_string);
         Some(format!("in {environment}, {} would become {}", step(before), step(now)))
     }
@@ -261,6 +276,8 @@ impl Proof {
 /// What of a plan is its order: of each step the id, what it needs, what it does, whether it runs.
 fn order(plan: &serde_json::Value) -> Option<Vec<serde_json::Value>> {
     let steps = plan.get("steps")?.as_array()?;
-    let kept = |step: &serde_json::Value| ["id", "needs", "skeleton", "runs"].map(|key| step[key].clone()).into_iter().collect();
+    let kept = |step: &serde_json::Value| {
+        ["id", "needs", "skeleton", "runs"].map(|key| step[key].clone()).into_iter().collect()
+    };
     Some(steps.iter().map(kept).collect())
 }

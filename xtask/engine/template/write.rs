@@ -26,7 +26,11 @@ impl Change {
     ///
     /// # Errors
     /// If what is there cannot be read.
-    pub fn new(root: &Utf8Path, path: impl Into<Utf8PathBuf>, after: Option<Vec<u8>>) -> Result<Option<Change>, Refusal> {
+    pub fn new(
+        root: &Utf8Path,
+        path: impl Into<Utf8PathBuf>,
+        after: Option<Vec<u8>>,
+    ) -> Result<Option<Change>, Refusal> {
         let path = path.into();
         let before = read(root, &path)?;
         Ok((before != after).then_some(Change { path, before, after, executable: false }))

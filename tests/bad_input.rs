@@ -1,0 +1,1033 @@
+//! Bad input: each a finding with file, line, caret and the fix, exit code 2, and nothing run.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use ciao::declare::Declarations;
+use ciao::plan::build::{Inputs, build, files};
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use support::Repo;
+
+const SOUND: &str = r#"
+-- orchestration.toml --
+[[environment]]
+name = "dev"
+-- environment.toml --
+[parameters]
+host = { type = "host" }
+[[deploy]]
+pipeline = "web"
+-- environments/dev.toml --
+host = "dev.example"
+-- deployments/web/pipeline.toml --
+[[step]]
+name = "install"
+script = "install.sh"
+args = ["${host}"]
+-- deployments/web/install.sh --
+#!/bin/sh
+echo "$1"
+"#;
+
+/// The findings that refuse the plan of `dev`; each must say where and what to do.
+#[track_caller]
+fn refused(repo: &Repo) -> String {
+    let text = repo.xtask(&["plan", "dev"]).transcript();
+    let (_, stderr) = text.split_once("-- stderr --\n").unwrap_or_else(|| panic!("nothing was found: {text}"));
+    let (findings, end) = stderr.rsplit_once("\n-- exit ").unwrap();
+    assert_eq!(end, "2 --", "{findings}");
+    assert!(findings.contains("\n --> ") || findings.contains("\n  --> ") || findings.contains("--> "), "{findings}");
+    assert!(findings.contains("= help: "), "{findings}");
+    let (findings, _) = findings.rsplit_once("\nerror: `deploy dev` would refuse").unwrap();
+    findings.trim_end().to_owned()
+}
+
+/// What is found after one file of a sound repository is replaced.
+#[track_caller]
+fn with(path: &str, bytes: impl AsRef<[u8]>) -> String {
+    let repo = Repo::bare(SOUND);
+    repo.write(path, bytes);
+    refused(&repo)
+}
+
+/// What is found where the pipeline has these steps.
+#[track_caller]
+fn steps(steps: &str) -> String {
+    with("pipelines/deployments/web/pipeline.toml", steps)
+}
+
+#[test]
+fn the_sound_one_is_sound() {
+    let repo = Repo::bare(SOUND);
+    assert!(repo.xtask(&["plan", "dev"]).stdout().contains("install.sh dev.example"));
+}
+
+#[test]
+fn empty_and_missing_files() {
+    assert_snapshot!(with("pipelines/orchestration.toml", ""), @r#"
+    error[unlisted-environment]: environment `dev` is not listed
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^
+      |
+      = help: list it in pipelines/orchestration.toml: `[[environment]]`, `name = "dev"`; or remove the file
+
+    error[missing-value]: the file lists no environment
+    --> pipelines/orchestration.toml
+     = help: list the environments in the order of their deployment: `[[environment]]`, `name = "dev"`
+
+    2 errors
+    "#);
+    let repo = Repo::bare(SOUND);
+    std::fs::remove_file(repo.path("pipelines/orchestration.toml")).unwrap();
+    assert_snapshot!(refused(&repo), @r#"
+    error[unlisted-environment]: environment `dev` is not listed
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^
+      |
+      = help: list it in pipelines/orchestration.toml: `[[environment]]`, `name = "dev"`; or remove the file
+
+    error[syntax]: pipelines/orchestration.toml does not exist
+    --> pipelines/orchestration.toml
+     = help: create it: it lists the environments; `cargo xtask init` writes a first one
+
+    2 errors
+    "#);
+    assert_snapshot!(with("pipelines/environment.toml", ""), @r#"
+    error[missing-value]: the file calls no pipeline
+    --> pipelines/environment.toml
+     = help: list the deployment pipelines in their order: `[[deploy]]`, `pipeline = "…"`
+
+    error[unknown-value]: no parameter `host` is declared
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^^^^
+      |
+      = help: declare it in pipelines/environment.toml: `[parameters]`, `host = { type = "string" }`
+
+    2 errors
+    "#);
+    let repo = Repo::bare(SOUND);
+    std::fs::remove_file(repo.path("pipelines/environment.toml")).unwrap();
+    assert_snapshot!(refused(&repo), @r#"
+    error[syntax]: pipelines/environment.toml does not exist
+    --> pipelines/environment.toml
+     = help: create it: it calls the deployment pipelines; `cargo xtask init` writes a first one
+
+    error[unknown-value]: no parameter `host` is declared
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^^^^
+      |
+      = help: declare it in pipelines/environment.toml: `[parameters]`, `host = { type = "string" }`
+
+    2 errors
+    "#);
+    assert_snapshot!(with("pipelines/environments/dev.toml", ""), @r#"
+    error[missing-value]: environment `dev` gives no value for `host`
+     --> pipelines/environments/dev.toml
+      |
+     ::: pipelines/environment.toml:2:1
+      |
+    2 | host = { type = "host" }
+      | ---- declared here
+      |
+      = help: add it: `host = …`
+
+    1 error
+    "#);
+    let repo = Repo::bare(SOUND);
+    std::fs::remove_file(repo.path("pipelines/deployments/web/pipeline.toml")).unwrap();
+    assert_snapshot!(refused(&repo), @r#"
+    error[unknown-pipeline]: there is no pipeline `web`
+     --> pipelines/environment.toml:4:12
+      |
+    4 | pipeline = "web"
+      |            ^^^^^
+      |
+      = help: there are no pipelines; it would stand in pipelines/deployments/web/pipeline.toml
+
+    1 error
+    "#);
+    assert_snapshot!(steps(""), @r#"
+    error[missing-value]: the pipeline has no step
+    --> pipelines/deployments/web/pipeline.toml
+     = help: add its first one: `[[step]]`, `name = "…"`, `run = ["…"]`
+
+    1 error
+    "#);
+    assert_snapshot!(refused(&Repo::bare("")), @r#"
+    error[syntax]: pipelines/environment.toml does not exist
+    --> pipelines/environment.toml
+     = help: create it: it calls the deployment pipelines; `cargo xtask init` writes a first one
+
+    error[syntax]: pipelines/orchestration.toml does not exist
+    --> pipelines/orchestration.toml
+     = help: create it: it lists the environments; `cargo xtask init` writes a first one
+
+    2 errors
+    "#);
+}
+
+#[test]
+fn duplicates() {
+    assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\"\nhost = \"b\"\n"), @r#"
+    error[syntax]: duplicate key
+     --> pipelines/environments/dev.toml:2:1
+      |
+    2 | host = "b"
+      | ^^^^
+      |
+      = help: TOML cannot be read past this; see https://toml.io for the format
+
+    1 error
+    "#);
+    assert_snapshot!(with("pipelines/orchestration.toml", "[[environment]]\nname = \"dev\"\n[[environment]]\nname = \"dev\"\n"), @r#"
+    error[duplicate-name]: environment `dev` is listed twice
+     --> pipelines/orchestration.toml:4:8
+      |
+    2 | name = "dev"
+      |        ----- first listed here
+    3 | [[environment]]
+    4 | name = "dev"
+      |        ^^^^^
+      |
+      = help: remove one of the two
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\n[[step]]\nname = \"a\"\nrun = [\"y\"]\n"), @r#"
+    error[duplicate-name]: two steps are named `a`
+     --> pipelines/deployments/web/pipeline.toml:5:8
+      |
+    2 | name = "a"
+      |        --- the first one
+    ...
+    5 | name = "a"
+      |        ^^^
+      |
+      = help: give one of them another name
+
+    1 error
+    "#);
+    assert_snapshot!(with("pipelines/environment.toml", "[parameters]\nhost = { type = \"host\" }\n[constants]\nhost = \"x\"\n[[deploy]]\npipeline = \"web\"\n[[deploy]]\npipeline = \"web\"\n"), @r#"
+    error[duplicate-name]: `host` is a parameter and a constant
+     --> pipelines/environment.toml:2:1
+      |
+    2 | host = { type = "host" }
+      | ^^^^
+    3 | [constants]
+    4 | host = "x"
+      |        --- the constant
+      |
+      = help: remove one of the two: a constant is the same everywhere, a parameter has a value an environment
+
+    error[duplicate-name]: two calls are named `web`
+     --> pipelines/environment.toml:8:12
+      |
+    6 | pipeline = "web"
+      |            ----- the first one
+    7 | [[deploy]]
+    8 | pipeline = "web"
+      |            ^^^^^
+      |
+      = help: give one of them another name: `name = "…"`
+
+    2 errors
+    "#);
+}
+
+#[test]
+fn misspelt() {
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\ntimout = \"1s\"\n"), @r#"
+    error[unknown-key]: a step has no key `timout`
+     --> pipelines/deployments/web/pipeline.toml:4:1
+      |
+    4 | timout = "1s"
+      | ^^^^^^
+      |
+      = help: did you mean `timeout`?
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[stpe]]\nname = \"a\"\nrun = [\"${hots}\"]\n"), @r#"
+    error[missing-value]: the pipeline has no step
+     --> pipelines/deployments/web/pipeline.toml:1:1
+      |
+    1 | [[stpe]]
+      | ^
+      |
+      = help: add its first one: `[[step]]`, `name = "…"`, `run = ["…"]`
+
+    error[unknown-key]: the file has no key `stpe`
+     --> pipelines/deployments/web/pipeline.toml:1:3
+      |
+    1 | [[stpe]]
+      |   ^^^^
+      |
+      = help: did you mean `step`?
+
+    2 errors
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${hots}\"]\n"), @r#"
+    error[unknown-parameter]: no parameter, constant or output `hots`
+     --> pipelines/deployments/web/pipeline.toml:3:9
+      |
+    3 | run = ["${hots}"]
+      |         ^^^^^^^
+      |
+      = help: did you mean `host`?
+
+    1 error
+    "#);
+    assert_snapshot!(with("pipelines/environment.toml", "[parameters]\nhost = { typ = \"host\" }\n[[deploy]]\npipeline = \"wbe\"\n"), @r#"
+    error[wrong-type]: `host.typ` is a value where a declaration belongs
+     --> pipelines/environment.toml:2:16
+      |
+    2 | host = { typ = "host" }
+      |                ^^^^^^
+      |
+      = help: declare it: `typ = { type = "string" }`; its values are in the environments' files
+
+    error[unknown-pipeline]: there is no pipeline `wbe`
+     --> pipelines/environment.toml:4:12
+      |
+    4 | pipeline = "wbe"
+      |            ^^^^^
+      |
+      = help: the pipelines are `web`; it would stand in pipelines/deployments/wbe/pipeline.toml
+
+    error[unknown-value]: no parameter `host` is declared
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^^^^
+      |
+      = help: declare it in pipelines/environment.toml: `[parameters]`, `host = { type = "string" }`
+
+    3 errors
+    "#);
+    assert_snapshot!(with("pipelines/environment.toml", "[parameters]\nhost = { type = \"hots\" }\n[[deploy]]\npipeline = \"web\"\n"), @r#"
+    error[unknown-parameter]: no parameter, constant or output `host`
+     --> pipelines/deployments/web/pipeline.toml:4:10
+      |
+    4 | args = ["${host}"]
+      |          ^^^^^^^
+      |
+      = help: the names are `commit`, `environment`, `release`, `repo` and `work`
+
+    error[bad-value]: `hots` is not a type
+     --> pipelines/environment.toml:2:17
+      |
+    2 | host = { type = "hots" }
+      |                 ^^^^^^
+      |
+      = help: did you mean `host`?
+
+    error[unknown-value]: no parameter `host` is declared
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | host = "dev.example"
+      | ^^^^
+      |
+      = help: declare it in pipelines/environment.toml: `[parameters]`, `host = { type = "string" }`
+
+    3 errors
+    "#);
+}
+
+#[test]
+fn wrong_types_and_ranges() {
+    assert_snapshot!(steps("[[step]]\nname = 7\nrun = 1\n[[step]]\nname = [\"a\"]\nrun = [\"x\", [\"y\"]]\nneeds = \"a\"\n"), @r#"
+    error[wrong-type]: `name` of a step is an integer, not a string
+     --> pipelines/deployments/web/pipeline.toml:2:8
+      |
+    2 | name = 7
+      |        ^
+      |
+      = help: write a string
+
+    error[wrong-type]: `run` is an integer, not a list of arguments, or a string
+     --> pipelines/deployments/web/pipeline.toml:3:7
+      |
+    3 | run = 1
+      |       ^
+      |
+      = help: write a list of arguments, or a string
+
+    error[wrong-type]: `name` of a step is a list, not a string
+     --> pipelines/deployments/web/pipeline.toml:5:8
+      |
+    5 | name = ["a"]
+      |        ^^^^^
+      |
+      = help: write a string
+
+    error[wrong-type]: `run` of a step is a list, not a string
+     --> pipelines/deployments/web/pipeline.toml:6:13
+      |
+    6 | run = ["x", ["y"]]
+      |             ^^^^^
+      |
+      = help: write a string
+
+    error[wrong-type]: `needs` of a step is a string, not a list of strings
+     --> pipelines/deployments/web/pipeline.toml:7:9
+      |
+    7 | needs = "a"
+      |         ^^^
+      |
+      = help: write a list of strings
+
+    5 errors
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = \"x ${host}\"\ntimeout = \"0s\"\nretries = { attempts = 0, backoff = 0.5 }\n"), @r#"
+    error[bad-value]: a timeout of nothing
+     --> pipelines/deployments/web/pipeline.toml:4:1
+      |
+    4 | timeout = "0s"
+      | ^^^^^^^
+      |
+      = help: write how long it may take; without `timeout` it is 1h
+
+    error[bad-value]: `attempts` of `retries` is 0
+     --> pipelines/deployments/web/pipeline.toml:5:24
+      |
+    5 | retries = { attempts = 0, backoff = 0.5 }
+      |                        ^
+      |
+      = help: write a number from 1 to 1000
+
+    error[bad-value]: a backoff of 0.5
+     --> pipelines/deployments/web/pipeline.toml:5:37
+      |
+    5 | retries = { attempts = 0, backoff = 0.5 }
+      |                                     ^^^
+      |
+      = help: write what the delay is multiplied by after each attempt, from 1 to 100
+
+    3 errors
+    "#);
+    assert_snapshot!(steps("step = 1\n"), @r#"
+    error[wrong-type]: `step` is an integer, not a list of tables, `[[step]]`
+     --> pipelines/deployments/web/pipeline.toml:1:8
+      |
+    1 | step = 1
+      |        ^
+      |
+      = help: write a list of tables, `[[step]]`
+
+    1 error
+    "#);
+    assert_snapshot!(with("pipelines/orchestration.toml", "[[environment]]\nname = \"dev\"\napprovals = -1\nsoak = \"soon\"\nafter = [\"dve\"]\n"), @r#"
+    error[bad-value]: `approvals` of an environment is -1
+     --> pipelines/orchestration.toml:3:13
+      |
+    3 | approvals = -1
+      |             ^^
+      |
+      = help: write a number from 0 to 100
+
+    error[bad-value]: `soak` of an environment is not a duration: expected number at 0
+     --> pipelines/orchestration.toml:4:8
+      |
+    4 | soak = "soon"
+      |        ^^^^^^
+      |
+      = help: write it as in "30s", "5m" or "1h 30m"
+
+    error[unknown-environment]: no environment `dve` is listed before `dev`
+     --> pipelines/orchestration.toml:5:10
+      |
+    5 | after = ["dve"]
+      |          ^^^^^
+      |
+      = help: there are no environments listed before it
+
+    3 errors
+    "#);
+    assert_snapshot!(with("pipelines/environments/dev.toml", "host = 99999999999999999999\n"), @r#"
+    error[wrong-type]: `host` is a float, not a string
+     --> pipelines/environments/dev.toml:1:8
+      |
+    1 | host = 99999999999999999999
+      |        ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: it is declared as `type = "host"`
+
+    1 error
+    "#);
+}
+
+#[test]
+fn control_characters() {
+    assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\0b\"\n"), @r#"
+    error[bad-value]: `host` holds the control character \u{0}
+     --> pipelines/environments/dev.toml:1:8
+      |
+    1 | host = "a b"
+      |        ^^^^^
+      |
+      = help: remove it
+
+    error[syntax]: invalid basic string, expected non-double-quote visible characters, `\`
+     --> pipelines/environments/dev.toml:1:10
+      |
+    1 | host = "a b"
+      |          ^
+      |
+      = help: TOML cannot be read past this; see https://toml.io for the format
+
+    2 errors
+    "#);
+    assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\\u0000b\"\n"), @r#"
+    error[bad-value]: `host` holds the control character \u{0}
+     --> pipelines/environments/dev.toml:1:8
+      |
+    1 | host = "a\u0000b"
+      |        ^^^^^^^^^^
+      |
+      = help: remove it
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"x\\u0000\", \"${host}\"]\n"), @r#"
+    error[bad-value]: `run` of a step holds a NUL character
+     --> pipelines/deployments/web/pipeline.toml:3:8
+      |
+    3 | run = ["x\u0000", "${host}"]
+      |        ^^^^^^^^^
+      |
+      = help: remove it: no argument, variable or path can hold one
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\\u001b[2J\"\nrun = [\"${host}\"]\n"), @r#"
+    error[bad-name]: "a\u{1b}[2J" cannot be the name of a step
+     --> pipelines/deployments/web/pipeline.toml:2:8
+      |
+    2 | name = "a\u001b[2J"
+      |        ^^^^^^^^^^^^
+      |
+      = help: use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit
+
+    1 error
+    "#);
+    assert_snapshot!(with("pipelines/environments/dev.toml", b"host = \"\xff\"\n"), @r#"
+    error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8
+    --> pipelines/environments/dev.toml
+     = help: make it a readable text file
+
+    error[missing-value]: environment `dev` gives no value for `host`
+     --> pipelines/environments/dev.toml
+      |
+     ::: pipelines/environment.toml:2:1
+      |
+    2 | host = { type = "host" }
+      | ---- declared here
+      |
+      = help: add it: `host = …`
+
+    error[unknown-environment]: environment `dev` has no file of values
+     --> pipelines/orchestration.toml:2:8
+      |
+    2 | name = "dev"
+      |        ^^^^^
+      |
+      = help: create pipelines/environments/dev.toml
+
+    3 errors
+    "#);
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_no_fault() {
+    let repo = Repo::bare(SOUND);
+    for file in ["orchestration.toml", "environment.toml", "environments/dev.toml", "deployments/web/pipeline.toml"] {
+        let path = format!("pipelines/{file}");
+        let text = std::fs::read_to_string(repo.path(&path)).unwrap();
+        repo.write(&path, format!("\u{feff}{}", text.replace('\n', "\r\n")));
+    }
+    assert!(repo.xtask(&["plan", "dev"]).stdout().contains("install.sh dev.example"));
+}
+
+#[test]
+fn needs_that_cannot_be() {
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\nneeds = [\"a\"]\n"), @r#"
+    error[cycle]: step `a` needs itself
+     --> pipelines/deployments/web/pipeline.toml:2:8
+      |
+    2 | name = "a"
+      |        ^^^
+      |
+      = note: each needs the next: a → a
+      = help: remove one of these needs; what has no `needs` needs everything listed above it
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\nneeds = [\"c\"]\n[[step]]\nname = \"b\"\nrun = [\"x\"]\n[[step]]\nname = \"c\"\nrun = [\"x\"]\n"), @r#"
+    error[cycle]: the steps need each other in a circle
+     --> pipelines/deployments/web/pipeline.toml:2:8
+      |
+    2 | name = "a"
+      |        ^^^
+      |
+      = note: each needs the next: a → c → b → a
+      = help: remove one of these needs; what has no `needs` needs everything listed above it
+
+    1 error
+    "#);
+    assert_snapshot!(steps("[[step]]\nname = \"install\"\nrun = [\"${host}\"]\n[[step]]\nname = \"b\"\nrun = [\"x\"]\nneeds = [\"instal\"]\n"), @r#"
+    error[unknown-need]: step `b` needs `instal`, which is not in this file
+     --> pipelines/deployments/web/pipeline.toml:7:10
+      |
+    7 | needs = ["instal"]
+      |          ^^^^^^^^
+      |
+      = help: did you mean `install`?
+
+    1 error
+    "#);
+}
+
+#[test]
+fn commands_that_only_a_shell_would_understand() {
+    assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = \"echo ${host} | tee log\"\n[[step]]\nname = \"b\"\nrun = []\n[[step]]\nname = \"c\"\n[[step]]\nname = \"d\"\nrun = [\"x\"]\nscript = \"y\"\n"), @r#"
+    error[bad-command]: `|` is understood by a shell only
+     --> pipelines/deployments/web/pipeline.toml:3:7
+      |
+    3 | run = "echo ${host} | tee log"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: a command is run without a shell: write it as a list of arguments; or put it into a script
+
+    error[bad-command]: `run` names no program
+     --> pipelines/deployments/web/pipeline.toml:6:7
+      |
+    6 | run = []
+      |       ^^
+      |
+      = help: write the program and its arguments: `run = ["psql", "--file", "data.sql"]`
+
+    error[missing-value]: a step does nothing
+     --> pipelines/deployments/web/pipeline.toml:7:1
+      |
+    7 | [[step]]
+      | ^^^^^^^^
+      |
+      = help: add one of `run = ["program", …]`, `script = "file"` or `task = "name"`
+
+    error[bad-value]: a step has `run` and `script`
+      --> pipelines/deployments/web/pipeline.toml:12:1
+       |
+    12 | script = "y"
+       | ^^^^^^
+       |
+       = help: keep exactly one of them
+
+    4 errors
+    "#);
+}
+
+/// What is found where the script is this.
+#[track_caller]
+fn script(change: impl FnOnce(&Repo, &str)) -> String {
+    let repo = Repo::bare(SOUND);
+    let script = "pipelines/deployments/web/install.sh";
+    std::fs::remove_file(repo.path(script)).unwrap();
+    change(&repo, script);
+    refused(&repo)
+}
+
+#[test]
+fn scripts_that_cannot_run() {
+    use std::fs::{Permissions, create_dir, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let executable = |text: &'static str| {
+        move |repo: &Repo, path: &str| {
+            repo.write(path, text);
+            set_permissions(repo.path(path), Permissions::from_mode(0o755)).unwrap();
+        }
+    };
+    assert_snapshot!(script(|_, _| {}), @r#"
+    error[missing-script]: script `pipelines/deployments/web/install.sh` does not exist
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: create pipelines/deployments/web/install.sh, or correct the name; it is taken from the folder of this file
+
+    1 error
+    "#);
+    assert_snapshot!(script(|repo, path| create_dir(repo.path(path)).unwrap()), @r#"
+    error[missing-script]: script `pipelines/deployments/web/install.sh` is a folder
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: name a file of the repository
+
+    1 error
+    "#);
+    assert_snapshot!(script(|repo, path| symlink("nowhere", repo.path(path)).unwrap()), @r#"
+    error[missing-script]: script `pipelines/deployments/web/install.sh` is a link to nothing
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: name a file of the repository
+
+    1 error
+    "#);
+    assert_snapshot!(script(|repo, path| symlink("/bin/sh", repo.path(path)).unwrap()), @r#"
+    error[missing-script]: script `pipelines/deployments/web/install.sh` leads out of the repository
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: name a file of the repository
+
+    1 error
+    "#);
+    assert_snapshot!(script(|repo, path| repo.write(path, "#!/bin/sh\n")), @r#"
+    error[not-executable]: script `pipelines/deployments/web/install.sh` is not executable
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: run `chmod +x pipelines/deployments/web/install.sh`, and `git update-index --chmod=+x pipelines/deployments/web/install.sh` where files have no modes
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` is empty
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: begin it with a line as `#!/bin/sh`, which names its interpreter
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("echo\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` has no `#!` line
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: begin it with a line as `#!/bin/sh`, which names its interpreter
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("#!/bin/sh\r\necho\r\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` has Windows line ends, which belong to the name of its interpreter
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: convert it: `sed -i 's/\r$//' pipelines/deployments/web/install.sh`, and keep it so with `*.sh text eol=lf` in .gitattributes
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("\u{feff}#!/bin/sh\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` begins with a byte order mark, so that its `#!` line is not seen
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: remove it: `sed -i '1s/^\xEF\xBB\xBF//' pipelines/deployments/web/install.sh`
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("#!\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` has a `#!` line that names no interpreter
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: begin it with a line as `#!/bin/sh`, which names its interpreter
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("#!bash\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` has a `#!` line whose interpreter, `bash`, is not an absolute path
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: write `#!/usr/bin/env bash`
+
+    1 error
+    "#);
+    assert_snapshot!(script(executable("#!/no/such/interpreter\n")), @r#"
+    error[bad-command]: script `pipelines/deployments/web/install.sh` names the interpreter `/no/such/interpreter`, which is not on this machine
+     --> pipelines/deployments/web/pipeline.toml:3:10
+      |
+    3 | script = "install.sh"
+      |          ^^^^^^^^^^^^
+      |
+      = help: install it, or correct the `#!` line
+
+    1 error
+    "#);
+}
+
+/// Runs `plan` and gives what it says, within a bounded time.
+#[track_caller]
+fn bounded(path: &str, bytes: String) -> String {
+    let started = Instant::now();
+    let found = with(path, bytes);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    found
+}
+
+#[test]
+fn more_than_anybody_wrote() {
+    assert_snapshot!(bounded("pipelines/environments/dev.toml", format!("# {}\n", "x".repeat(10_000_000))), @r#"
+    error[syntax]: pipelines/environments/dev.toml cannot be read: it is larger than 10 MB
+    --> pipelines/environments/dev.toml
+     = help: make it a readable text file
+
+    error[missing-value]: environment `dev` gives no value for `host`
+     --> pipelines/environments/dev.toml
+      |
+     ::: pipelines/environment.toml:2:1
+      |
+    2 | host = { type = "host" }
+      | ---- declared here
+      |
+      = help: add it: `host = …`
+
+    error[unknown-environment]: environment `dev` has no file of values
+     --> pipelines/orchestration.toml:2:8
+      |
+    2 | name = "dev"
+      |        ^^^^^
+      |
+      = help: create pipelines/environments/dev.toml
+
+    3 errors
+    "#);
+    let nested = format!("host = {}1{}\n", "{ a = ".repeat(100_000), " }".repeat(100_000));
+    assert_snapshot!(bounded("pipelines/environments/dev.toml", nested), @r#"
+    error[wrong-type]: `host` is a table, not a string
+     --> pipelines/environments/dev.toml:1:8
+      |
+    1 | ... = { a = { a = { a = { a = { a = { a = { a = { a... a = { a = { a = { a = { a = { a = { a = { a = {...
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: it is declared as `type = "host"`
+
+    error[syntax]: cannot recurse further; max recursion depth met
+     --> pipelines/environments/dev.toml:1:401
+      |
+    1 | ...a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = { a = ...
+      |                                                                    ^
+      |
+      = help: TOML cannot be read past this; see https://toml.io for the format
+
+    2 errors
+    "#);
+    let nested = format!("host = {}{}\n", "[".repeat(100_000), "]".repeat(100_000));
+    assert_snapshot!(bounded("pipelines/environments/dev.toml", nested), @r#"
+    error[wrong-type]: `host` is a list, not a string
+     --> pipelines/environments/dev.toml:1:8
+      |
+    1 | ... = [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: it is declared as `type = "host"`
+
+    error[syntax]: cannot recurse further; max recursion depth met
+     --> pipelines/environments/dev.toml:1:88
+      |
+    1 | host = [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                                        ^
+      |
+      = help: TOML cannot be read past this; see https://toml.io for the format
+
+    2 errors
+    "#);
+    let dotted = format!("[a{}]\nx = 1\n", ".a".repeat(100_000));
+    assert_snapshot!(bounded("pipelines/environments/dev.toml", dotted), @r#"
+    error[syntax]: recursion limit
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | [a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a....
+      | ^
+      |
+      = help: TOML cannot be read past this; see https://toml.io for the format
+
+    error[missing-value]: environment `dev` gives no value for `host`
+     --> pipelines/environments/dev.toml:1:1
+      |
+    1 | [a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a....
+      | ^
+      |
+     ::: pipelines/environment.toml:2:1
+      |
+    2 | host = { type = "host" }
+      | ---- declared here
+      |
+      = help: add it: `host = …`
+
+    2 errors
+    "#);
+}
+
+#[test]
+fn thousands_of_findings_are_bounded_in_time() {
+    let keys: String = (0..20_000).map(|n| format!("x{n} = 1\n")).collect();
+    let found = bounded("pipelines/environments/dev.toml", format!("host = \"a\"\n{keys}"));
+    assert!(found.ends_with("20000 errors"), "{}", &found[found.len() - 100..]);
+}
+
+/// Everything that is pure, on any texts: it may find anything, and never panics.
+fn survives(texts: &[(&str, String)]) {
+    let texts = texts.iter().map(|(path, text)| ((*path).into(), text.clone())).collect();
+    let sources = ciao::sources::Sources { texts, ..Default::default() };
+    let tasks = ciao::Tasks::new();
+    let (declarations, mut findings) = Declarations::read(&sources);
+    let files = files(&declarations);
+    let inputs = Inputs { declarations: &declarations, tasks: &tasks, sources: &sources };
+    let mut plans = Vec::new();
+    for name in declarations.environments() {
+        let (built, found) = build(inputs, name, &files);
+        findings.extend(found);
+        plans.extend(built.map(|built| (name.to_owned(), built)));
+    }
+    let facts = Default::default();
+    let subject = ciao::check::Subject { declarations: &declarations, plans: &plans, facts: &facts };
+    findings.extend(ciao::check::check(&subject));
+    let findings = ciao::check::merged(findings, &declarations);
+    let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
+    let _ = ciao::show::findings::text(&findings, &texts, true);
+    let _ = ciao::show::json::findings(&findings, &texts);
+    for (_, built) in &plans {
+        let _ = ciao::show::plan::text(&built.plan, ciao::show::word::Side::Value, &tasks);
+        let _ = ciao::show::json::plan(&built.plan, None);
+    }
+}
+
+const RICH: [(&str, &str); 4] = [
+    (
+        "pipelines/orchestration.toml",
+        "[[environment]]\nname = \"dev\"\n[[environment]]\nname = \"p\"\nafter = [\"dev\"]\napprovals = 1\nsoak = \"30m\"\n[ledger]\nremote = \"origin\"\n",
+    ),
+    (
+        "pipelines/environment.toml",
+        "pass_env = [\"A\"]\n[constants]\nc = [\"x\"]\n[parameters.g]\nh = { type = \"host\" }\nb = { type = \"boolean\" }\nt = { type = \"table\", list = true, key = \"n\", fields = { n = { type = \"string\" } } }\ns = { type = \"string\", secret = true }\n[env]\nX = \"${g.h}\"\n[[deploy]]\npipeline = \"a\"\nfor_each = \"g.t\"\nwith = { p = \"${each.n}\" }\nwhen = \"!g.b\"\n",
+    ),
+    (
+        "pipelines/environments/dev.toml",
+        "[g]\nh = \"é.x\"\nb = true\ns = { env = \"S\" }\nt = [{ n = \"1\" }, { n = \"2\" }]\n",
+    ),
+    (
+        "pipelines/deployments/a/pipeline.toml",
+        "cwd = \"../x\"\n[parameters]\np = { type = \"string\" }\n[[step]]\nname = \"a\"\nrun = \"x ${p} '${each.n}' $$\"\noutput = { name = \"o\", json = true }\n[[step]]\nname = \"b\"\nscript = \"b.sh\"\nargs = [\"${c...}\", \"${o.x}\"]\nenv = { F = { file = \"${g.s}\" } }\nneeds = [\"a\"]\nfor_each = [1, 2]\nparallel = true\nfinally = { task = \"t\", with = { a = \"${g.t}\" } }\nretries = { attempts = 2, delay = \"1s\" }\n",
+    ),
+];
+
+const SCRAPS: &[&str] = &[
+    "\"",
+    "'",
+    "\"\"\"",
+    "[",
+    "]",
+    "{",
+    "}",
+    "[[",
+    "]]",
+    "=",
+    ",",
+    ".",
+    "\n",
+    "\r",
+    "#",
+    "$",
+    "${",
+    "}",
+    "...",
+    "\\",
+    "\u{feff}",
+    "\0",
+    "é",
+    "☃",
+    "-1",
+    "1e999",
+    "nan",
+    "0x",
+    "true",
+    "1979-05-27",
+    "a",
+    "step",
+    "each",
+    "like = \"dev\"\n",
+    "needs = []\n",
+    "${each}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A few deletions, doublings and insertions in sound files.
+    #[test]
+    fn no_panic_on_mutated_files(changes in prop::collection::vec((0..4_usize, any::<prop::sample::Index>(), 0..3_u8, 0..20_usize, prop::sample::select(SCRAPS)), 1..5)) {
+        let mut texts: Vec<(&str, String)> = RICH.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
+        for (file, at, what, length, scrap) in changes {
+            let text = &mut texts[file].1;
+            let floor = |mut at: usize| { at = at.min(text.len()); while !text.is_char_boundary(at) { at -= 1; } at };
+            let start = if text.is_empty() { 0 } else { floor(at.index(text.len())) };
+            let end = floor(start + length);
+            match what {
+                0 => text.replace_range(start..end, ""),
+                1 => { let copy = text[start..end].to_owned(); text.insert_str(start, &copy) }
+                _ => text.insert_str(start, scrap),
+            }
+        }
+        survives(&texts);
+    }
+
+    /// Anything at all.
+    #[test]
+    fn no_panic_on_any_text(text in any::<String>(), file in 0..4_usize) {
+        let mut texts: Vec<(&str, String)> = RICH.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
+        texts[file].1 = text;
+        survives(&texts);
+    }
+}
+
+#[test]
+fn no_panic_on_any_bytes() {
+    let repo = Repo::bare(SOUND);
+    let mut state = 1_u64;
+    for file in RICH.map(|(path, _)| path) {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .take(5000)
+        .collect();
+        repo.write(file, bytes);
+    }
+    let transcript = repo.xtask(&["plan", "dev"]).transcript();
+    assert!(transcript.ends_with("-- exit 2 --"), "{transcript}");
+}
