@@ -327,6 +327,105 @@ fn names_are_completed() {
     }
 }
 
+/// The repository of somebody whose copy was made from an older version: `old` stood in the engine where `new` stands now.
+fn older_copy(inside: &Path, file: &str, new: &str, old: &str) -> std::path::PathBuf {
+    let root = make("no rust", inside);
+    init(&root);
+    let now = read(&root, file);
+    assert!(now.contains(new), "{file} has no {new}");
+    write(&root, file, &now.replacen(new, old, 1));
+    let record = read(&root, "xtask/engine/COPIED.toml");
+    let hash = |text: &str| ciao::template::origin::fingerprint(text.as_bytes());
+    write(&root, "xtask/engine/COPIED.toml", &record.replace(&hash(&now), &hash(&read(&root, file))));
+    commit(&root);
+    root
+}
+
+#[test]
+fn an_upgrade_replaces_the_engine_and_leaves_the_owners_files() {
+    let folder = Folder::new();
+    let file = "xtask/engine/template/edit.rs";
+    let root = older_copy(&folder.0, file, "//! Pure: text in, text out.", "//! As it was.");
+    write(&root, "xtask/src/tasks.rs", "// mine\n");
+    let manifest = read(&root, "xtask/Cargo.toml");
+    write(
+        &root,
+        "xtask/Cargo.toml",
+        &manifest.replace("[dev-dependencies]", "# Mine.\nshop = { path = \"..\" }\n\n[dev-dependencies]"),
+    );
+    commit(&root);
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(read(&root, file).contains("//! Pure: text in, text out."));
+    assert_eq!(read(&root, "xtask/src/tasks.rs"), "// mine\n");
+    assert!(read(&root, "xtask/Cargo.toml").contains("# Mine."));
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert!(code == 0 && said.contains("is up to date"), "{said}");
+}
+
+#[test]
+fn edits_of_the_engine_are_merged_or_shown() {
+    let folder = Folder::new();
+    let file = "xtask/engine/template/edit.rs";
+    let root = older_copy(&folder.0, file, "//! Pure: text in, text out.", "//! As it was.");
+    let theirs = read(&root, file);
+    write(&root, file, &format!("{theirs}\n// An edit of ours.\n"));
+    commit(&root);
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert!(code == 0 && said.contains("edit.rs was edited there: merged"), "{said}");
+    let merged = read(&root, file);
+    assert!(merged.contains("// An edit of ours.") && merged.contains("//! Pure: text in, text out."), "{merged}");
+
+    let folder = Folder::new();
+    let root = older_copy(&folder.0, file, "//! Pure: text in, text out.", "//! As it was.");
+    write(&root, file, &read(&root, file).replace("//! As it was.", "//! As we like it."));
+    refused(&root, &["upgrade", arg(&root), "--unchecked"], "cannot be merged in xtask/engine/template/edit.rs");
+    let (_, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert!(said.contains("As we like it.") && said.contains("Pure: text in"), "{said}");
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked", "--discard-edits"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(read(&root, file).contains("//! Pure: text in, text out."));
+}
+
+/// Every shape, all the way. The copies share the folder for what cargo builds, one after the other.
+#[test]
+#[ignore = "builds a copy for every shape: minutes"]
+fn every_shape_tests_deploys_and_upgrades() {
+    let shared = std::env::temp_dir().join("ciao-template-shared");
+    let only = std::env::var("SHAPE").ok();
+    for shape in SHAPES.into_iter().filter(|shape| only.as_deref().is_none_or(|only| only == *shape)) {
+        let folder = Folder::new();
+        let root = make(shape, &folder.0);
+        init(&root);
+        commit(&root);
+        let cargo = |args: &[&str]| {
+            let output =
+                command(&root, "cargo", args).env("CARGO_TARGET_DIR", &shared).output().expect("cargo can be run");
+            (output.status.code().unwrap_or(-1), text(&output))
+        };
+        run(&root, "git", &["config", "user.name", "Anna"]);
+        run(&root, "git", &["config", "user.email", "anna@example.org"]);
+        let (code, said) = cargo(&["test", "--offline"]);
+        assert!(code == 0 && said.contains("test step_order ... ok"), "{shape}: {said}");
+        let (code, said) = cargo(&["xtask", "deploy", "dev"]);
+        assert_eq!(code, 0, "{shape}: {said}");
+        assert_eq!(run(&root, "git", &["status", "--porcelain"]), "", "{shape}");
+
+        // The order of the steps is held: another one fails until it is accepted.
+        let pipeline = read(&root, "pipelines/deployments/app/pipeline.toml");
+        write(
+            &root,
+            "pipelines/deployments/app/pipeline.toml",
+            &format!("{pipeline}\n[[step]]\nname = \"more\"\nrun = \"true\"\n"),
+        );
+        let (code, said) = cargo(&["test", "--offline"]);
+        assert!(code != 0 && said.contains("more"), "{shape}: {said}");
+        write(&root, "pipelines/deployments/app/pipeline.toml", &pipeline);
+        let (code, said) = xtask(&["upgrade", arg(&root)]);
+        assert!(code == 0 && said.contains("is up to date"), "{shape}: {said}");
+    }
+}
+
 /// What `#:schema` leads to, from the folder of each file of the starter.
 #[test]
 fn the_starter_names_schemas_that_are_there() {

@@ -201,12 +201,13 @@ impl Draft<'_> {
             self.new_workspace(&text, package)?
         };
         // So that `cargo test` of a package at the root holds the step order too: it runs that package's tests only.
-        if package && !parsed("Cargo.toml", &text)?.has(&["dev-dependencies", "ciao"]) {
-            let value = "{ path = \"xtask\", package = \"xtask\" }";
-            text = parsed("Cargo.toml", &text)?.with_key("dev-dependencies", "ciao", value);
-            self.notes.push(
-                "the package at the root gets a dev-dependency, so that its `cargo test` holds the step order".into(),
-            );
+        let needed = [("ciao", "{ path = \"xtask\", package = \"xtask\" }"), ("insta", &*origin.insta)];
+        let wanted = package && !autotests_are_off(&text);
+        for (name, value) in needed.into_iter().filter(|_| wanted) {
+            let document = parsed("Cargo.toml", &text)?;
+            if !document.has(&["dev-dependencies", name]) {
+                text = document.with_key("dev-dependencies", name, value);
+            }
         }
         let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
