@@ -4,6 +4,8 @@
 mod faults;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/killed.rs"]
+mod killed;
 #[path = "ledger/life.rs"]
 mod life;
 #[path = "ledger/measure.rs"]
@@ -12,3 +14,5 @@ mod measure;
 mod model;
 #[path = "ledger/races.rs"]
 mod races;
+#[path = "ledger/shown.rs"]
+mod shown;

@@ -469,3 +469,26 @@ fn events_can_be_read_back() {
     let text = serde_json::to_string(&event).unwrap();
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
 }
+
+/// `cargo test -p xtask --test supervision measured -- --ignored --nocapture 2>/dev/null`
+#[test]
+#[ignore = "a measurement"]
+fn measured() {
+    let steps =
+        |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for _ in 0..3 {
+        if only.is_empty() || only == "chain" {
+            println!("chain of 1,000: {:?}", steps(1_000, Play::new("chain")).time());
+        }
+        if only.is_empty() || only == "wide" {
+            println!("1,000 at 2: {:?}", steps(1_000, Play::new("wide").wide(2)).time());
+        }
+        if only.is_empty() || only == "sleep" {
+            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| {
+                play.program_named(&format!("s{n}"), "sleep").args(&["0.1"])
+            });
+            println!("50 sleeps at 25: {:?}", sleeps.time());
+        }
+    }
+}

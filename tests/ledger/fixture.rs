@@ -29,7 +29,9 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
     }
 }
 
@@ -37,7 +39,12 @@ impl Drop for Folder {
 #[track_caller]
 pub fn git(folder: &Path, args: &str) -> String {
     let output = try_git(folder, args);
-    assert!(output.status.success(), "git {args} in {}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {args} in {}: {}",
+        folder.display(),
+        String::from_utf8_lossy(&[output.stderr, output.stdout.clone()].concat())
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 

@@ -42,3 +42,80 @@ fn a_shared_ledger_is_seen_by_another_clone() {
     assert_eq!(ledger.standing("dev").unwrap().state().unwrap().seq, 4);
     assert_eq!(git(&repo, "log --first-parent --format=%an refs/deployments/dev"), "berta\nberta\nAnna\nAnna\nAnna");
 }
+
+#[test]
+fn a_local_ledger_that_becomes_a_shared_one_is_published_with_its_history() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    deploy(&local(&repo), "dev");
+    deploy(&local(&repo), "prod");
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let holding = ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+    assert_eq!(git(&bare, "rev-list --first-parent --count refs/deployments/prod"), "5");
+    deploy(&ledger, "dev");
+    assert_eq!(git(&bare, "rev-list --first-parent --count refs/deployments/dev"), "5");
+    let other = shared(&clone(&folder, &bare, "berta"));
+    other.sync().unwrap();
+    assert_eq!(other.standing("dev").unwrap().state().unwrap().seq, 4);
+}
+
+#[test]
+fn what_is_owed_survives_and_is_done_once() {
+    use ciao::ledger::record::Outcome;
+    use ciao::run::event::{Event, Journal as _};
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let mut holding = start(&ledger, "dev");
+    holding.journal.record(&Event::Started { step: "web/install".to_owned(), attempt: 1, owes: true }).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+    let gated = after(request(&ledger, "prod"), &["dev"]);
+    says(&refused(ledger.start(&gated)), &["3: ", "owed: ", "settle dev web/install"]);
+    let mut holding = start(&ledger, "dev");
+    assert_eq!(holding.owed, ["web/install"]);
+    let step = "web/install".to_owned();
+    holding.journal.record(&Event::FinallyEnded { step, outcome: Outcome::Succeeded, exit: Some(0) }).unwrap();
+    ledger.finish(holding, &good()).unwrap();
+    let holding = start(&ledger, "dev");
+    assert_eq!(holding.owed, [""; 0]);
+    ledger.finish(holding, &good()).unwrap();
+    drop(ledger.start(&gated).unwrap());
+}
+
+#[test]
+#[ignore = "forty deployments"]
+fn a_release_that_the_state_has_forgotten_is_found_in_the_history() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    deploy(&ledger, "dev");
+    for number in 0..40 {
+        write(&ledger.git.root, "file", &format!("{number}"));
+        commit(&ledger.git.root, "next");
+        deploy(&ledger, "dev");
+    }
+    git(&ledger.git.root, "reset --quiet --hard HEAD~40");
+    drop(ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap());
+}
+
+#[test]
+fn doctor_has_nothing_to_say_where_all_is_well_and_leaves_nothing_behind() {
+    use ciao::ledger::{Ledger, Settings, Source, Verdict};
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    let before = git(&bare, "for-each-ref");
+    let checks = ledger.doctor(&["dev", "prod"]);
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:#?}");
+    assert_eq!(checks.iter().filter(|check| check.what == "rights").count(), 1);
+    assert_eq!(git(&bare, "for-each-ref"), before);
+    git(&repo, "config gc.pruneExpire now");
+    git(&bare, "config receive.denyDeletes true");
+    let settings = Settings { remote: Some("origin".to_owned()), branch: true, ..Settings::default() };
+    let checks = Ledger::open(&repo, settings, Source::system()).unwrap().doctor(&["dev"]);
+    let of = |what: &str| checks.iter().find(|check| check.what == what).unwrap();
+    assert_eq!((of("gc").verdict, of("rights").verdict), (Verdict::Doubtful, Verdict::Doubtful));
+    says(&of("rights").text, &["the probe refs/heads/deployments/probe-"]);
+}

@@ -35,6 +35,8 @@ pub struct Play {
     lost_after_ms: Option<u64>,
     secret: Option<String>,
     done: Vec<String>,
+    jobs: usize,
+    wide: bool,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -71,6 +73,8 @@ impl Play {
             lost_after_ms: None,
             secret: None,
             done: Vec::new(),
+            jobs: 4,
+            wide: false,
         }
     }
 
@@ -134,7 +138,18 @@ impl Play {
     }
 
     pub fn program_called(self, name: &str) -> Play {
-        self.step("a", "").last(|step| step.program = Some(name.to_owned()))
+        self.program_named("a", name)
+    }
+
+    pub fn program_named(self, id: &str, name: &str) -> Play {
+        self.step(id, "").last(|step| step.program = Some(name.to_owned()))
+    }
+
+    /// No step needs another.
+    pub fn wide(mut self, jobs: usize) -> Play {
+        self.jobs = jobs;
+        self.wide = true;
+        self
     }
 
     pub fn grace(mut self, ms: u64) -> Play {
@@ -185,7 +200,8 @@ impl Play {
             secrets.insert("password".into(), SecretSource::File("secret".to_owned()));
         }
         let steps: Vec<Step> = self.steps.iter().enumerate().map(|(index, scene)| self.one(index, scene)).collect();
-        let needs = (0..steps.len() as u32).map(|step| step.checked_sub(1).into_iter().collect()).collect();
+        let before = |step: u32| if self.wide { None } else { step.checked_sub(1) };
+        let needs = (0..steps.len() as u32).map(|step| before(step).into_iter().collect()).collect();
         let call = Call {
             id: "p".to_owned(),
             name: "p".to_owned(),
@@ -267,6 +283,17 @@ impl Play {
         Ran { summary, events: journal.events, said: said.0, marker: self.marker(), folder: self.folder.clone() }
     }
 
+    /// Runs it in this process with a journal that is synced, and plain lines on standard error.
+    pub fn time(&self) -> Duration {
+        let file = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("journal")).unwrap();
+        let mut journal = Paper { file: Some(file), room: None, events: Vec::new() };
+        let mut reporter = ciao::run::report::reporter(ciao::run::report::Display::Plain, Default::default());
+        let start = Instant::now();
+        let summary = self.perform(&mut journal, reporter.as_mut());
+        assert_eq!(summary.end, End::Succeeded);
+        start.elapsed()
+    }
+
     fn perform(&self, journal: &mut dyn Journal, reporter: &mut dyn Reporter) -> Summary {
         let plan = self.plan();
         let root = Utf8PathBuf::try_from(self.folder.clone()).unwrap();
@@ -294,7 +321,7 @@ impl Play {
             work: &root,
             logs: &logs,
             fence: 7,
-            jobs: 4,
+            jobs: self.jobs,
             grace: Duration::from_millis(self.grace_ms),
             done: self.done.iter().map(|step| (step.clone(), Outcome::Succeeded)).collect(),
             only: None,
@@ -331,6 +358,12 @@ impl Journal for Paper {
         }
         self.events.push(line);
         Ok(())
+    }
+
+    fn record_all(&mut self, events: &[Event]) -> io::Result<()> {
+        events.iter().try_for_each(|event| self.record(event))?;
+        // As dear as a real one.
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 }
 

@@ -34,10 +34,18 @@ pub struct Environment {
 /// `[ledger]`: where deployments are recorded.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// The git remote through which it is shared; none: it stays in this clone.
+    /// The git remote through which it is shared; none: it stays in this clone. `.` says that this is on purpose.
     pub remote: Option<Spanned<Arc<str>>>,
     /// Keep it under `refs/heads/deployments/`, for hosts that take nothing but branches.
     pub branch: bool,
+}
+
+impl Ledger {
+    /// The git remote that others share; `.` is git's own name for the repository itself, which nobody else does.
+    #[must_use]
+    pub fn shared(&self) -> Option<&str> {
+        self.remote.as_ref().map(|remote| &*remote.value).filter(|remote| *remote != ".")
+    }
 }
 
 impl Orchestration {

@@ -74,7 +74,7 @@ pub struct Draft {
 /// How a swap ended.
 #[derive(Debug)]
 pub enum Swap {
-    Done(Tip),
+    Done(Box<Tip>),
     /// Somebody else appended first.
     Lost,
 }
@@ -288,7 +288,7 @@ impl Ledger {
             }
             again += 1;
         };
-        Ok(Swap::Done(tip))
+        Ok(Swap::Done(Box::new(tip)))
     }
 
     /// Writes the objects of an event, and of `opened` before the first one. One git process.
@@ -321,7 +321,8 @@ impl Ledger {
         let state = fold(state, &record);
         commit(&mut stream, ":2", &record, Some(&state), parent.as_deref(), draft);
         stream.extend_from_slice(b"get-mark :2\nreset refs/ciao/new\nfrom ");
-        let width = after.map_or(40, |tip| tip.commit.len());
+        let known = after.map(|tip| tip.commit.as_str()).or(draft.second_parent.as_deref());
+        let width = known.map_or(40, str::len);
         stream.extend_from_slice("0".repeat(width).as_bytes());
         stream.extend_from_slice(b"\n\ndone\n");
         let attempt = format!("write the ledger of {environment}");

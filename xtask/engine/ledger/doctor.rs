@@ -101,7 +101,7 @@ impl Ledger {
 
     fn pruning(&self) -> Check {
         match self.git.setting("gc.pruneexpire") {
-            Some(expire) if matches!(expire, "now" | "0" | "all") => {
+            Some("now" | "0" | "all") => {
                 let text = "gc.pruneExpire is now: a git gc beside a deployment can take an event that is just being written; git config --unset gc.pruneExpire";
                 check("gc", Verdict::Doubtful, text)
             }
@@ -156,11 +156,17 @@ impl Ledger {
         }
         let reached = check("remote", Verdict::Good, format!("{name} can be read"));
         let probed = match self.probe() {
-            Ok(()) => check(
-                "rights",
-                Verdict::Good,
-                format!("{name} takes, swaps and deletes refs of the ledger, and refuses a stale swap"),
-            ),
+            Ok(None) => {
+                let text = format!("{name} takes, swaps and deletes refs of the ledger, and refuses a stale swap");
+                check("rights", Verdict::Good, text)
+            }
+            Ok(Some(left)) => {
+                // Which protects the ledger, and is no fault but that the probe stays.
+                let text = format!(
+                    "{name} takes and swaps refs of the ledger, but deletes none; the probe {left} stays there"
+                );
+                check("rights", Verdict::Doubtful, text)
+            }
             Err(error) => check("rights", Verdict::Bad, error.message),
         };
         let hook = self.git.common.join("hooks/pre-push");
@@ -172,8 +178,8 @@ impl Ledger {
         vec![reached, probed, hooks]
     }
 
-    /// What a deployment does to a ref of the remote: make, swap, be refused, remove.
-    fn probe(&self) -> Result<()> {
+    /// What a deployment does to a ref of the remote: make, swap, be refused; and then remove it, or say which is left.
+    fn probe(&self) -> Result<Option<String>> {
         let url = self.url()?;
         let home = self.home(&format!("probe-{}", (self.source.id)()));
         let first = self.git.read("probe the remote", &Call::new(&["rev-parse", "--verify", "HEAD^{commit}"]))?;
@@ -207,7 +213,7 @@ impl Ledger {
                 "swap a ref of the ledger: the remote took a swap that it must refuse; it cannot hold a ledger",
             ));
         }
-        if said.ok { Ok(()) } else { Err(self.remote_failure(&format!("delete the probe {home}"), &said)) }
+        Ok((!said.ok).then_some(home.clone()))
     }
 }
 

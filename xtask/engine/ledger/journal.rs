@@ -34,7 +34,7 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub enum Line {
-    Header(Header),
+    Header(Box<Header>),
     /// What is known from before a resumption.
     Carried {
         steps: Vec<StepRecord>,
@@ -66,7 +66,7 @@ pub struct Progress {
 impl Progress {
     pub fn add(&mut self, line: Line) {
         match line {
-            Line::Header(header) => self.header = Some(header),
+            Line::Header(header) => self.header = Some(*header),
             Line::Carried { steps, owed } => {
                 self.steps.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
                 self.owed.extend(owed);
@@ -195,40 +195,55 @@ pub struct Found {
     pub path: PathBuf,
 }
 
-/// Reads the journal of an environment, if there is one: the one of the event `holder` if two are there.
+/// Journals whose event was not acknowledged. Each has a file of its own: the git of a command that was killed may still
+/// deliver its event after the next command has begun.
+const FRESH: &str = "journal.new-";
+
+impl Found {
+    /// Nobody heard that its event was recorded: no step of it ran.
+    #[must_use]
+    pub fn fresh(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FRESH))
+    }
+}
+
+/// The journals of an environment: files only, nothing is read.
+#[must_use]
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut paths: Vec<PathBuf> =
+        entries.filter(|path| name(path) == "journal" || name(path).starts_with(FRESH)).collect();
+    paths.sort();
+    paths
+}
+
+/// Reads the journal of an environment, if there is one: that of the event `holder` if it is among several.
 ///
 /// # Errors
 /// If there is one that cannot be read.
 pub fn find(folder: &Path, holder: Option<&str>) -> io::Result<Option<Found>> {
     let mut found = None;
-    for name in ["journal", "journal.new"] {
-        let path = folder.join(name);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let (lines, tail) = parse(&text);
+    for path in list(folder) {
+        let (lines, tail) = parse(&std::fs::read(&path)?);
         let mut progress = Progress::default();
         lines.into_iter().for_each(|line| progress.add(line));
         let holds = progress.header.as_ref().is_some_and(|header| Some(header.event.as_str()) == holder);
+        let this = Found { progress, tail, path };
         // One that was never acknowledged counts only if the ledger says that its event was recorded after all.
-        if name == "journal" || holds {
-            found = Some(Found { progress, tail, path });
+        if holds || !this.fresh() {
+            found = Some(this);
         }
     }
     Ok(found)
 }
 
-/// Takes the journal away: everything in it is recorded.
+/// Takes the journals away: everything in them is recorded, or can never be.
+///
+/// # Errors
+/// If one cannot be removed.
 pub fn discard(folder: &Path) -> io::Result<()> {
-    for name in ["journal.new", "journal"] {
-        match std::fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
+    list(folder).iter().try_for_each(std::fs::remove_file)
 }
 
 /// An open journal, and the lock of the environment in this clone.
@@ -236,6 +251,7 @@ pub fn discard(folder: &Path) -> io::Result<()> {
 pub struct Journal {
     file: File,
     folder: PathBuf,
+    path: PathBuf,
     number: u64,
     sum: u32,
     length: u64,
@@ -251,12 +267,13 @@ impl Journal {
     /// # Errors
     /// If it cannot be written.
     pub fn begin(folder: &Path, lock: File, header: Header) -> io::Result<Journal> {
-        let path = folder.join("journal.new");
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        let path = folder.join(format!("{FRESH}{}", header.event));
+        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
         let progress = Progress::default();
         let mut journal = Journal {
             file,
             folder: folder.to_owned(),
+            path,
             number: 0,
             sum: 0,
             length: 0,
@@ -264,7 +281,7 @@ impl Journal {
             progress,
             _lock: lock,
         };
-        journal.write(Line::Header(header))?;
+        journal.write(Line::Header(Box::new(header)))?;
         Ok(journal)
     }
 
@@ -273,7 +290,13 @@ impl Journal {
     /// # Errors
     /// If it cannot be renamed.
     pub fn accept(&self) -> io::Result<()> {
-        std::fs::rename(self.folder.join("journal.new"), self.folder.join("journal"))?;
+        std::fs::rename(&self.path, self.folder.join("journal"))?;
+        // The swap that was won has made every other pending one impossible.
+        for path in list(&self.folder) {
+            if path != self.folder.join("journal") {
+                std::fs::remove_file(path)?;
+            }
+        }
         File::open(&self.folder)?.sync_all()
     }
 
@@ -282,23 +305,31 @@ impl Journal {
     /// # Errors
     /// If it could not be written whole; nothing is written after that.
     pub fn write(&mut self, line: Line) -> io::Result<()> {
+        self.write_together(vec![line])
+    }
+
+    /// Writes several lines and waits once until they are on disk: the end of a step and the start of the next one.
+    fn write_together(&mut self, lines: Vec<Line>) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the journal could not be written before"));
         }
-        let (sum, bytes) = frame(&line, self.sum, self.number + 1)?;
+        let (mut sum, mut number, mut bytes) = (self.sum, self.number, Vec::new());
+        for line in &lines {
+            number += 1;
+            let (next, framed) = frame(line, sum, number)?;
+            sum = next;
+            bytes.extend_from_slice(&framed);
+        }
         if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
             self.broken = true;
             // What was written of the line goes, if it can: the next reader then need not tell it from damage.
             drop(self.file.set_len(self.length).and_then(|()| self.file.sync_data()));
-            return Err(io::Error::new(
-                error.kind(),
-                format!("write the journal {}: {error}", self.folder.join("journal").display()),
-            ));
+            return Err(io::Error::new(error.kind(), format!("write the journal {}: {error}", self.path.display())));
         }
         self.sum = sum;
-        self.number += 1;
+        self.number = number;
         self.length += bytes.len() as u64;
-        self.progress.add(line);
+        lines.into_iter().for_each(|line| self.progress.add(line));
         Ok(())
     }
 }
@@ -306,6 +337,10 @@ impl Journal {
 impl Journalist for Journal {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         self.write(Line::Event { event: event.clone() })
+    }
+
+    fn record_all(&mut self, events: &[Event]) -> io::Result<()> {
+        self.write_together(events.iter().map(|event| Line::Event { event: event.clone() }).collect())
     }
 }
 

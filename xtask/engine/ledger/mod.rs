@@ -33,6 +33,7 @@ pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
+pub use place::{Caller, Life};
 pub use release::Release;
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};

@@ -142,7 +142,9 @@ impl Ledger {
         if self.settings.remote.is_none() || request.force.is_some() {
             return Vec::new();
         }
-        let tips = terms.after.iter().filter_map(|name| Some((name, standings.get(name)?.tip.as_ref()?)));
+        // A chain that the remote does not have yet cannot be compared with it.
+        let published = |name: &String| standings.get(name).filter(|standing| !standing.unpublished);
+        let tips = terms.after.iter().filter_map(|name| Some((name, published(name)?.tip.as_ref()?)));
         tips.map(|(name, tip)| (self.home(name), tip.commit.clone())).collect()
     }
 

@@ -77,7 +77,7 @@ pub struct Holding {
 pub(super) const SWAPS: usize = 50;
 
 impl Ledger {
-    /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Install signal handlers before.
+    /// Takes the lock of an environment: from then on it is being deployed, and everybody knows. Be ready for signals before.
     ///
     /// # Errors
     /// Refused: the gate is closed. Held: somebody deploys it, or left it unfinished. Unreadable: nothing ran either.
@@ -123,9 +123,13 @@ impl Ledger {
             match self.append(&request.environment, &standing, &draft, &leases)? {
                 Swap::Done(tip) => {
                     let journal = journal.take().unwrap_or_else(|| unreachable!("it was begun above"));
-                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                    return self.holding(request, record, journal, Standing { tip: Some(*tip), ..Standing::default() });
                 }
-                Swap::Lost => standings = self.standings_of(request)?,
+                Swap::Lost => {
+                    // The winner may be a push of a command of this clone that was killed meanwhile: nothing of it ran.
+                    self.publish_one(&request.environment)?;
+                    standings = self.standings_of(request)?;
+                }
             }
         }
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))

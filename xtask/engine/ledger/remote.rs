@@ -36,20 +36,19 @@ impl Ledger {
         let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
         args.extend(["--no-recurse-submodules", "--prune", "--refmap=", url.as_str()]);
         args.extend(refspecs.iter().map(String::as_str));
-        for _ in 0..3 {
+        let mut tries = 0;
+        loop {
             let said = self.git.remote_call(&Call::new(&args))?;
             if said.ok {
                 return Ok(());
             }
-            // Two fetches of one clone meet at the lock of the same ref; whoever comes second finds it up to date.
-            if said.stderr.contains("cannot lock ref")
-                && stale_lock(&said.stderr).is_none_or(|_| said.stderr.contains("but expected"))
-            {
-                continue;
+            // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date.
+            tries += 1;
+            if tries == 5 || !said.stderr.contains("cannot lock ref") {
+                return Err(self.remote_failure("read the ledger", &said));
             }
-            return Err(self.remote_failure("read the ledger", &said));
+            std::thread::sleep(std::time::Duration::from_millis(50 * tries));
         }
-        Err(Error::unreadable("read the ledger: other commands fetch it all the time; try again"))
     }
 
     pub(super) fn swap_remote(

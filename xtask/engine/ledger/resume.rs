@@ -4,7 +4,7 @@
 //! It does not decide which step runs again: whoever runs the steps does, with what is known of each.
 
 use super::chain::{Draft, Ledger, Standing, Swap};
-use super::journal::{Found, Tail, find};
+use super::journal::{Found, Tail, find, list};
 use super::operations::{Holding, Request, plan_files};
 use super::place::{Life, folder, life, lock};
 use super::record::{Counts, Ended, Kind, Late, Outcome, Record, StepRecord};
@@ -152,7 +152,7 @@ impl Ledger {
             };
             match self.append(environment, &standing, &draft, &[])? {
                 Swap::Done(tip) => {
-                    return self.holding(request, record, journal, Standing { tip: Some(tip), ..Standing::default() });
+                    return self.holding(request, record, journal, Standing { tip: Some(*tip), ..Standing::default() });
                 }
                 Swap::Lost => standing = self.standing(environment)?,
             }
@@ -169,18 +169,21 @@ impl Ledger {
         let mut published = Vec::new();
         for environment in environments {
             let place = folder(&self.git, environment);
-            if !place.join("journal").exists() && !place.join("journal.new").exists() {
+            if list(&place).is_empty() {
                 continue;
             }
             // Whoever has the lock is at work with it.
             if let Ok(Some(_lock)) = lock(&place) {
-                published.extend(self.publish_one(environment)?);
+                let one = self.publish_one(environment);
+                // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
+                published.extend(one.map_err(|error| Error::unreadable(error.message))?);
             }
         }
         Ok(published)
     }
 
-    fn publish_one(&self, environment: &str) -> Result<Option<Record>> {
+    /// The caller has the clone's lock of the environment.
+    pub(super) fn publish_one(&self, environment: &str) -> Result<Option<Record>> {
         let place = folder(&self.git, environment);
         let mut standing = self.standing(environment)?;
         let look = |standing: &Standing| {
@@ -191,9 +194,11 @@ impl Ledger {
             |error: std::io::Error| Error::unreadable(format!("read the journal in {}: {error}", place.display()));
         let (Some(found), mut holder) = look(&standing).map_err(unreadable)? else { return Ok(None) };
         let Some(header) = found.progress.header.clone() else { return Ok(None) };
-        let fresh = found.path.ends_with("journal.new");
-        let Some((record, steps)) =
-            found.progress.ended.clone().or_else(|| fresh.then(|| self.never_began(&standing, &found)).flatten())
+        let Some((record, steps)) = found
+            .progress
+            .ended
+            .clone()
+            .or_else(|| found.fresh().then(|| self.never_began(&standing, &found)).flatten())
         else {
             return Ok(None);
         };
@@ -202,7 +207,12 @@ impl Ledger {
             standing = self.standing(environment)?;
             holder = standing.state().and_then(State::running).map(|holder| holder.event.clone());
         }
-        let discard = || super::journal::discard(&place).map_err(unreadable);
+        if standing.rewritten.is_some() {
+            // Whoever accepts the ledger comes first; then this is recorded, or late.
+            return Ok(None);
+        }
+        // Not the others: the caller may have begun one of its own.
+        let discard = || std::fs::remove_file(&found.path).map_err(unreadable);
         if holder.as_ref() == Some(&header.event) {
             let record = self.record_end(&record, &steps, standing)?;
             discard()?;

@@ -15,7 +15,7 @@ use crate::finding::{Code, Finding, Place, Span, suggest};
 use crate::task::Tasks;
 
 impl Scope<'_> {
-    /// The step with all its strings. Who it is among its instances is for [`identify`] to say.
+    /// The step with all its strings. Who it is among its instances is for `build::identify` to say.
     pub fn step(&mut self, declared: &declared::Step, pipeline: &Pipeline, tasks: &Tasks) -> Step {
         let folder = Arc::clone(&self.file);
         let folder = folder.parent().unwrap_or(Utf8Path::new(""));
@@ -95,6 +95,7 @@ impl Scope<'_> {
             let message = format!("`{}` is not a file of the repository", template.as_literal().unwrap_or_default());
             let help = "name it from the folder of this file; a program of the machine is run with `run`";
             self.report(Code::MissingScript, template.span, message, help);
+            return Text::default();
         }
         let before = self.findings.len();
         let text = self.path(template, folder);

@@ -46,6 +46,7 @@ struct Running {
 struct Guardian {
     children: UnixStream,
     inbox: Vec<u8>,
+    block: Box<[u8]>,
     running: Option<Running>,
     /// The orchestrator is gone.
     alone: bool,
@@ -79,7 +80,7 @@ fn prepare() -> io::Result<Guardian> {
     setsid()?;
     tree::orphans_come_here()?;
     no_core_dumps();
-    Ok(Guardian { children, inbox: Vec::new(), running: None, alone: false })
+    Ok(Guardian { children, inbox: Vec::new(), block: vec![0; 16 << 10].into(), running: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.
@@ -124,18 +125,13 @@ impl Guardian {
     }
 
     fn read(&mut self) -> io::Result<()> {
-        let old = self.inbox.len();
-        self.inbox.resize(old + (64 << 10), 0);
-        let count = match rustix::io::read(stdin(), &mut self.inbox[old..]) {
+        let count = match rustix::io::read(stdin(), &mut *self.block) {
             Ok(count) => count,
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {
-                self.inbox.truncate(old);
-                return Ok(());
-            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(()),
             // Reset: the orchestrator was killed with a report unread.
             Err(_) => 0,
         };
-        self.inbox.truncate(old + count);
+        self.inbox.extend_from_slice(&self.block[..count]);
         if count == 0 {
             self.left_alone();
             return Ok(());

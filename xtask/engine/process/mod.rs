@@ -1,6 +1,6 @@
 //! Supervision: processes that leave nothing behind.
 //!
-//! Every step runs below a guardian ([`guardian`]), which the orchestrator drives through a [`Lane`]. This module knows
+//! Every step runs below a guardian (`guardian`), which the orchestrator drives through a [`Lane`]. This module knows
 //! nothing of plans, the order of steps, secrets or logs. `docs/supervision.md` has what holds on which system.
 
 mod capture;
@@ -28,7 +28,7 @@ pub use lane::{Lane, Word, end_strays, strays};
 pub use refusal::{not_found, not_started};
 pub use signals::Signals;
 pub use spawn::{itself, remove_private};
-pub use task::{TASK, WANTED};
+pub use task::{TASK, WANTED, WANTED_JSON};
 pub use tree::{Member, orphans_come_here};
 
 use crate::task::Tasks;
@@ -40,7 +40,7 @@ pub fn reentry(arguments: &[OsString], tasks: &Tasks) -> Option<ExitCode> {
     match arguments {
         [first] if first == lane::GUARD => Some(guardian::main()),
         [first, name, rest @ ..] if first == TASK => {
-            Some(task::main(&name.to_string_lossy(), rest.first().is_some_and(|word| word == WANTED), tasks))
+            Some(task::main(&name.to_string_lossy(), rest.first().and_then(|word| word.to_str()), tasks))
         }
         _ => None,
     }

@@ -12,9 +12,11 @@ use crate::task::{TaskResult, Tasks};
 pub const TASK: &str = "__task";
 /// The third one if the step names what the task returns. Otherwise it would be noise among what was printed.
 pub const WANTED: &str = "result";
+/// The same, where the step reads it as JSON: then a string keeps its quotes.
+pub const WANTED_JSON: &str = "json";
 
 /// The whole life of such a process.
-pub fn main(name: &str, wanted: bool, tasks: &Tasks) -> ExitCode {
+pub fn main(name: &str, wanted: Option<&str>, tasks: &Tasks) -> ExitCode {
     match run(name, wanted, tasks) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -29,7 +31,7 @@ pub fn main(name: &str, wanted: bool, tasks: &Tasks) -> ExitCode {
     }
 }
 
-fn run(name: &str, wanted: bool, tasks: &Tasks) -> TaskResult {
+fn run(name: &str, wanted: Option<&str>, tasks: &Tasks) -> TaskResult {
     let task = tasks.get(name).ok_or_else(|| format!("no task is called `{name}`"))?;
     let mut with = String::new();
     io::stdin().read_to_string(&mut with)?;
@@ -40,8 +42,10 @@ fn run(name: &str, wanted: bool, tasks: &Tasks) -> TaskResult {
     let result = (task.call)(with)?;
     io::stdout().flush()?;
     let mut to = std::fs::File::from(result_to);
-    if wanted && !result.is_null() {
-        to.write_all(&serde_json::to_vec(&result)?)?;
+    match (wanted, result) {
+        (None, _) | (_, serde_json::Value::Null) => {}
+        (Some(WANTED), serde_json::Value::String(text)) => to.write_all(text.as_bytes())?,
+        (Some(_), result) => to.write_all(&serde_json::to_vec(&result)?)?,
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Component, Utf8PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ use super::Deployment;
 use super::environment::{is_name, refused_variable};
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
-use crate::process::{Input, Launch, TASK, WANTED, not_found};
+use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};
 
 /// What a step has produced.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ impl<'a> Launcher<'a> {
     }
 
     fn launch(&self, index: usize, action: &Action, parts: &Parts<'_>) -> Refused<Launch> {
-        let cwd = self.deployment.root.join(self.string(parts.cwd)?);
+        let cwd = self.inside(&self.string(parts.cwd)?)?;
         let mut launch = Launch {
             cwd: cwd.clone().into(),
             capture: parts.output.is_some(),
@@ -154,7 +154,7 @@ impl<'a> Launcher<'a> {
         launch.stdin = match parts.stdin {
             None => Input::Empty,
             Some(Stdin::Text(text)) => Input::Bytes(self.bytes(text)?),
-            Some(Stdin::File(path)) => Input::File(self.deployment.root.join(self.string(path)?).into()),
+            Some(Stdin::File(path)) => Input::File(self.inside(&self.string(path)?)?.into()),
         };
         match action {
             Action::Run(arguments) => {
@@ -167,7 +167,7 @@ impl<'a> Launcher<'a> {
                 launch.args = words.collect();
             }
             Action::Script { path, args } => {
-                let path: Utf8PathBuf = self.deployment.root.join(self.string(path)?);
+                let path = self.inside(&self.string(path)?)?;
                 launch.name = path.clone().into();
                 launch.program = Some(path.into());
                 launch.args = self.arguments(args)?;
@@ -175,7 +175,7 @@ impl<'a> Launcher<'a> {
             Action::Task { name, with } => {
                 launch.name = "ciao".into();
                 launch.args = vec![TASK.into(), name.into()];
-                launch.args.extend(parts.output.map(|_| WANTED.into()));
+                launch.args.extend(parts.output.map(|output| if output.json { WANTED_JSON } else { WANTED }.into()));
                 launch.stdin = Input::Bytes(self.value(with)?.to_string().into_bytes());
             }
         }
@@ -183,6 +183,23 @@ impl<'a> Launcher<'a> {
             return Err("an argument has a NUL in it, which no system can pass on".to_owned());
         }
         Ok(launch)
+    }
+
+    /// A path below the root of the repository, or in the folder that `${work}` is. Links were looked at when the plan
+    /// was made; here it is about what only now has a value.
+    fn inside(&self, path: &str) -> Refused<Utf8PathBuf> {
+        let mut whole = Utf8PathBuf::new();
+        for part in self.deployment.root.join(path).components() {
+            match part {
+                Utf8Component::CurDir => {}
+                Utf8Component::ParentDir => drop(whole.pop()),
+                part => whole.push(part),
+            }
+        }
+        if whole.starts_with(self.deployment.root) || whole.starts_with(self.deployment.work) {
+            return Ok(whole);
+        }
+        Err(format!("{whole} is outside the repository"))
     }
 
     fn environment(&self, parts: &Parts<'_>, launch: &mut Launch) -> Refused<()> {

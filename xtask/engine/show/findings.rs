@@ -31,7 +31,7 @@ fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
             let primary = AnnotationKind::Primary.span(excerpt.spans[0].clone());
             let primary = if finding.label.is_empty() { primary } else { primary.label(finding.label.clone()) };
             let others = finding.related.iter().filter(|(place, _)| place.file == finding.place.file);
-            let others = others.zip(&excerpt.spans[1..]).map(|((_, what), span)| context(span.clone(), what));
+            let others = others.zip(&excerpt.spans[1..]).map(|((_, what), span)| beside(span.clone(), what));
             group.element(
                 Snippet::source(excerpt.text)
                     .path(finding.place.file.as_str())
@@ -43,7 +43,7 @@ fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
     };
     for (place, what) in finding.related.iter().filter(|(place, _)| place.file != finding.place.file) {
         if let Some(excerpt) = excerpt(place, &[], texts) {
-            let span = context(excerpt.spans[0].clone(), what);
+            let span = beside(excerpt.spans[0].clone(), what);
             group = group.element(
                 Snippet::source(excerpt.text).path(place.file.as_str()).line_start(excerpt.first_line).annotation(span),
             );
@@ -54,7 +54,7 @@ fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
     renderer.render(&[group.elements(notes).elements(help)]).to_string()
 }
 
-fn context(span: std::ops::Range<usize>, what: &str) -> Annotation<'static> {
+fn beside(span: std::ops::Range<usize>, what: &str) -> Annotation<'static> {
     AnnotationKind::Context.span(span).label(printable(what))
 }
 

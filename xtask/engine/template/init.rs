@@ -10,6 +10,9 @@ use super::origin::{Origin, RECORD};
 use super::starter::{self, Starter};
 use super::write::{self, Change};
 use super::{Refusal, adopt, confirmed, lock};
+use crate::repository::Repository;
+use crate::show::{self, word::Side};
+use crate::task::Tasks;
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
@@ -89,11 +92,15 @@ fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
 
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
 fn snapshots(root: &Utf8Path) -> Result<Vec<Change>, Refusal> {
+    let repository = Repository::read(root);
+    let examined = repository.examine(&Tasks::new());
     let mut changes = Vec::new();
-    for (environment, order) in crate::testing::orders(root) {
-        let path = format!("tests/snapshots/step_order__{environment}.snap");
-        let text = format!("---\nsource: tests/step_order.rs\nexpression: order\n---\n{order}");
+    for environment in repository.declarations.orchestration.names() {
+        let Some(plan) = examined.plan(environment) else { continue };
+        let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
+        let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
+            let text = format!("---\nsource: tests/step_order.rs\n---\n{order}");
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
         }
     }
@@ -267,6 +274,9 @@ impl Draft<'_> {
         for starter in &starter::CODE {
             self.start(starter, starter.text)?;
         }
+        let at_root = self.destination.text("Cargo.toml")?.unwrap_or_default();
+        let package = parsed("Cargo.toml", &at_root)?.has(&["package"]);
+        self.start(&starter::TEST, if package { starter::TEST_OF_ROOT } else { starter::TEST.text })?;
         let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
         if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
             if adopted.is_some() {

@@ -3,6 +3,7 @@
 //! It knows nothing of terminals.
 
 use super::screen::Screen;
+use super::text::printable;
 use super::words::{self, Paint};
 use super::{Reporter, Style, Weight, neutral};
 use crate::plan::Step;
@@ -39,17 +40,16 @@ pub fn missed(lines: usize) -> String {
 
 /// Every line with the step's name before it, appended to `block`.
 pub fn prefixed(step: &str, lines: &[u8], block: &mut Vec<u8>) {
-    let harmless =
-        std::str::from_utf8(lines).is_ok() && !lines.iter().any(|&byte| (byte < b' ' && byte != b'\n') || byte >= 0x7f);
+    let prefix = [step.as_bytes(), b" | "].concat();
     let mut rest = lines;
     while !rest.is_empty() {
         let end = crate::run::lexer::find(b'\n', rest).unwrap_or(rest.len());
-        block.extend_from_slice(step.as_bytes());
-        block.extend_from_slice(b" | ");
-        if harmless {
-            block.extend_from_slice(&rest[..end]);
+        let line = &rest[..end];
+        block.extend_from_slice(&prefix);
+        if printable(line) {
+            block.extend_from_slice(line);
         } else {
-            block.extend_from_slice(neutral(&rest[..end]).as_bytes());
+            block.extend_from_slice(neutral(line).as_bytes());
         }
         block.push(b'\n');
         rest = rest.get(end + 1..).unwrap_or_default();

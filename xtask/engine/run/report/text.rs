@@ -11,8 +11,8 @@ use crate::process::Exit;
 /// colour codes are taken out, other control characters and what is no UTF-8 are replaced.
 #[must_use]
 pub fn neutral(line: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(line)
-        && !line.iter().any(|&byte| byte < b' ' || byte >= 0x7f)
+    if printable(line)
+        && let Ok(text) = std::str::from_utf8(line)
     {
         return Cow::Borrowed(text);
     }
@@ -31,6 +31,20 @@ pub fn neutral(line: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Whether there is nothing but visible ASCII in a line. Eight bytes at a time: all that steps print comes by here.
+#[must_use]
+pub fn printable(line: &[u8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = line.as_chunks::<8>();
+    // The highest bit of a byte is set if it was before, if the byte was below a blank, or if it was DEL; a borrow from a
+    // neighbour may set it too, but only if that neighbour was below a blank.
+    let words = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+        .fold(0, |marks, word| marks | word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH));
+    words & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..0x7f).contains(byte))
 }
 
 fn skip_code(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
@@ -116,6 +130,17 @@ mod tests {
         check(b"\xff\xfe\x00a\x08", "\u{fffd}\u{fffd}\u{fffd}a\u{fffd}");
         check("gr\u{fc}n \u{9b}31m \u{202e}x".as_bytes(), "gr\u{fc}n \u{fffd}31m \u{fffd}x");
         check(b"a\tb\x1b", "a    b");
+    }
+
+    #[test]
+    fn any_byte_that_is_not_printable_is_seen_anywhere() {
+        for byte in 0..=255_u8 {
+            for at in 0..11 {
+                let mut line = *b"hello world";
+                line[at] = byte;
+                assert_eq!(printable(&line), (b' '..0x7f).contains(&byte), "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,244 @@
+//! The rules of ARCHITECTURE.md, held by reading the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What deciding, checking and rendering is made of: no file, process, environment, network or clock.
+const PURE: &[&str] = &[
+    "check/",
+    "declare/",
+    "finding.rs",
+    "ledger/gate.rs",
+    "ledger/state.rs",
+    "plan/",
+    "run/mask.rs",
+    "run/schedule.rs",
+    "show/",
+    "task.rs",
+];
+
+/// What reaches outside. A time may be given in; it is asked for elsewhere.
+const OUTSIDE: &[&str] = &[
+    "std::fs",
+    "std::process",
+    "std::env",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::os",
+    "std::thread",
+    "SystemTime::now",
+    "Instant::now",
+    "xshell",
+    "rustix",
+    "signal_hook",
+];
+
+/// Which modules a module may use, besides itself. What is not here is free.
+const DIRECTION: &[(&str, &[&str])] = &[
+    ("finding", &[]),
+    ("declare", &["finding", "sources"]),
+    ("plan", &["declare", "finding", "sources", "task"]),
+    ("check", &["declare", "finding", "inspect", "plan", "sources", "task"]),
+    ("inspect", &[]),
+    ("task", &[]),
+];
+
+/// Words that DESIGN.md does not use: none of our names has them.
+const WORDS: &[&str] = &["job", "stage", "profile", "manager", "context", "handler", "helper", "util", "utils"];
+
+/// Longer than they should be; they may become shorter, and nothing may be added.
+const LONG_FILES: &[(&str, usize)] = &[("plan/build.rs", 701), ("run/deployment.rs", 560)];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("plan/build.rs", "assemble", 86), ("ledger/gate.rs", "good", 76)];
+const OLD_NAMES: &[(&str, &str)] = &[("template/write.rs", "stage")];
+
+const FILE: usize = 500;
+const FUNCTION: usize = 70;
+
+struct Source {
+    /// Below `xtask/engine`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines before the tests, without comments and strings that are whole lines.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let code = self.text.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+        code.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(number, line)| (number + 1, line))
+    }
+
+    fn module(&self) -> &str {
+        self.path.split(['/', '.']).next().unwrap_or_default()
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn engine() -> Vec<Source> {
+    let folder = root().join("xtask/engine");
+    let mut sources = Vec::new();
+    let mut open = vec![folder.clone()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push(Source { path: path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned(), text });
+            }
+        }
+    }
+    sources.sort_by(|left, right| left.path.cmp(&right.path));
+    assert!(sources.len() > 30, "the engine is read");
+    sources
+}
+
+#[track_caller]
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn pure_modules_reach_nothing_outside() {
+    let mut wrong = Vec::new();
+    for source in engine() {
+        let pure = PURE.iter().any(|pure| source.path.starts_with(pure));
+        for (line, code) in source.code().filter(|_| pure) {
+            for outside in OUTSIDE.iter().filter(|outside| code.contains(*outside)) {
+                wrong.push(format!("xtask/engine/{}:{line}: {outside} in a pure module", source.path));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent = engine().into_iter().filter(|source| !source.text.starts_with("//!"));
+    none(&silent.map(|source| format!("xtask/engine/{} does not open with `//!`", source.path)).collect::<Vec<_>>());
+}
+
+#[test]
+fn small_things_are_kept_small() {
+    let mut wrong = Vec::new();
+    for source in engine() {
+        let allowed = LONG_FILES.iter().find(|(path, _)| *path == source.path).map_or(FILE, |(_, lines)| *lines);
+        let lines = source.text.lines().count();
+        if lines > allowed {
+            wrong.push(format!("xtask/engine/{} has {lines} lines, and may have {allowed}", source.path));
+        }
+        for (name, line, length) in functions(&source) {
+            let long = LONG_FUNCTIONS.iter().find(|(path, function, _)| *path == source.path && *function == name);
+            let allowed = long.map_or(FUNCTION, |(_, _, lines)| *lines);
+            if length > allowed {
+                wrong.push(format!(
+                    "xtask/engine/{}:{line}: {name} has {length} lines, and may have {allowed}",
+                    source.path
+                ));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+/// Name, line and length of every function; rustfmt puts the end where it begins.
+fn functions(source: &Source) -> Vec<(String, usize, usize)> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let mut found = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let Some((before, after)) = line.split_once("fn ").filter(|(before, _)| {
+            before
+                .split_whitespace()
+                .all(|word| word.starts_with("pub") || ["const", "async", "unsafe"].contains(&word))
+        }) else {
+            continue;
+        };
+        let _ = before;
+        let name = after.split(['(', '<']).next().unwrap_or_default();
+        let end = format!("{}}}", " ".repeat(indent));
+        let one_line = line.ends_with('}') || line.ends_with(';');
+        let length = if one_line { Some(0) } else { lines[number..].iter().position(|line| *line == end) };
+        found.push((name.to_owned(), number + 1, length.unwrap_or(0) + 1));
+    }
+    found
+}
+
+#[test]
+fn modules_use_each_other_in_one_direction() {
+    let mut wrong = Vec::new();
+    for source in engine() {
+        let Some((module, may)) = DIRECTION.iter().find(|(module, _)| *module == source.module()) else { continue };
+        for (line, code) in source.code() {
+            for used in
+                code.match_indices("crate::").filter_map(|(at, _)| code[at + 7..].split([':', ';', ' ', ',']).next())
+            {
+                if used != *module && !may.contains(&used) && used.starts_with(|char: char| char.is_ascii_lowercase()) {
+                    wrong.push(format!("xtask/engine/{}:{line}: {module} uses {used}", source.path));
+                }
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn our_names_are_the_words_of_the_design() {
+    let mut wrong = Vec::new();
+    for source in engine() {
+        for (line, code) in source.code() {
+            for name in names(code) {
+                let words: BTreeSet<String> = words(name);
+                let old = OLD_NAMES.contains(&(source.path.as_str(), name));
+                for word in WORDS.iter().filter(|word| words.contains(**word) && !old) {
+                    wrong.push(format!("xtask/engine/{}:{line}: `{name}` has the word {word}", source.path));
+                }
+            }
+        }
+    }
+    none(&wrong);
+}
+
+/// The names that a line declares.
+fn names(code: &str) -> impl Iterator<Item = &str> {
+    ["fn ", "struct ", "enum ", "mod ", "trait ", "type ", "const ", "static ", "let ", "let mut "]
+        .into_iter()
+        .filter_map(|keyword| {
+            let rest =
+                code.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix(keyword)?;
+            rest.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').next()
+        })
+}
+
+/// `run_owed_steps` and `RunOwedSteps` are the words run, owed, steps.
+fn words(name: &str) -> BTreeSet<String> {
+    let mut spaced = String::new();
+    for char in name.chars() {
+        if char.is_ascii_uppercase() || char == '_' {
+            spaced.push(' ');
+        }
+        spaced.extend(char.to_lowercase().filter(|char| *char != '_'));
+    }
+    spaced.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("xtask/Cargo.toml")).unwrap();
+    let mut section = "";
+    let mut previous = "";
+    let mut wrong = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.ends_with("dependencies]") && line.contains('=') && !previous.starts_with('#') {
+            wrong.push(format!("xtask/Cargo.toml: no reason beside {line}"));
+        }
+        previous = line;
+    }
+    none(&wrong);
+}

@@ -1,0 +1,81 @@
+//! Properties of the order, against the obvious and slow way to the same answer.
+
+use std::sync::Arc;
+
+use ciao::declare::literal::Spanned;
+use ciao::plan::graph::{Reach, direct_needs, run_order};
+use proptest::prelude::*;
+
+/// For each node, which come before it.
+fn closure(needs: &[Vec<u32>]) -> Vec<Vec<bool>> {
+    let count = needs.len();
+    let mut before = vec![vec![false; count]; count];
+    for (node, own) in needs.iter().enumerate() {
+        own.iter().for_each(|need| before[node][*need as usize] = true);
+    }
+    for middle in 0..count {
+        for node in 0..count {
+            if before[node][middle] {
+                for first in 0..count {
+                    before[node][first] |= before[middle][first];
+                }
+            }
+        }
+    }
+    before
+}
+
+/// `needs` as written: none, or any others by their number.
+fn written(count: usize) -> impl Strategy<Value = Vec<Option<Vec<usize>>>> {
+    let names = prop::collection::vec(0..count, 0..4);
+    prop::collection::vec(prop::option::weighted(0.7, names), count)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn needs_are_reduced_to_the_direct_ones(written in (1_usize..12).prop_flat_map(written)) {
+        let name = |index: usize| Arc::<str>::from(format!("s{index}"));
+        let names: Vec<Arc<str>> = (0..written.len()).map(name).collect();
+        let lists: Vec<Option<Vec<Spanned<Arc<str>>>>> = written
+            .iter()
+            .map(|own| own.as_ref().map(|own| own.iter().map(|need| Spanned::new(name(*need), 0..0)).collect()))
+            .collect();
+        let items: Vec<_> = names.iter().zip(&lists).map(|(name, needs)| (name, needs.as_deref())).collect();
+        let all: Vec<Vec<u32>> = written
+            .iter()
+            .enumerate()
+            .map(|(index, own)| match own {
+                Some(own) => own.iter().map(|need| *need as u32).collect(),
+                None => (0..index as u32).collect(),
+            })
+            .collect();
+        let before = closure(&all);
+        let cyclic = (0..all.len()).any(|node| before[node][node]);
+        let (direct, problems) = direct_needs(&items);
+        prop_assert_eq!(cyclic, !problems.is_empty());
+        prop_assert_eq!(cyclic, run_order(&direct, direct.len()).is_none());
+        if cyclic {
+            return Ok(());
+        }
+        for (node, own) in direct.iter().enumerate() {
+            let expected: Vec<u32> = (0..all.len())
+                .filter(|need| before[node][*need] && !(0..all.len()).any(|other| before[node][other] && before[other][*need]))
+                .map(|need| need as u32)
+                .collect();
+            prop_assert_eq!(own, &expected, "of s{}", node);
+        }
+        let reach = Reach::new(&direct);
+        for node in 0..all.len() {
+            for other in 0..all.len() {
+                prop_assert_eq!(reach.is_before(other as u32, node as u32), before[node][other]);
+            }
+        }
+        let order = run_order(&direct, direct.len()).unwrap();
+        let position = |node: u32| order.iter().position(|other| *other == node);
+        for (node, own) in direct.iter().enumerate() {
+            prop_assert!(own.iter().all(|need| position(*need) < position(node as u32)));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+create table product (id integer primary key, name text not null);

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec cmp -s "$2" "$FOLDER/$DATABASE/$1"

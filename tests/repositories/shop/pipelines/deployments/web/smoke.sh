@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+[ "$(cksum <"$MACHINE/image" | cut -d ' ' -f 1)" = "$1" ]
+grep -qxF "title=$TITLE" "$MACHINE/configuration"

@@ -1,0 +1,79 @@
+//! The story behind all this, and a shop: small repositories, deployed for real.
+
+#[path = "support/disk.rs"]
+mod disk;
+
+use disk::Copy;
+
+/// What the readme says: load the data, then create the schema.
+#[test]
+fn the_order_of_the_vendors_readme_is_refused_and_nothing_runs() {
+    let repository = Copy::of("vendor-wrong-order");
+    for environment in ["dev", "prod"] {
+        let deployed = repository.xtask(&["deploy", environment]);
+        assert_eq!(deployed.code, 2, "{}", deployed.stderr);
+        assert_eq!(deployed.stdout, "");
+        let found = "error[out-of-order]: `database/load-data` may run before `database/create-schema`, which provides `schema`";
+        assert!(deployed.stderr.starts_with(found), "{}", deployed.stderr);
+        assert!(!repository.path("installed").exists(), "something ran");
+    }
+}
+
+/// As in test, by luck: there the schema was there already.
+#[test]
+fn the_vendors_scripts_do_fail_in_the_order_of_the_readme() {
+    let repository = Copy::of("vendor-wrong-order");
+    let pipeline = "pipelines/deployments/database/pipeline.toml";
+    repository.edit(pipeline, "requires = [\"schema\"]\n", "");
+    let deployed = repository.xtask(&["deploy", "dev"]);
+    assert_eq!(deployed.code, 1, "{}", deployed.stderr);
+    assert!(deployed.stderr.contains("relation \"products\" does not exist"), "{}", deployed.stderr);
+    repository.xtask(&["deploy", "dev"]);
+    assert!(!repository.path("installed/dev/products").exists(), "a step ran after the one that failed");
+}
+
+#[test]
+fn in_the_right_order_the_vendor_is_deployed_to_both_environments() {
+    let repository = Copy::of("vendor");
+    for environment in ["dev", "prod"] {
+        let deployed = repository.xtask(&["deploy", environment]);
+        assert_eq!(deployed.code, 0, "{}", deployed.stderr);
+        let products = std::fs::read_to_string(repository.path(&format!("installed/{environment}/products"))).unwrap();
+        assert_eq!(products, "1;tea\n");
+    }
+}
+
+#[test]
+fn the_shop_goes_from_dev_to_prod_and_keeps_its_secrets() {
+    let mut repository = Copy::of("shop");
+    for environment in ["DEV", "TEST", "PROD"] {
+        repository.set(&format!("SHOP_{environment}_PASSWORD"), &format!("hunter2-of-{environment}"));
+    }
+    let orchestrated = repository.xtask(&["orchestrate"]);
+    assert_eq!(orchestrated.code, 0, "{}", orchestrated.stderr);
+    assert!(!orchestrated.stderr.contains("hunter2"), "{}", orchestrated.stderr);
+    for machine in ["dev/eu-west", "test/eu-west", "test/us-east", "prod/eu-west", "prod/us-east"] {
+        assert!(repository.path(&format!("installed/{machine}/configuration")).exists(), "{machine}");
+    }
+    assert!(!repository.path("installed/dev/us-east").exists());
+    let again = repository.xtask(&["deploy", "prod"]);
+    assert!(again.stderr.contains("database/load-data done already"), "{}", again.stderr);
+}
+
+#[test]
+fn a_secret_that_is_not_set_stops_the_shop_before_its_first_step() {
+    let repository = Copy::of("shop");
+    let deployed = repository.xtask(&["deploy", "dev"]);
+    assert_eq!(deployed.code, 2, "{}", deployed.stderr);
+    assert!(deployed.stderr.contains("SHOP_DEV_PASSWORD"), "{}", deployed.stderr);
+    assert!(!repository.path("installed").exists(), "something ran");
+}
+
+#[test]
+fn the_small_repositories_are_as_their_names_say() {
+    for name in ["vendor", "shop"] {
+        let checked = Copy::of(name).xtask(&["check"]);
+        assert_eq!((checked.code, checked.stdout.as_str()), (0, ""), "{name}: {}{}", checked.stdout, checked.stderr);
+        assert!(checked.stderr.contains("nothing found"), "{name}: {}", checked.stderr);
+    }
+}
