@@ -120,7 +120,7 @@ fn a_copy_has_nothing_of_the_engines_own_tests() {
     init(&root);
     let manifest = read(&root, "xtask/Cargo.toml");
     assert_eq!(manifest.matches("[[test]]").count(), 1, "{manifest}");
-    assert!(!manifest.contains("proptest"), "{manifest}");
+    assert!(!manifest.contains("proptest") && manifest.contains("[lib]\ntest = false\n"), "{manifest}");
     assert!(!read(&root, "Cargo.lock").contains("proptest"));
 }
 
@@ -385,6 +385,18 @@ fn edits_of_the_engine_are_merged_or_shown() {
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked", "--discard-edits"]);
     assert_eq!(code, 0, "{said}");
     assert!(read(&root, file).contains("//! Pure: text in, text out."));
+}
+
+/// Two copies that share the folder for what cargo builds have one program file.
+#[test]
+fn an_xtask_that_was_built_for_another_repository_notices() {
+    let folder = Folder::new();
+    let root = make("no rust", &folder.0);
+    init(&root);
+    let output = command(&root, env!("CARGO_BIN_EXE_xtask"), &["plan", "dev"]).output().expect("it can be run");
+    let said = text(&output);
+    assert!(output.status.code() == Some(2) && said.contains("this program was built in"), "{said}");
+    assert!(said.contains("CARGO_TARGET_DIR"), "{said}");
 }
 
 /// Every shape, all the way. The copies share the folder for what cargo builds, one after the other.

@@ -163,10 +163,11 @@ fn for_copy(manifest: &str) -> Option<Copied> {
         }
     }
     let insta = document.get(&["dev-dependencies", "insta"]).map(|value| manifest[value.span()].to_owned());
-    Some(Copied {
-        manifest: without(manifest, lines),
-        version,
-        left_out,
-        insta: insta.unwrap_or_else(|| "\"1\"".to_owned()),
-    })
+    let manifest = without(manifest, lines);
+    // The tests inside the engine need what is left out here.
+    let manifest = match Document::parse(&manifest).ok()? {
+        untested if untested.has(&["lib", "test"]) => manifest.clone(),
+        tested => tested.with_key("lib", "test", "false"),
+    };
+    Some(Copied { manifest, version, left_out, insta: insta.unwrap_or_else(|| "\"1\"".to_owned()) })
 }
