@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    pub fn to_file(mut self, path: impl Into<PathBuf>) -> Subject {
+    pub fn printing_to(mut self, path: impl Into<PathBuf>) -> Subject {
         self.output = Some(path.into());
         self
     }

@@ -49,7 +49,7 @@ fn one(section: &mut Section, effort: Effort, what: &str, command: &[&str]) {
     let subjects: Vec<Subject> = subjects
         .into_iter()
         .enumerate()
-        .map(|(number, subject)| subject.to_file(folder.join(format!("printed-{number}"))))
+        .map(|(number, subject)| subject.printing_to(folder.join(format!("printed-{number}"))))
         .collect();
     let all = in_turn(&subjects, effort.rounds, effort.cap / 4);
     section.say(&format!("{what}, `{}`:", command[0].trim_start_matches("/usr/bin/")));
