@@ -20,6 +20,7 @@ const PURE: &[&str] = &[
     "template/literals.rs",
     "template/lock.rs",
     "template/starter.rs",
+    "variables.rs",
 ];
 
 /// What reaches outside. A time may be given in; it is asked for elsewhere.
@@ -41,9 +42,9 @@ const OUTSIDE: &[&str] = &[
 /// Which modules a module may use, besides itself. What is not here is free.
 const DIRECTION: &[(&str, &[&str])] = &[
     ("finding", &[]),
-    ("declare", &["finding", "sources"]),
+    ("declare", &["finding", "sources", "variables"]),
     ("plan", &["declare", "finding", "sources", "task"]),
-    ("check", &["declare", "finding", "inspect", "plan", "sources", "task"]),
+    ("check", &["declare", "finding", "inspect", "plan", "sources", "task", "variables"]),
     ("inspect", &[]),
     ("task", &[]),
 ];
