@@ -91,16 +91,21 @@ impl Request {
     /// Appends the frame to `to`.
     pub fn write(&self, to: &mut Vec<u8>) {
         frame(to, |to| match self {
-            Request::Launch(launch) => {
-                to.push(b'L');
-                write_launch(launch, to);
-            }
+            Request::Launch(launch) => body_of_launch(launch, to),
             Request::Signal(signal) => {
                 to.push(b'S');
                 number(to, *signal as u32);
             }
             Request::Kill => to.push(b'K'),
         });
+    }
+
+    /// The frame of [`Request::Launch`], without a copy of it.
+    #[must_use]
+    pub fn launch(launch: &Launch) -> Vec<u8> {
+        let mut to = Vec::with_capacity(2 << 10);
+        frame(&mut to, |to| body_of_launch(launch, to));
+        to
     }
 
     /// Takes the first whole frame from `from`; `None` if there is none yet, or none that is understood.
@@ -171,7 +176,8 @@ fn whole(from: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-fn write_launch(launch: &Launch, to: &mut Vec<u8>) {
+fn body_of_launch(launch: &Launch, to: &mut Vec<u8>) {
+    to.push(b'L');
     bytes(to, launch.program.as_ref().map_or(b"", |program| program.as_os_str().as_bytes()));
     bytes(to, launch.name.as_bytes());
     number(to, launch.args.len() as u32);

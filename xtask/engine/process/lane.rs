@@ -76,9 +76,7 @@ impl Lane {
     /// # Errors
     /// If the guardian is gone.
     pub fn launch(&mut self, launch: &Launch) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        Request::Launch(launch.clone()).write(&mut bytes);
-        self.send(&bytes)
+        self.send(&Request::launch(launch))
     }
 
     /// Sends `signal` to every process of the step once. A guardian that is gone shows when it is read from.
