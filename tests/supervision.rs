@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ciao::run::End;
 use ciao::run::event::{Event, Outcome};
-use play::{Orchestrator, Play, alive, until};
+use play::{Orchestrator, Play, alive, stopped, until};
 use rustix::process::{Pid, Signal};
 
 /// Run as a process of its own by other tests.
@@ -137,16 +137,19 @@ fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
 #[test]
 fn fault_07_ctrl_z_stops_everything_and_the_clock() {
     let script = "touch $READY; while :; do date +%s%N > $READY.beat; sleep 0.02; done";
-    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(1_500).step("a", script));
+    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", script));
     run.until_ready();
     run.type_in(b"\x1a");
-    std::thread::sleep(Duration::from_millis(300));
+    let all_stopped =
+        || stopped(run.pid()) && alive(&run.marker).iter().all(|&pid| stopped(Pid::from_raw(pid).unwrap()));
+    until(Duration::from_secs(10), all_stopped);
+    assert!(all_stopped(), "Ctrl-Z did not stop everything");
     let beat = || fs::read_to_string(run.ready.with_extension("beat")).unwrap();
     let first = beat();
-    std::thread::sleep(Duration::from_millis(1_600));
+    std::thread::sleep(Duration::from_millis(3_100));
     assert_eq!(first, beat(), "the step was not stopped");
     run.signal(Signal::CONT);
-    until(Duration::from_secs(1), || beat() != first);
+    until(Duration::from_secs(10), || beat() != first);
     assert_ne!(first, beat(), "the step was not continued; or its timeout counted while it slept");
     run.signal(Signal::KILL);
     run.wait();
@@ -319,6 +322,24 @@ fn fault_83_a_step_is_retried_only_if_it_says_so() {
 }
 
 #[test]
+fn nothing_is_tried_again_after_another_step_has_failed() {
+    let start = Instant::now();
+    // The pauses double: the tenth would be over after five seconds.
+    let ran = Play::new("again")
+        .wide(2)
+        .step("a", "while [ \"$(cat $READY.tries)\" != xx ]; do sleep 0.01; done 2> /dev/null; exit 1")
+        .step("b", "printf x >> $READY.tries; exit 3")
+        .retries(20)
+        .run();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::Failed]);
+    let what = &ran.summary.failures[1].what;
+    assert_eq!(what, "exit code 3; not tried again, because nothing new is started any more");
+    let after: Vec<_> = ran.events.iter().skip_while(|event| *event != "ended a failed").collect();
+    assert_eq!(after, ["ended a failed", "ended b failed"]);
+}
+
+#[test]
 fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too() {
     let ran = Play::new("finally")
         .step("a", "true")
@@ -440,6 +461,18 @@ fn fault_75_a_secret_shows_nowhere() {
 }
 
 #[test]
+fn fault_74_an_output_that_holds_a_secret_becomes_no_argument() {
+    let play = |name| Play::new(name).secret("c4n4ry-v4lu3").step("a", "echo password=$SECRET").output(false);
+    let ran = play("leak").step("b", "echo $1").uses("a").run();
+    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
+    assert_eq!(ran.events, ["started a", "ended a succeeded", "ended b failed"]);
+    let what = &ran.summary.failures[0].what;
+    assert!(what.starts_with("output `a` of step a holds a secret") && what.contains("by env or stdin"), "{what}");
+    let all = format!("{:?} {}", ran.summary, ran.said);
+    assert!(!all.contains("c4n4ry"), "{all}");
+}
+
+#[test]
 fn fault_80_no_core_is_dumped() {
     let ran = Play::new("core").step("a", "ulimit -c").run();
     assert_eq!(ran.log("a"), "0\n");
@@ -463,6 +496,68 @@ fn a_step_that_produced_something_runs_again_when_it_is_needed() {
     assert!(ran.events.is_empty(), "{:?}", ran.events);
 }
 
+fn scene() -> Play {
+    Play::new("shown")
+        .step("a", "echo one; echo '::set-output name=x::y'")
+        .step("b", "echo two; exit 3")
+        .step("c", "true")
+}
+
+#[test]
+fn a_pipe_gets_plain_lines() {
+    let (shown, _) = scene().shown("plain");
+    insta::assert_snapshot!(shown, @r"
+    a | one
+    a | ::set-output name=x::y
+    a succeeded in TIME
+    b | two
+    b failed in TIME: exit code 3
+
+    error: b: exit code 3
+      --> pipelines/deployments/p/pipeline.toml:2
+      | two
+      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
+      = log: FOLDER/logs/b.log
+
+    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
+    go on with: cargo xtask resume dev
+    ");
+}
+
+#[test]
+fn github_gets_groups_annotations_and_a_summary() {
+    let (shown, summary) = scene().shown("github");
+    insta::assert_snapshot!(format!("{shown}----\n{summary}"), @r"
+    ::group::a
+    one
+    | ::set-output name=x::y
+    ::endgroup::
+    a succeeded in TIME
+    ::group::b
+    two
+    ::endgroup::
+    b failed in TIME: exit code 3
+    ::error file=pipelines/deployments/p/pipeline.toml,line=2,title=b failed::exit code 3%0Atwo
+
+    error: b: exit code 3
+      --> pipelines/deployments/p/pipeline.toml:2
+      | two
+      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
+      = log: FOLDER/logs/b.log
+
+    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
+    go on with: cargo xtask resume dev
+    ----
+    ### dev: failed in TIME (1 succeeded, 1 failed, 1 not run)  
+    go on with: cargo xtask resume dev
+
+    | step | outcome | time | |
+    |---|---|---|---|
+    | a | succeeded | TIME |  |
+    | b | failed | TIME | exit code 3 |
+    ");
+}
+
 #[test]
 fn events_can_be_read_back() {
     let event = Event::Started { step: "a".to_owned(), attempt: 1, owes: true };
@@ -474,7 +569,8 @@ fn events_can_be_read_back() {
 #[test]
 #[ignore = "a measurement"]
 fn measured() {
-    let steps = |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
+    let steps =
+        |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
     let only = std::env::var("ONLY").unwrap_or_default();
     for _ in 0..3 {
         if only.is_empty() || only == "chain" {
@@ -484,7 +580,9 @@ fn measured() {
             println!("1,000 at 2: {:?}", steps(1_000, Play::new("wide").wide(2)).time());
         }
         if only.is_empty() || only == "sleep" {
-            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| play.program_named(&format!("s{n}"), "sleep").args(&["0.1"]));
+            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| {
+                play.program_named(&format!("s{n}"), "sleep").args(&["0.1"])
+            });
             println!("50 sleeps at 25: {:?}", sleeps.time());
         }
     }
