@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ciao::run::End;
 use ciao::run::event::{Event, Outcome};
-use play::{Orchestrator, Play, alive, stopped, until};
+use play::{Orchestrator, Play, alive, command_lines, stopped, until};
 use rustix::process::{Pid, Signal};
 
 /// Run as a process of its own by other tests.
@@ -470,6 +470,22 @@ fn fault_74_an_output_that_holds_a_secret_becomes_no_argument() {
     assert!(what.starts_with("output `a` of step a holds a secret") && what.contains("by env or stdin"), "{what}");
     let all = format!("{:?} {}", ran.summary, ran.said);
     assert!(!all.contains("c4n4ry"), "{all}");
+}
+
+#[test]
+fn fault_74_no_command_line_holds_a_secret() {
+    let play = Play::new("lines").secret("c4n4ry-1n-ps");
+    let play = play.step("a", "touch $READY; sleep 0.2; cat $FILE; echo $SECRET").step("b", "sleep 0.2; echo $SECRET");
+    let mut run = Orchestrator::start(&play);
+    let mut looks = 0;
+    let start = Instant::now();
+    while run.note("result").is_empty() && start.elapsed() < Duration::from_secs(30) {
+        assert_eq!(command_lines("c4n4ry-1n-ps"), [""; 0]);
+        looks += usize::from(run.ready.exists());
+    }
+    assert_eq!(run.wait(), "succeeded");
+    assert!(looks > 2, "nobody looked while it ran");
+    assert_eq!((run.log("a"), run.log("b")), ("******\n".to_owned(), "***\n".to_owned()));
 }
 
 #[test]

@@ -626,6 +626,13 @@ pub fn alive(marker: &str) -> Vec<i32> {
     processes().into_iter().filter(has).collect()
 }
 
+/// The command lines of this moment, of all processes, that hold `needle`.
+pub fn command_lines(needle: &str) -> Vec<String> {
+    let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let lines = processes().into_iter().map(|pid| String::from_utf8_lossy(&line(pid)).into_owned());
+    lines.filter(|line| line.contains(needle)).collect()
+}
+
 /// Whether a process is stopped, as by Ctrl-Z.
 pub fn stopped(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();

@@ -45,7 +45,7 @@ pub enum Input {
 /// What the orchestrator asks of a guardian.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// The signal for every process of the running step, once each.
     Signal(i32),
     /// SIGKILL for all of them, until none is left.
@@ -113,7 +113,7 @@ impl Request {
         let frame = whole(from)?;
         let mut fields = Fields(&frame[1..]);
         match frame[0] {
-            b'L' => read_launch(&mut fields).map(Request::Launch),
+            b'L' => read_launch(&mut fields).map(|launch| Request::Launch(Box::new(launch))),
             b'S' => fields.number().map(|signal| Request::Signal(signal as i32)),
             _ => Some(Request::Kill),
         }
@@ -288,7 +288,7 @@ mod tests {
             detach: false,
             grace: Duration::from_millis(1500),
         };
-        let sent = [Request::Launch(launch), Request::Signal(15), Request::Kill];
+        let sent = [Request::Launch(Box::new(launch)), Request::Signal(15), Request::Kill];
         let mut wire = Vec::new();
         sent.iter().for_each(|request| request.write(&mut wire));
         let (mut inbox, mut got) = (Vec::new(), Vec::new());
