@@ -53,7 +53,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const WORDS: &[&str] = &["job", "stage", "profile", "manager", "context", "handler", "helper", "util", "utils"];
 
 /// Longer than they should be; they may become shorter, and nothing may be added.
-const LONG_FILES: &[(&str, usize)] = &[("plan/build.rs", 701), ("run/deployment.rs", 560)];
+const LONG_FILES: &[(&str, usize)] = &[("plan/build.rs", 701)];
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("plan/build.rs", "assemble", 86), ("ledger/gate.rs", "good", 76)];
 const OLD_NAMES: &[(&str, &str)] = &[];
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ciao::run::End;
 use ciao::run::event::{Event, Outcome};
-use play::{Orchestrator, Play, alive, until};
+use play::{Orchestrator, Play, alive, command_lines, stopped, until};
 use rustix::process::{Pid, Signal};
 
 /// Run as a process of its own by other tests.
@@ -137,16 +137,19 @@ fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
 #[test]
 fn fault_07_ctrl_z_stops_everything_and_the_clock() {
     let script = "touch $READY; while :; do date +%s%N > $READY.beat; sleep 0.02; done";
-    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(1_500).step("a", script));
+    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", script));
     run.until_ready();
     run.type_in(b"\x1a");
-    std::thread::sleep(Duration::from_millis(300));
+    let all_stopped =
+        || stopped(run.pid()) && alive(&run.marker).iter().all(|&pid| stopped(Pid::from_raw(pid).unwrap()));
+    until(Duration::from_secs(10), all_stopped);
+    assert!(all_stopped(), "Ctrl-Z did not stop everything");
     let beat = || fs::read_to_string(run.ready.with_extension("beat")).unwrap();
     let first = beat();
-    std::thread::sleep(Duration::from_millis(1_600));
+    std::thread::sleep(Duration::from_millis(3_100));
     assert_eq!(first, beat(), "the step was not stopped");
     run.signal(Signal::CONT);
-    until(Duration::from_secs(1), || beat() != first);
+    until(Duration::from_secs(10), || beat() != first);
     assert_ne!(first, beat(), "the step was not continued; or its timeout counted while it slept");
     run.signal(Signal::KILL);
     run.wait();
@@ -319,6 +322,24 @@ fn fault_83_a_step_is_retried_only_if_it_says_so() {
 }
 
 #[test]
+fn nothing_is_tried_again_after_another_step_has_failed() {
+    let start = Instant::now();
+    // The pauses double: the tenth would be over after five seconds.
+    let ran = Play::new("again")
+        .wide(2)
+        .step("a", "while [ \"$(cat $READY.tries)\" != xx ]; do sleep 0.01; done 2> /dev/null; exit 1")
+        .step("b", "printf x >> $READY.tries; exit 3")
+        .retries(20)
+        .run();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::Failed]);
+    let what = &ran.summary.failures[1].what;
+    assert_eq!(what, "exit code 3; not tried again, because nothing new is started any more");
+    let after: Vec<_> = ran.events.iter().skip_while(|event| *event != "ended a failed").collect();
+    assert_eq!(after, ["ended a failed", "ended b failed"]);
+}
+
+#[test]
 fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too() {
     let ran = Play::new("finally")
         .step("a", "true")
@@ -440,6 +461,34 @@ fn fault_75_a_secret_shows_nowhere() {
 }
 
 #[test]
+fn fault_74_an_output_that_holds_a_secret_becomes_no_argument() {
+    let play = |name| Play::new(name).secret("c4n4ry-v4lu3").step("a", "echo password=$SECRET").output(false);
+    let ran = play("leak").step("b", "echo $1").uses("a").run();
+    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
+    assert_eq!(ran.events, ["started a", "ended a succeeded", "ended b failed"]);
+    let what = &ran.summary.failures[0].what;
+    assert!(what.starts_with("output `a` of step a holds a secret") && what.contains("by env or stdin"), "{what}");
+    let all = format!("{:?} {}", ran.summary, ran.said);
+    assert!(!all.contains("c4n4ry"), "{all}");
+}
+
+#[test]
+fn fault_74_no_command_line_holds_a_secret() {
+    let play = Play::new("lines").secret("c4n4ry-1n-ps");
+    let play = play.step("a", "touch $READY; sleep 0.2; cat $FILE; echo $SECRET").step("b", "sleep 0.2; echo $SECRET");
+    let mut run = Orchestrator::start(&play);
+    let mut looks = 0;
+    let start = Instant::now();
+    while run.note("result").is_empty() && start.elapsed() < Duration::from_secs(30) {
+        assert_eq!(command_lines("c4n4ry-1n-ps"), [""; 0]);
+        looks += usize::from(run.ready.exists());
+    }
+    assert_eq!(run.wait(), "succeeded");
+    assert!(looks > 2, "nobody looked while it ran");
+    assert_eq!((run.log("a"), run.log("b")), ("******\n".to_owned(), "***\n".to_owned()));
+}
+
+#[test]
 fn fault_80_no_core_is_dumped() {
     let ran = Play::new("core").step("a", "ulimit -c").run();
     assert_eq!(ran.log("a"), "0\n");
@@ -461,6 +510,68 @@ fn a_step_that_produced_something_runs_again_when_it_is_needed() {
     assert_eq!(ran.log("c"), "got made\n");
     let ran = play("not-again").done(&["a", "b", "c"]).run();
     assert!(ran.events.is_empty(), "{:?}", ran.events);
+}
+
+fn scene() -> Play {
+    Play::new("shown")
+        .step("a", "echo one; echo '::set-output name=x::y'")
+        .step("b", "echo two; exit 3")
+        .step("c", "true")
+}
+
+#[test]
+fn a_pipe_gets_plain_lines() {
+    let (shown, _) = scene().shown("plain");
+    insta::assert_snapshot!(shown, @r"
+    a | one
+    a | ::set-output name=x::y
+    a succeeded in TIME
+    b | two
+    b failed in TIME: exit code 3
+
+    error: b: exit code 3
+      --> pipelines/deployments/p/pipeline.toml:2
+      | two
+      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
+      = log: FOLDER/logs/b.log
+
+    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
+    go on with: cargo xtask resume dev
+    ");
+}
+
+#[test]
+fn github_gets_groups_annotations_and_a_summary() {
+    let (shown, summary) = scene().shown("github");
+    insta::assert_snapshot!(format!("{shown}----\n{summary}"), @r"
+    ::group::a
+    one
+    | ::set-output name=x::y
+    ::endgroup::
+    a succeeded in TIME
+    ::group::b
+    two
+    ::endgroup::
+    b failed in TIME: exit code 3
+    ::error file=pipelines/deployments/p/pipeline.toml,line=2,title=b failed::exit code 3%0Atwo
+
+    error: b: exit code 3
+      --> pipelines/deployments/p/pipeline.toml:2
+      | two
+      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
+      = log: FOLDER/logs/b.log
+
+    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
+    go on with: cargo xtask resume dev
+    ----
+    ### dev: failed in TIME (1 succeeded, 1 failed, 1 not run)  
+    go on with: cargo xtask resume dev
+
+    | step | outcome | time | |
+    |---|---|---|---|
+    | a | succeeded | TIME |  |
+    | b | failed | TIME | exit code 3 |
+    ");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use ciao::plan::{
 use ciao::process::Signals;
 use ciao::run::environment::Caller;
 use ciao::run::event::{Event, Journal, Outcome};
-use ciao::run::report::{Reporter, Weight};
+use ciao::run::report::{Display, Reporter, Weight};
 use ciao::run::secrets::Secrets;
 use ciao::run::{Deployment, End, StepResult, Summary, logs};
 use rustix::process::{Pid, Signal};
@@ -209,6 +209,7 @@ impl Play {
             needs: None,
             env: BTreeMap::new(),
             pipeline: "pipelines/deployments/p/pipeline.toml".into(),
+            parallel: false,
         };
         Plan {
             environment: "dev".to_owned(),
@@ -232,7 +233,8 @@ impl Play {
         run.extend(scene.args.iter().map(|arg| argument(arg)));
         if let Some(maker) = &scene.uses {
             let step = self.steps.iter().position(|scene| scene.id == *maker).unwrap() as u32;
-            let piece = Piece::Output { step, path: Vec::new(), secret: false };
+            let secret = self.steps[step as usize].output == Some(true);
+            let piece = Piece::Output { step, path: Vec::new(), secret };
             run.push(Argument::One(Text { pieces: vec![piece] }));
         }
         Step {
@@ -245,6 +247,8 @@ impl Play {
             cwd: Text::literal("."),
             stdin: scene.stdin.as_ref().map(|text| ciao::plan::Stdin::Text(Text::literal(text.as_str()))),
             runs: true,
+            needs: None,
+            parallel: false,
             when: Vec::new(),
             provides: Vec::new(),
             requires: Vec::new(),
@@ -292,6 +296,23 @@ impl Play {
         let summary = self.perform(&mut journal, reporter.as_mut());
         assert_eq!(summary.end, End::Succeeded);
         start.elapsed()
+    }
+
+    /// Runs it in a process of its own, and gives back what `display` showed and what the step summary holds, without
+    /// times and the play's folder.
+    pub fn shown(&self, display: &str) -> (String, String) {
+        let path = self.folder.join("shown");
+        let mut command = Orchestrator::command(self);
+        command.env("PLAY_DISPLAY", display).stdout(Stdio::null()).stderr(File::create(&path).unwrap());
+        command.status().unwrap();
+        let read = |path: &std::path::Path| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let text = text.replace(self.folder.to_str().unwrap(), "FOLDER").replace(&self.marker(), "MARKER");
+            let is_time = |word: &&str| word.strip_suffix('s').is_some_and(|number| number.parse::<f64>().is_ok());
+            let times: BTreeSet<&str> = text.split([' ', ':', '\n']).filter(is_time).collect();
+            times.iter().rev().fold(text.clone(), |text, time| text.replace(time, "TIME"))
+        };
+        (read(&path), read(&self.folder.join("summary")))
     }
 
     fn perform(&self, journal: &mut dyn Journal, reporter: &mut dyn Reporter) -> Summary {
@@ -435,7 +456,11 @@ pub fn orchestrate() {
     }
     let file = fs::OpenOptions::new().create(true).append(true).open(play.folder.join("journal")).unwrap();
     let mut journal = Paper { file: Some(file), room: play.journal_of, events: Vec::new() };
-    let mut reporter = ciao::run::report::reporter(ciao::run::report::Display::Plain, Default::default());
+    let display = match std::env::var("PLAY_DISPLAY").as_deref() {
+        Ok("github") => Display::Github(Some(play.folder.join("summary"))),
+        _ => Display::Plain,
+    };
+    let mut reporter = ciao::run::report::reporter(display, Default::default());
     let summary = play.perform(&mut journal, reporter.as_mut());
     let result = match summary.end {
         End::Succeeded => "succeeded".to_owned(),
@@ -523,7 +548,7 @@ impl Orchestrator {
         assert!(self.ready.exists(), "the step did not start");
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32).unwrap()
     }
 
@@ -599,6 +624,19 @@ pub fn alive(marker: &str) -> Vec<i32> {
         environment.windows(needle.len()).any(|window| window == needle.as_bytes())
     };
     processes().into_iter().filter(has).collect()
+}
+
+/// The command lines of this moment, of all processes, that hold `needle`.
+pub fn command_lines(needle: &str) -> Vec<String> {
+    let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let lines = processes().into_iter().map(|pid| String::from_utf8_lossy(&line(pid)).into_owned());
+    lines.filter(|line| line.contains(needle)).collect()
+}
+
+/// Whether a process is stopped, as by Ctrl-Z.
+pub fn stopped(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
 }
 
 fn readable(fd: &OwnedFd) -> bool {

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -182,10 +183,23 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
 
 /// The reflected CRC-32 of IEEE 802.3, begun with the checksum before.
 fn crc32(before: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!before, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
-    })
+    !bytes.iter().fold(!before, |sum, &byte| (sum >> 8) ^ CRC32[(sum as u8 ^ byte) as usize])
 }
+
+/// What each byte adds.
+const CRC32: [u32; 256] = {
+    let (mut table, mut byte) = ([0; 256], 0);
+    while byte < 256 {
+        let (mut sum, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+            bit += 1;
+        }
+        table[byte] = sum;
+        byte += 1;
+    }
+    table
+};
 
 /// What is found of a deployment that this clone ran, or is running.
 #[derive(Debug, Clone, PartialEq)]
@@ -246,6 +260,10 @@ pub fn discard(folder: &Path) -> io::Result<()> {
     list(folder).iter().try_for_each(std::fs::remove_file)
 }
 
+/// What the file is made longer by, with zeros. A sync of bytes that have their place already need not write where the
+/// file ends; one of bytes that lengthen it takes half as long again.
+const ROOM: u64 = 64 << 10;
+
 /// An open journal, and the lock of the environment in this clone.
 #[derive(Debug)]
 pub struct Journal {
@@ -255,6 +273,8 @@ pub struct Journal {
     number: u64,
     sum: u32,
     length: u64,
+    /// How long the file is: after `length` there are zeros, which a reader passes over.
+    room: u64,
     broken: bool,
     pub progress: Progress,
     /// Held until the journal is dropped: it says that the holder lives.
@@ -277,6 +297,7 @@ impl Journal {
             number: 0,
             sum: 0,
             length: 0,
+            room: 0,
             broken: false,
             progress,
             _lock: lock,
@@ -320,7 +341,7 @@ impl Journal {
             sum = next;
             bytes.extend_from_slice(&framed);
         }
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+        if let Err(error) = self.append(&bytes).and_then(|()| self.file.sync_data()) {
             self.broken = true;
             // What was written of the line goes, if it can: the next reader then need not tell it from damage.
             drop(self.file.set_len(self.length).and_then(|()| self.file.sync_data()));
@@ -330,6 +351,18 @@ impl Journal {
         self.number = number;
         self.length += bytes.len() as u64;
         lines.into_iter().for_each(|line| self.progress.add(line));
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let end = self.length + bytes.len() as u64;
+        if end <= self.room {
+            return self.file.write_all_at(bytes, self.length);
+        }
+        let mut longer = bytes.to_vec();
+        longer.resize(bytes.len() + ROOM as usize, 0);
+        self.file.write_all_at(&longer, self.length)?;
+        self.room = end + ROOM;
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ pub enum Input {
 /// What the orchestrator asks of a guardian.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// The signal for every process of the running step, once each.
     Signal(i32),
     /// SIGKILL for all of them, until none is left.
@@ -91,10 +91,7 @@ impl Request {
     /// Appends the frame to `to`.
     pub fn write(&self, to: &mut Vec<u8>) {
         frame(to, |to| match self {
-            Request::Launch(launch) => {
-                to.push(b'L');
-                write_launch(launch, to);
-            }
+            Request::Launch(launch) => body_of_launch(launch, to),
             Request::Signal(signal) => {
                 to.push(b'S');
                 number(to, *signal as u32);
@@ -103,12 +100,20 @@ impl Request {
         });
     }
 
+    /// The frame of [`Request::Launch`], without a copy of it.
+    #[must_use]
+    pub fn launch(launch: &Launch) -> Vec<u8> {
+        let mut to = Vec::with_capacity(2 << 10);
+        frame(&mut to, |to| body_of_launch(launch, to));
+        to
+    }
+
     /// Takes the first whole frame from `from`; `None` if there is none yet, or none that is understood.
     pub fn take(from: &mut Vec<u8>) -> Option<Request> {
         let frame = whole(from)?;
         let mut fields = Fields(&frame[1..]);
         match frame[0] {
-            b'L' => read_launch(&mut fields).map(Request::Launch),
+            b'L' => read_launch(&mut fields).map(|launch| Request::Launch(Box::new(launch))),
             b'S' => fields.number().map(|signal| Request::Signal(signal as i32)),
             _ => Some(Request::Kill),
         }
@@ -171,7 +176,8 @@ fn whole(from: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-fn write_launch(launch: &Launch, to: &mut Vec<u8>) {
+fn body_of_launch(launch: &Launch, to: &mut Vec<u8>) {
+    to.push(b'L');
     bytes(to, launch.program.as_ref().map_or(b"", |program| program.as_os_str().as_bytes()));
     bytes(to, launch.name.as_bytes());
     number(to, launch.args.len() as u32);
@@ -282,7 +288,7 @@ mod tests {
             detach: false,
             grace: Duration::from_millis(1500),
         };
-        let sent = [Request::Launch(launch), Request::Signal(15), Request::Kill];
+        let sent = [Request::Launch(Box::new(launch)), Request::Signal(15), Request::Kill];
         let mut wire = Vec::new();
         sent.iter().for_each(|request| request.write(&mut wire));
         let (mut inbox, mut got) = (Vec::new(), Vec::new());

@@ -22,7 +22,7 @@ use rustix::stdio::stdin;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::frame::{Exit, Launch, Report, Request};
-use super::spawn::{self, Started};
+use super::spawn::{Spawner, Started};
 use super::tree;
 
 /// How long what a step left behind may go on: enough for the `tee` at the end of a pipe to write its last line.
@@ -44,6 +44,7 @@ struct Running {
 }
 
 struct Guardian {
+    spawner: Spawner,
     children: UnixStream,
     inbox: Vec<u8>,
     block: Box<[u8]>,
@@ -80,7 +81,8 @@ fn prepare() -> io::Result<Guardian> {
     setsid()?;
     tree::orphans_come_here()?;
     no_core_dumps();
-    Ok(Guardian { children, inbox: Vec::new(), block: vec![0; 16 << 10].into(), running: None, alone: false })
+    let spawner = Spawner::new()?;
+    Ok(Guardian { spawner, children, inbox: Vec::new(), block: vec![0; 16 << 10].into(), running: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.
@@ -98,8 +100,8 @@ impl Guardian {
             }
             let (asked, ended) = self.sleep()?;
             if ended {
-                let mut bytes = [0; 64];
-                while matches!(self.children.read(&mut bytes), Ok(count) if count > 0) {}
+                // More than fit would wake it once more.
+                drop(self.children.read(&mut [0; 64]));
             }
             if asked {
                 self.read()?;
@@ -147,7 +149,7 @@ impl Guardian {
     }
 
     fn launch(&mut self, launch: &Launch) {
-        match spawn::spawn(launch) {
+        match self.spawner.spawn(launch) {
             Ok(started) => {
                 self.running = Some(Running {
                     started,

@@ -76,9 +76,7 @@ impl Lane {
     /// # Errors
     /// If the guardian is gone.
     pub fn launch(&mut self, launch: &Launch) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        Request::Launch(launch.clone()).write(&mut bytes);
-        self.send(&bytes)
+        self.send(&Request::launch(launch))
     }
 
     /// Sends `signal` to every process of the step once. A guardian that is gone shows when it is read from.
@@ -167,8 +165,13 @@ impl Lane {
     }
 
     /// Lets the guardian go, which ends whatever it still runs.
-    pub fn close(mut self, patience: Duration) {
+    pub fn let_go(&self) {
         drop(self.socket.shutdown(std::net::Shutdown::Both));
+    }
+
+    /// Lets the guardian go, and waits until it has gone.
+    pub fn close(mut self, patience: Duration) {
+        self.let_go();
         let until = Instant::now() + patience;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));

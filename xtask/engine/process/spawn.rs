@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
-use rustix::stdio::{stderr, stdout};
+use rustix::stdio::stderr;
 use xshell::Shell;
 
 use super::frame::{Input, Launch};
@@ -34,53 +34,64 @@ pub fn itself() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into())
 }
 
-/// Starts what `launch` says.
-pub fn spawn(launch: &Launch) -> Result<Started, Failure> {
-    let private = Private::new(launch).map_err(|error| ("write its private files".to_owned(), error))?;
-    let stdin = input(launch).map_err(|error| ("open its standard input".to_owned(), error))?;
-    let mut command = command(launch, private.as_ref()).map_err(|error| ("prepare it".to_owned(), error))?;
-    let streams = (|| {
-        let errors = stderr().try_clone_to_owned()?;
-        let output = if launch.capture { stdout().try_clone_to_owned()? } else { errors.try_clone()? };
-        Ok((output, errors))
-    })();
-    let (output, errors) = streams.map_err(|error| ("pass on its output".to_owned(), error))?;
-    command.stdin(stdin).stdout(output).stderr(errors);
-    // Not waited for here: the guardian waits for all its children at once.
-    let child = command.spawn().map_err(|error| (String::new(), error))?;
-    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-    Ok(Started { leader, _private: private })
+/// Starts one process after the other, and keeps what all of them need.
+pub struct Spawner {
+    shell: Shell,
+    /// Opened once; each process gets a descriptor of its own.
+    nothing: File,
 }
 
-fn command(launch: &Launch, private: Option<&Private>) -> io::Result<Command> {
-    let shell = Shell::new().map_err(io::Error::other)?;
-    shell.change_dir(&launch.cwd);
-    let program = launch.program.clone().unwrap_or_else(itself);
-    let mut made = shell.cmd(program).args(&launch.args).env_clear();
-    for (name, value) in &launch.env {
-        made = made.env(name, value);
+impl Spawner {
+    /// # Errors
+    /// If there is no working folder, or no `/dev/null`.
+    pub fn new() -> io::Result<Spawner> {
+        Ok(Spawner { shell: Shell::new().map_err(io::Error::other)?, nothing: File::open("/dev/null")? })
     }
-    if let Some(private) = private {
-        for (name, _) in &launch.files {
-            made = made.env(name, private.folder.join(name));
-        }
-    }
-    let mut command = Command::from(made);
-    command.arg0(&launch.name).process_group(0);
-    Ok(command)
-}
 
-fn input(launch: &Launch) -> io::Result<Stdio> {
-    Ok(match &launch.stdin {
-        Input::Empty => Stdio::null(),
-        Input::File(path) => File::open(path)?.into(),
-        Input::Bytes(content) => {
-            let mut file = nameless(&launch.private)?;
-            file.write_all(content)?;
-            file.rewind()?;
-            file.into()
+    /// Starts what `launch` says.
+    pub fn spawn(&self, launch: &Launch) -> Result<Started, Failure> {
+        let private = Private::new(launch).map_err(|error| ("write its private files".to_owned(), error))?;
+        let stdin = self.input(launch).map_err(|error| ("open its standard input".to_owned(), error))?;
+        let mut command = self.command(launch, private.as_ref());
+        // Its standard error is the guardian's, and so is its standard output if that is apart.
+        let output = if launch.capture { Ok(Stdio::inherit()) } else { stderr().try_clone_to_owned().map(Stdio::from) };
+        let output = output.map_err(|error| ("pass on its output".to_owned(), error))?;
+        command.stdin(stdin).stdout(output).stderr(Stdio::inherit());
+        // Not waited for here: the guardian waits for all its children at once.
+        let child = command.spawn().map_err(|error| (String::new(), error))?;
+        let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        Ok(Started { leader, _private: private })
+    }
+
+    fn command(&self, launch: &Launch, private: Option<&Private>) -> Command {
+        self.shell.change_dir(&launch.cwd);
+        let program = launch.program.clone().unwrap_or_else(itself);
+        let mut made = self.shell.cmd(program).args(&launch.args).env_clear();
+        for (name, value) in &launch.env {
+            made = made.env(name, value);
         }
-    })
+        if let Some(private) = private {
+            for (name, _) in &launch.files {
+                made = made.env(name, private.folder.join(name));
+            }
+        }
+        let mut command = Command::from(made);
+        command.arg0(&launch.name).process_group(0);
+        command
+    }
+
+    fn input(&self, launch: &Launch) -> io::Result<Stdio> {
+        Ok(match &launch.stdin {
+            Input::Empty => self.nothing.try_clone()?.into(),
+            Input::File(path) => File::open(path)?.into(),
+            Input::Bytes(content) => {
+                let mut file = nameless(&launch.private)?;
+                file.write_all(content)?;
+                file.rewind()?;
+                file.into()
+            }
+        })
+    }
 }
 
 /// A file without a name, so that a text of any length can be read without anybody having to write meanwhile.

@@ -46,6 +46,8 @@ pub struct Course {
     /// What was started, for messages if that failed.
     pub started: Option<Launch>,
     pub exit: Option<Exit>,
+    /// What came of the last attempt, if it failed.
+    pub failed: Option<(Outcome, String)>,
     pub voice: Voice,
 }
 
@@ -54,7 +56,8 @@ pub struct Course {
 pub enum Next {
     /// The guard says that there is something to do.
     Attempt,
-    Pause(Duration),
+    /// What came of this attempt counts if there is no other.
+    Pause(Duration, (Outcome, String)),
     End(Outcome, Option<String>),
 }
 
@@ -72,6 +75,7 @@ impl Course {
             launch: None,
             started: None,
             exit: None,
+            failed: None,
             voice,
         }
     }
@@ -128,7 +132,10 @@ impl Course {
             (None, Exit::Code(0)) => return Next::End(Outcome::Succeeded, None),
             (None, exit) => (Outcome::Failed, end(exit)),
         };
-        self.pause(step).map_or(Next::End(outcome, Some(message)), Next::Pause)
+        match self.pause(step) {
+            Some(pause) => Next::Pause(pause, (outcome, message)),
+            None => Next::End(outcome, Some(message)),
+        }
     }
 
     /// How long to wait for the next attempt; `None` if there is none.

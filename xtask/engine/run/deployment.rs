@@ -5,14 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
-use super::course::{Course, Next, Part, Why};
+use super::course::{Course, Next, Part};
 use super::event::{Event, Outcome};
 use super::launch::Launcher;
 use super::outlet::Outlet;
 use super::report::Weight;
 use super::schedule::Schedule;
+use super::stop::Stop;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
 use crate::process::{self, Exit, Lane, Member, Report, Signals, Word};
@@ -21,22 +22,10 @@ use crate::process::{self, Exit, Lane, Member, Report, Signals, Word};
 const BLOCK: usize = 128 << 10;
 /// How long nothing is looked at: the lock and the display.
 const TICK: Duration = Duration::from_millis(100);
-/// How long `finally` has, beyond the grace, when a deployment is interrupted.
-const OWED: Duration = Duration::from_millis(1500);
-
 /// A guardian, and the step that it looks after.
-struct Slot {
-    lane: Lane,
-    course: Option<Course>,
-}
-
-/// Why nothing new starts, other than a failure.
-#[derive(Debug, Clone, Copy)]
-pub struct Stop {
-    pub signal: Option<i32>,
-    pub at: Instant,
-    /// Killed: by a second signal, or because the lock is lost.
-    pub now: bool,
+pub struct Slot {
+    pub lane: Lane,
+    pub course: Option<Course>,
 }
 
 pub struct Loop<'a, 'r> {
@@ -44,8 +33,8 @@ pub struct Loop<'a, 'r> {
     pub launcher: Launcher<'a>,
     pub outlet: Outlet<'r>,
     pub signals: &'r mut Signals,
-    schedule: Schedule,
-    slots: Vec<Slot>,
+    pub schedule: Schedule,
+    pub slots: Vec<Slot>,
     /// What detached steps have left running.
     spared: Vec<Member>,
     block: Vec<u8>,
@@ -98,6 +87,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
         self.finally();
         let end = self.end();
+        // All of them first: they go side by side.
+        self.slots.iter().for_each(|slot| slot.lane.let_go());
         for slot in self.slots.drain(..) {
             slot.lane.close(Duration::from_secs(1));
         }
@@ -162,7 +153,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         Ok(self.slots.len() - 1)
     }
 
-    fn guard_or_attempt(&mut self, slot: usize, mut course: Course) {
+    pub fn guard_or_attempt(&mut self, slot: usize, mut course: Course) {
         let step = &self.deployment.plan.steps[course.step];
         match self.launcher.guard(course.step, course.attempt + 1) {
             None => self.attempt(slot, course),
@@ -239,6 +230,9 @@ impl<'a, 'r> Loop<'a, 'r> {
                 self.hear(slot);
             }
         }
+        if self.schedule.is_stopped() {
+            self.end_pauses();
+        }
         self.look_at_clock();
         self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
         self.outlet.tick();
@@ -282,7 +276,7 @@ impl<'a, 'r> Loop<'a, 'r> {
                 let guard = if course.part == Part::Guard { "its guard cannot be run: " } else { "" };
                 let words = format!("{guard}{}", words.unwrap_or(what));
                 match course.pause(step).filter(|_| self.stop.is_none()) {
-                    Some(pause) => self.pause(slot, course, pause),
+                    Some(pause) => self.pause(slot, course, pause, (Outcome::Failed, words)),
                     None => self.over(&mut course, Outcome::Failed, Some(words)),
                 }
             }
@@ -313,10 +307,12 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &self.deployment.plan.steps[course.step];
         let next = course.over(exit, step);
         match next {
-            Next::Attempt if self.stop.is_none() => self.attempt(slot, course),
-            Next::Attempt => self.over(&mut course, Outcome::Interrupted, None),
-            Next::Pause(pause) if self.stop.is_none() => self.pause(slot, course, pause),
-            Next::Pause(_) => self.over(&mut course, Outcome::Interrupted, None),
+            Next::Attempt | Next::Pause(..) if self.stop.is_some() => {
+                self.over(&mut course, Outcome::Interrupted, None);
+            }
+            Next::Attempt if self.schedule.is_stopped() => self.not_again(course),
+            Next::Attempt => self.attempt(slot, course),
+            Next::Pause(pause, failed) => self.pause(slot, course, pause, failed),
             Next::End(Outcome::Succeeded, _) if course.part == Part::Attempt => match self.keep(&mut course) {
                 Ok(()) => self.over(&mut course, Outcome::Succeeded, None),
                 Err(words) => self.over(&mut course, Outcome::Failed, Some(words)),
@@ -325,7 +321,12 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
     }
 
-    fn pause(&mut self, slot: usize, mut course: Course, pause: Duration) {
+    /// An attempt has `failed`, and after `pause` there may be another.
+    fn pause(&mut self, slot: usize, mut course: Course, pause: Duration, failed: (Outcome, String)) {
+        course.failed = Some(failed);
+        if self.schedule.is_stopped() {
+            return self.not_again(course);
+        }
         let step = &self.deployment.plan.steps[course.step];
         let text = format!(
             "attempt {} failed ({}); the next in {}",
@@ -338,6 +339,14 @@ impl<'a, 'r> Loop<'a, 'r> {
         self.slots[slot].course = Some(course);
     }
 
+    /// It might have been started, or started again, but nothing new is started any more.
+    pub fn not_again(&mut self, mut course: Course) {
+        let (outcome, words) = course.failed.take().map_or((Outcome::NotRun, None), |(outcome, words)| {
+            (outcome, Some(format!("{words}; not tried again, because nothing new is started any more")))
+        });
+        self.over(&mut course, outcome, words);
+    }
+
     /// Keeps what a step has produced for those that use it.
     fn keep(&mut self, course: &mut Course) -> Result<(), String> {
         let Some(output) = &self.deployment.plan.steps[course.step].output else { return Ok(()) };
@@ -347,13 +356,14 @@ impl<'a, 'r> Loop<'a, 'r> {
         if output.secret {
             let hidden = super::secret_parts(&kept);
             self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
+            self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
         }
         self.launcher.outputs[course.step] = Some(kept);
         Ok(())
     }
 
     /// A step, or its `finally`, is over.
-    fn over(&mut self, course: &mut Course, outcome: Outcome, words: Option<String>) {
+    pub fn over(&mut self, course: &mut Course, outcome: Outcome, words: Option<String>) {
         let step = &self.deployment.plan.steps[course.step];
         self.outlet.pause(step, &mut course.voice);
         if let Some(words) = course.voice.log.finish() {
@@ -405,145 +415,6 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     fn lanes(&self) -> Vec<Pid> {
         self.slots.iter().map(|slot| slot.lane.pid()).collect()
-    }
-
-    fn look_at_clock(&mut self) {
-        if self.deployment.lost.load(std::sync::atomic::Ordering::SeqCst)
-            && !matches!(self.stop, Some(Stop { signal: None, .. }))
-        {
-            self.stop = Some(Stop { signal: None, at: Instant::now(), now: true });
-            self.outlet.message(
-                Weight::Error,
-                None,
-                "the lock of this environment was taken away: everything is stopped",
-            );
-            self.kill_all();
-        }
-        let now = Instant::now();
-        for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
-            if course.due().is_none_or(|due| due > now) {
-                continue;
-            }
-            match (course.part, course.ending) {
-                (Part::Pause(_), _) => {
-                    if let Some(course) = self.slots[slot].course.take() {
-                        self.guard_or_attempt(slot, course);
-                    }
-                }
-                (_, Some((why, _))) => {
-                    lane.kill();
-                    course.ending = Some((why, None));
-                }
-                // After an interruption there is no time left for another grace.
-                (Part::Finally, None) if self.stop.is_some() => {
-                    lane.kill();
-                    course.ending = Some((Why::TimedOut, None));
-                }
-                (_, None) => {
-                    lane.signal(Signal::TERM);
-                    course.ending = Some((Why::TimedOut, Some(now + self.deployment.grace)));
-                }
-            }
-        }
-    }
-
-    fn on_signals(&mut self) {
-        let mut came = self.signals.take();
-        if came.contains(&Signal::TSTP) {
-            came.extend(self.sleep());
-        }
-        for signal in came {
-            if matches!(signal, Signal::TSTP | Signal::CONT) {
-                continue;
-            }
-            match &mut self.stop {
-                None => self.interrupt(signal),
-                // A closed terminal is often told twice, by the system and by the shell.
-                Some(_) if signal == Signal::HUP => {}
-                Some(stop) => {
-                    stop.now = true;
-                    self.outlet.message(Weight::Warning, None, "killing what runs");
-                    self.kill_all();
-                }
-            }
-        }
-    }
-
-    /// The first signal: nothing new starts, what runs is told once and has its grace.
-    fn interrupt(&mut self, signal: Signal) {
-        let now = Instant::now();
-        self.stop = Some(Stop { signal: Some(signal.as_raw()), at: now, now: false });
-        self.schedule.stop();
-        let text = format!(
-            "interrupted: waiting up to {} for what runs; once more kills it",
-            super::report::duration(self.deployment.grace.as_secs_f64())
-        );
-        self.outlet.message(Weight::Warning, None, &text);
-        for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
-            match course.part {
-                // It was going to be owed anyway, so it may go on; it is bounded elsewhere.
-                Part::Finally => {}
-                Part::Pause(_) => {
-                    if let Some(mut course) = self.slots[slot].course.take() {
-                        self.over(&mut course, Outcome::Interrupted, None);
-                    }
-                }
-                Part::Guard | Part::Attempt if course.launch.is_none() => {
-                    lane.signal(signal);
-                    course.ending = Some((Why::Stopped, Some(now + self.deployment.grace)));
-                }
-                Part::Guard | Part::Attempt => {}
-            }
-        }
-        self.bound_finally();
-    }
-
-    fn kill_all(&mut self) {
-        self.schedule.stop();
-        for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
-            if let Part::Pause(_) = course.part {
-                if let Some(mut course) = self.slots[slot].course.take() {
-                    self.over(&mut course, Outcome::Interrupted, None);
-                }
-                continue;
-            }
-            lane.kill();
-            course.ending = Some((Why::Stopped, None));
-        }
-    }
-
-    /// Ctrl-Z: everything sleeps, and no clock runs meanwhile.
-    fn sleep(&mut self) -> Vec<Signal> {
-        for slot in &mut self.slots {
-            slot.lane.signal(Signal::STOP);
-        }
-        let start = Instant::now();
-        let others = self.signals.stop_here();
-        let slept = start.elapsed();
-        for slot in &mut self.slots {
-            slot.lane.signal(Signal::CONT);
-            if let Some(course) = &mut slot.course {
-                course.shift(slept);
-            }
-        }
-        if let Some(stop) = &mut self.stop {
-            stop.at += slept;
-        }
-        others
-    }
-
-    /// After an interruption the whole stop must fit into what CI engines give.
-    pub fn bound_finally(&mut self) {
-        let Some(stop) = self.stop else { return };
-        let until = stop.at + self.deployment.grace + OWED;
-        for course in self.slots.iter_mut().filter_map(|slot| slot.course.as_mut()) {
-            if course.part == Part::Finally {
-                course.deadline = Some(course.deadline.map_or(until, |deadline| deadline.min(until)));
-            }
-        }
     }
 
     /// Puts a `finally` onto its way.

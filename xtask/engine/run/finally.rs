@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::course::{Course, Part};
-use super::deployment::{Loop, Stop};
+use super::deployment::Loop;
 use super::event::Event;
 use super::outlet::Outlet;
 use super::paste::shell_line;
+use super::stop::Stop;
 use super::voice::Voice;
 use super::{End, Failure, StepResult};
 use crate::plan::{EnvValue, Plan, Step};

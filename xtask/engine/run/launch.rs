@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
+use super::encodings::SHORTEST;
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
 use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};
@@ -31,6 +32,8 @@ pub struct Launcher<'a> {
     secrets: &'a Secrets,
     /// What the steps have produced so far, by their index.
     pub outputs: Vec<Option<Produced>>,
+    /// What no argument may hold unless the step names it as a secret.
+    pub hidden: Vec<Vec<u8>>,
     /// Where folders of private files are made.
     private: PathBuf,
 }
@@ -53,7 +56,15 @@ impl<'a> Launcher<'a> {
         // In memory where the system offers that: these files hold secrets.
         let folder = |name: &str| deployment.caller.get(name).map(PathBuf::from).filter(|path| path.is_dir());
         let folder = folder("XDG_RUNTIME_DIR").unwrap_or_else(std::env::temp_dir);
-        Launcher { deployment, secrets, outputs: vec![None; deployment.plan.steps.len()], private: folder }
+        let masked = deployment.caller.masked.iter().map(Vec::as_slice);
+        let hidden = secrets.values().chain(masked).filter(|secret| secret.len() >= SHORTEST);
+        Launcher {
+            deployment,
+            secrets,
+            outputs: vec![None; deployment.plan.steps.len()],
+            hidden: hidden.map(<[u8]>::to_vec).collect(),
+            private: folder,
+        }
     }
 
     /// The process of a step.
@@ -167,6 +178,7 @@ impl<'a> Launcher<'a> {
                 launch.args = words.collect();
             }
             Action::Script { path, args } => {
+                self.no_hidden(&path.pieces)?;
                 let path = self.inside(&self.string(path)?)?;
                 launch.name = path.clone().into();
                 launch.program = Some(path.into());
@@ -239,7 +251,37 @@ impl<'a> Launcher<'a> {
 
     fn arguments(&self, arguments: &[Argument]) -> Refused<Vec<OsString>> {
         let texts = arguments.iter().flat_map(Argument::texts);
-        texts.map(|text| self.bytes(text).map(OsString::from_vec)).collect()
+        texts
+            .map(|text| {
+                self.no_hidden(&text.pieces)?;
+                self.bytes(text).map(OsString::from_vec)
+            })
+            .collect()
+    }
+
+    /// Every user of the machine sees arguments. That a step names a secret there is a finding; that it uses what another
+    /// one has produced, with a secret in it, is seen only now.
+    fn no_hidden(&self, pieces: &[Piece]) -> Refused<()> {
+        for piece in pieces {
+            match piece {
+                Piece::Reference { value, .. } => self.no_hidden(value)?,
+                Piece::Output { step, secret: false, .. } => {
+                    let mut text = Vec::new();
+                    self.pieces(std::slice::from_ref(piece), &mut text)?;
+                    if self.hidden.iter().any(|secret| text.windows(secret.len()).any(|part| part == secret)) {
+                        let maker = &self.deployment.plan.steps[*step as usize];
+                        let output = maker.output.as_ref().map_or("", |output| &output.name);
+                        return Err(format!(
+                            "output `{output}` of step {} holds a secret, and every user of this machine can read \
+                             arguments: pass it by env or stdin, and say `secret = true` where it is produced",
+                            maker.id
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The value of a `with`, typed.

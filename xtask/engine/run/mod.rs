@@ -19,6 +19,7 @@ pub mod paste;
 pub mod report;
 pub mod schedule;
 pub mod secrets;
+mod stop;
 mod voice;
 
 use std::collections::{BTreeMap, BTreeSet};

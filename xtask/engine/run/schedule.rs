@@ -87,6 +87,12 @@ impl Schedule {
         self.stopped = true;
     }
 
+    /// Whether nothing new starts any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Whether nothing runs and nothing will.
     #[must_use]
     pub fn is_over(&self) -> bool {
