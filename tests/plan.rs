@@ -704,7 +704,7 @@ requires = ["schema"]
     dev
       a
         create-schema       x   # provides schema
-        load-data           x   # requires schema
+        load-data           x   # needs nothing, requires schema
     error[out-of-order]: `a/load-data` may run before `a/create-schema`, which provides `schema`
      --> pipelines/deployments/a/pipeline.toml:9:13
       |
