@@ -58,6 +58,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Show what the steps of the last deployment printed
     Logs(LogsArgs),
+    /// Show what differs between two environments
+    Diff(DiffArgs),
     /// Find out whether everything is there that a deployment needs
     Doctor,
     /// Copy the engine and a first deployment into another repository
@@ -93,6 +95,16 @@ pub struct PlanArgs {
     pub skeleton: bool,
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// One environment
+    #[arg(value_name = "ENV")]
+    pub left: String,
+    /// The other one
+    #[arg(value_name = "ENV")]
+    pub right: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

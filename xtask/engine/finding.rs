@@ -20,6 +20,12 @@ macro_rules! codes {
             pub fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name),* }
             }
+
+            /// What `check --explain` tells: its page in the documentation.
+            #[must_use]
+            pub fn explanation(self) -> &'static str {
+                match self { $(Code::$variant => include_str!(concat!("../../docs/findings/", $name, ".md"))),* }
+            }
         }
     };
 }
@@ -39,6 +45,37 @@ codes! {
     TwoProviders "two-providers", HardCodedValue "hard-coded-value", EnvironmentName "environment-name",
     EnvironmentFile "environment-file", SameValue "same-value", UnsetVariable "unset-variable",
     ValueInCode "value-in-code", UnusedAcceptance "unused-acceptance",
+}
+
+impl Code {
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// Whether `[[accept]]` may name it: it is marked so in the contract, or can be a warning.
+    #[must_use]
+    pub fn can_be_accepted(self) -> bool {
+        self.is_acceptable_error()
+            || matches!(self, Code::UnguardedRetry | Code::LocalLedger | Code::UnsetVariable | Code::ValueInCode)
+    }
+
+    /// Whether it may be accepted even where it is an error: sometimes it is meant so.
+    #[must_use]
+    pub fn is_acceptable_error(self) -> bool {
+        matches!(
+            self,
+            Code::UnusedParameter
+                | Code::ForgottenFile
+                | Code::ForgottenPipeline
+                | Code::FirstRunIn
+                | Code::SecretInArguments
+                | Code::HardCodedValue
+                | Code::EnvironmentName
+                | Code::EnvironmentFile
+                | Code::SameValue
+        )
+    }
 }
 
 /// Errors stop `deploy` of an affected environment; warnings do not.

@@ -2,7 +2,7 @@
 //!
 //! Facts only; what is wrong with them is `check`'s to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -37,18 +37,22 @@ pub struct FileFacts {
     pub interpreter_found: bool,
 }
 
-/// The facts of each path, from the root.
-pub type Facts = BTreeMap<Utf8PathBuf, Found>;
+/// The facts of each path, from the root. Asked for only: paths are many, and compared slowly.
+pub type Facts = HashMap<String, Found>;
 
 /// Looks at every path.
 #[must_use]
 pub fn inspect(root: &Utf8Path, paths: &BTreeSet<Utf8PathBuf>) -> Facts {
     let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-    paths.iter().map(|path| (path.clone(), look(&canonical, path))).collect()
+    paths.iter().map(|path| (path.to_string(), look(&canonical, path))).collect()
 }
 
 fn look(root: &Utf8Path, path: &Utf8Path) -> Found {
     let full = root.join(path);
+    // Most of what could be a path is none.
+    if fs::symlink_metadata(&full).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Found::Missing;
+    }
     let Ok(resolved) = full.canonicalize() else {
         return match fs::symlink_metadata(&full) {
             Ok(found) if found.is_symlink() => Found::Dangling,

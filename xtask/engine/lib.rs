@@ -16,6 +16,7 @@ pub mod cli;
 pub mod command;
 pub mod declare;
 pub mod finding;
+pub mod glob;
 pub mod inspect;
 pub mod ledger;
 pub mod plan;

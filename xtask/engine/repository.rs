@@ -1,6 +1,6 @@
 //! A repository, read and checked: the straight line from a folder to plans and findings that every command begins with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -28,13 +28,18 @@ pub struct Examined {
     /// Of every environment whose order has no cycle, in the order listed.
     pub plans: Vec<(String, Plan)>,
     pub findings: Vec<Finding>,
+    /// What `[[accept]]` took out of the findings: a gate asks for the accepted `first-run-in`.
+    pub accepted: Vec<Finding>,
 }
 
 impl Repository {
     #[must_use]
     pub fn read(root: &Utf8Path) -> Repository {
-        let sources = Sources::load(root);
-        let (declarations, findings) = Declarations::read(&sources);
+        let mut sources = Sources::load(root);
+        let (declarations, mut findings) = Declarations::read(&sources);
+        let read = sources.problems.len();
+        sources.load_nearby(root, &check::wanted(&declarations));
+        findings.extend_from_slice(&sources.problems[read..]);
         let files = files(&declarations);
         Repository { root: root.to_owned(), sources, declarations, findings, files }
     }
@@ -42,7 +47,7 @@ impl Repository {
     /// The text of a file that a finding is about.
     #[must_use]
     pub fn text(&self, file: &Utf8Path) -> Option<&str> {
-        self.sources.text(file.as_str())
+        self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text())
     }
 
     /// Whether the list of environments itself could not be read: then nobody can say which there are.
@@ -67,23 +72,28 @@ impl Repository {
             .iter()
             .map(|(_, built)| built.plan.steps.iter().map(crate::plan::Step::candidates).collect())
             .collect();
-        let mut wanted: BTreeSet<Utf8PathBuf> = named.iter().flatten().flatten().cloned().collect();
-        wanted.extend(
-            plans
-                .iter()
-                .flat_map(|(_, built)| &built.plan.steps)
-                .filter_map(|step| step.cwd.known())
-                .map(Utf8PathBuf::from),
-        );
+        // The same few in every environment: told apart before they are sorted.
+        let distinct: HashSet<&str> = named.iter().flatten().flatten().map(|path| path.as_str()).collect();
+        let mut wanted: BTreeSet<Utf8PathBuf> = distinct.into_iter().map(Utf8PathBuf::from).collect();
+        let steps = plans.iter().flat_map(|(_, built)| &built.plan.steps);
+        let folders: HashSet<String> = steps.filter_map(|step| step.cwd.known()).collect();
+        wanted.extend(folders.into_iter().map(Utf8PathBuf::from));
         let facts = inspect(&self.root, &wanted);
-        findings.extend(check::check(&Subject { declarations: &self.declarations, plans: &plans, facts: &facts }));
-        let findings = check::merged(findings, &self.declarations);
+        findings.extend(check::check(&Subject {
+            declarations: &self.declarations,
+            sources: &self.sources,
+            plans: &plans,
+            named: &named,
+            facts: &facts,
+        }));
+        let mut findings = check::merged(findings, &self.declarations);
+        let accepted = check::accept::accept(&self.declarations, &mut findings);
         let plans = plans
             .into_iter()
             .zip(named)
             .map(|((environment, built), named)| (environment, attach(built.plan, &named, &facts)))
             .collect();
-        Examined { plans, findings }
+        Examined { plans, findings, accepted }
     }
 }
 
@@ -92,7 +102,7 @@ fn attach(mut plan: Plan, named: &[BTreeSet<Utf8PathBuf>], facts: &Facts) -> Pla
     for (step, named) in plan.steps.iter_mut().zip(named) {
         step.files = named
             .iter()
-            .filter_map(|path| match facts.get(path) {
+            .filter_map(|path| match facts.get(path.as_str()) {
                 Some(Found::File(file)) => Some(NamedFile { path: path.clone(), sha256: file.sha256.clone() }),
                 _ => None,
             })

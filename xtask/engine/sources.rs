@@ -2,7 +2,7 @@
 //!
 //! It knows where files may stand, and nothing of what is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 
@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::declare::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL};
 use crate::finding::{Code, Finding, Place};
+use crate::glob;
 
 /// A TOML file of this size or more is refused: it is none that a person wrote.
 const LARGEST: u64 = 10_000_000;
@@ -21,6 +22,39 @@ pub struct Sources {
     pub texts: BTreeMap<Utf8PathBuf, String>,
     /// What could not be read, and what stands where nothing of its kind belongs.
     pub problems: Vec<Finding>,
+    /// The files beside the pipelines, those that they use, and scripts elsewhere, by path from the root.
+    pub nearby: BTreeMap<Utf8PathBuf, Content>,
+    /// The name of a git remote, if there is one.
+    pub remote: Option<String>,
+}
+
+/// What is in a file that is not one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes that are not UTF-8 stand in it as U+FFFD.
+    Text(String),
+    /// It is not searched; why.
+    Skipped(&'static str),
+}
+
+impl Content {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Content::Text(text) => Some(text),
+            Content::Skipped(_) => None,
+        }
+    }
+}
+
+/// The files that are read once it is known what the pipelines are.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// With all that is below them.
+    pub folders: Vec<Utf8PathBuf>,
+    /// Patterns of used files, from the root.
+    pub patterns: Vec<Utf8PathBuf>,
+    pub files: BTreeSet<Utf8PathBuf>,
 }
 
 impl Sources {
@@ -43,6 +77,55 @@ impl Sources {
             }
         }
         sources
+    }
+
+    /// Reads what the pipelines work on. A file that is missing is not there afterwards.
+    pub fn load_nearby(&mut self, root: &Utf8Path, wanted: &Wanted) {
+        let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
+        let mut found = wanted.files.clone();
+        for folder in &wanted.folders {
+            self.walk(&canonical, folder, &mut |path| _ = found.insert(path));
+        }
+        let mut walked: BTreeMap<Utf8PathBuf, Vec<Utf8PathBuf>> = BTreeMap::new();
+        for pattern in &wanted.patterns {
+            let below = glob::folder(pattern);
+            if !walked.contains_key(&below) {
+                let mut files = Vec::new();
+                self.walk(&canonical, &below, &mut |path| files.push(path));
+                walked.insert(below.clone(), files);
+            }
+            found.extend(walked[&below].iter().filter(|path| glob::matches(pattern, path)).cloned());
+        }
+        for path in found.into_iter().filter(|path| !self.texts.contains_key(path)) {
+            if let Some(content) = read_content(&canonical, &path) {
+                self.nearby.insert(path, content);
+            }
+        }
+        self.remote = remote(root);
+    }
+
+    /// Every file below a folder. Hidden ones are left out, what tools keep for themselves too, and folders that are
+    /// links: what they lead to has a path of its own, and a circle has no end.
+    fn walk(&mut self, root: &Utf8Path, folder: &Utf8Path, visit: &mut dyn FnMut(Utf8PathBuf)) {
+        let mut open = vec![folder.to_owned()];
+        while let Some(folder) = open.pop() {
+            let name = folder.file_name().unwrap_or_default();
+            let full = root.join(&folder);
+            if ["__pycache__", "node_modules"].contains(&name) || full.join("CACHEDIR.TAG").exists() {
+                continue;
+            }
+            for path in self.entries(root, folder.as_str()) {
+                if path.file_name().is_some_and(|name| name.starts_with('.')) {
+                    continue;
+                }
+                let path = path.strip_prefix("./").map(Utf8Path::to_owned).unwrap_or(path);
+                match fs::symlink_metadata(root.join(&path)) {
+                    Ok(found) if found.is_dir() => open.push(path),
+                    Ok(found) if found.is_symlink() && root.join(&path).is_dir() => {}
+                    _ => visit(path),
+                }
+            }
+        }
     }
 
     fn add_values(&mut self, root: &Utf8Path, folder: &str) {
@@ -128,6 +211,52 @@ fn read_text(path: &Utf8Path) -> Result<Option<String>, String> {
             1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         format!("line {line} is not UTF-8")
     })
+}
+
+/// A larger file is data, and not searched.
+const LARGEST_SEARCHED: u64 = 4 << 20;
+
+/// What is in a file; `None` if there is none, or it leads out of the repository.
+fn read_content(root: &Utf8Path, path: &Utf8Path) -> Option<Content> {
+    let full = root.join(path).canonicalize_utf8().ok().filter(|full| full.starts_with(root))?;
+    let found = fs::metadata(&full).ok()?;
+    if found.is_dir() {
+        return None;
+    }
+    if !found.is_file() {
+        return Some(Content::Skipped("it is neither a file nor a folder"));
+    }
+    let Ok(file) = fs::File::open(&full) else { return Some(Content::Skipped("it cannot be read")) };
+    let mut bytes = Vec::new();
+    if found.len() > LARGEST_SEARCHED {
+        return Some(Content::Skipped("it is larger than 4 MiB"));
+    }
+    if file.take(LARGEST_SEARCHED).read_to_end(&mut bytes).is_err() {
+        return Some(Content::Skipped("it cannot be read"));
+    }
+    if bytes[..bytes.len().min(8192)].contains(&0) {
+        return Some(Content::Skipped("it is binary"));
+    }
+    Some(Content::Text(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }))
+}
+
+/// The first remote of the git repository, from its configuration file: git itself is not run for it.
+fn remote(root: &Utf8Path) -> Option<String> {
+    let git = root.ancestors().map(|folder| folder.join(".git")).find(|git| git.exists())?;
+    let folder = match fs::read_to_string(&git) {
+        // Of a worktree: a file that names its folder, in which another names the common one.
+        Ok(text) => {
+            let own = git.parent()?.join(text.strip_prefix("gitdir:")?.trim());
+            let common = fs::read_to_string(own.join("commondir")).unwrap_or_else(|_| ".".to_owned());
+            own.join(common.trim())
+        }
+        Err(_) => git,
+    };
+    let config = fs::read_to_string(folder.join("config")).ok()?;
+    config.lines().find_map(|line| line.trim().strip_prefix("[remote \"")?.strip_suffix("\"]").map(str::to_owned))
 }
 
 /// The root of the repository that a folder belongs to: the nearest one that has our files, else that is a git repository,

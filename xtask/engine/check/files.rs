@@ -64,7 +64,7 @@ pub fn named(built: &Built<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
             script(step, &finally.action, &written.action, origin, facts, findings);
         }
         if let (Some(Stdin::File(path)), Some(declare::step::Stdin::File(written))) = (&step.stdin, &declared.stdin) {
-            let found = path.known().and_then(|path| facts.get(Utf8Path::new(&path)));
+            let found = path.known().and_then(|path| facts.get(&path));
             if let Some((path, why)) = path.known().zip(found.and_then(|found| absence(found))) {
                 let message = format!("`{path}`, the standard input of step `{}`, {why}", step.name);
                 let place = place(origin.file, written);
@@ -104,7 +104,7 @@ fn script(
         return;
     };
     let Some(path) = path.known() else { return };
-    let Some(found) = facts.get(Utf8Path::new(&path)) else { return };
+    let Some(found) = facts.get(&path) else { return };
     let place = place(origin.file, written);
     let error = |code, message: String, help: String| Finding::error(code, place.clone(), message, help).of(&step.name);
     if let Some(why) = absence(found) {
@@ -175,7 +175,7 @@ fn quoted(path: &str) -> String {
 fn folder(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(written) = origin.declared.cwd.as_ref().filter(|cwd| cwd.as_literal().is_some()) else { return };
     let Some(path) = step.cwd.known() else { return };
-    let why = match facts.get(Utf8Path::new(&path)) {
+    let why = match facts.get(&path) {
         Some(Found::Folder) | None => return,
         Some(Found::File(_)) => "is a file".to_owned(),
         Some(other) => absence(other).unwrap_or_default(),
@@ -198,7 +198,7 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
         return;
     };
     let path = crate::plan::scope::normalised(&Utf8Path::new(&cwd).join(&program));
-    let Some(found) = path.as_ref().and_then(|path| facts.get(path)) else { return };
+    let Some(found) = path.as_ref().and_then(|path| facts.get(path.as_str())) else { return };
     let place = place(origin.file, &written[0]);
     match found {
         Found::File(file) if !file.executable => {

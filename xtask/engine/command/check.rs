@@ -31,15 +31,19 @@ pub fn run(session: &Session<'_>, args: &CheckArgs) -> u8 {
             }
         }
     }
+    // https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a line each, shown beside the file.
+    if args.format == Format::Text && std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+        session.output.say(&show::findings::annotations(&findings, &|file| repository.text(file)));
+    }
     let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
     if errors { exit::FAILED } else { 0 }
 }
 
 fn explain(session: &Session<'_>, code: &str) -> u8 {
     let names = || Code::ALL.iter().map(|code| code.name());
-    match Code::ALL.iter().find(|known| known.name() == code) {
+    match Code::parse(code) {
         Some(known) => {
-            session.output.print(&format!("{}\n", known.name()));
+            session.output.print(known.explanation());
             0
         }
         None => {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod decide;
 pub mod deploy;
+pub mod diff;
 pub mod folders;
 pub mod logs;
 pub mod output;
@@ -66,6 +67,7 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
         Command::Status(args) => status::status(&session, &args),
         Command::History(args) => status::history(&session, &args),
         Command::Show(args) => status::show(&session, &args),
+        Command::Diff(args) => diff::run(&session, &args),
         Command::Doctor => status::doctor(&session),
         Command::Init(args) => template::init(&session, &args),
         Command::Upgrade(args) => template::upgrade(&session, &args),

@@ -9,7 +9,7 @@ pub mod names;
 pub mod scope;
 mod step;
 mod text;
-mod value;
+pub mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -123,3 +123,18 @@ pub fn position(text: &str, at: u32) -> (usize, usize) {
 pub fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
 }
+
+/// The workflow commands with which GitHub Actions shows findings beside the files.
+#[must_use]
+pub fn annotations(findings: &[&Finding], texts: Texts<'_>) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let lines = findings.iter().map(|finding| {
+        let level = if finding.severity == Severity::Error { "error" } else { "warning" };
+        let (line, column) = position(texts(&finding.place.file).unwrap_or_default(), finding.place.span.start);
+        let file = property(finding.place.file.as_str());
+        let message = data(&format!("{}\nhelp: {}", finding.message, finding.help));
+        format!("::{level} file={file},line={line},col={column},title={}::{message}", finding.code.name())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,5 +1,6 @@
 //! Showing: plans and findings as text and as JSON. Pure: what is shown is returned, and printed elsewhere.
 
+pub mod diff;
 pub mod findings;
 pub mod json;
 pub mod plan;

@@ -1,0 +1,16 @@
+//! Findings: small repositories in, the text that a user sees out.
+
+#[path = "findings/corpus.rs"]
+mod corpus;
+#[path = "findings/files.rs"]
+mod files;
+#[path = "findings/fixture.rs"]
+mod fixture;
+#[path = "findings/input.rs"]
+mod input;
+#[path = "findings/quiet.rs"]
+mod quiet;
+#[path = "findings/values.rs"]
+mod values;
+#[path = "findings/whole.rs"]
+mod whole;

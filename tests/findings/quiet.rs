@@ -1,0 +1,8 @@
+//! What must not be found.
+
+use crate::fixture::quiet;
+
+#[test]
+fn a_sound_repository() {
+    quiet("");
+}

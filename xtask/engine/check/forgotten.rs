@@ -1,0 +1,241 @@
+//! Files beside a pipeline that no step reaches: written, delivered, and never run.
+//!
+//! A file is reached when a step or a value names it or its folder, or a file does that is reached itself. A name is
+//! looked for as a word; the languages that it stands in are not understood.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Subject;
+use super::walk::{self, Spot, Visitor};
+use crate::declare::template::Part;
+use crate::declare::{DEPLOYMENTS, Pipeline, pipeline_file};
+use crate::finding::{Code, Finding, Place};
+use crate::glob;
+use crate::plan::scope::normalised;
+
+/// Files that a program reads in the folder it works in, without being told.
+const CONVENTIONS: [(&[&str], &[&str]); 7] = [
+    (&["make", "gmake"], &["Makefile", "makefile", "GNUmakefile", "*.mk"]),
+    (&["docker", "podman", "docker-compose"], &["*compose*.y*ml", "Dockerfile", "Containerfile"]),
+    (&["terraform", "tofu", "terragrunt", "packer"], &["*.tf", "*.tfvars", "*.hcl", "*.tf.json"]),
+    (&["npm", "npx", "yarn", "pnpm", "node", "bun"], &["package*.json", "*lock*", "*.config.*"]),
+    (&["cargo"], &["Cargo.*", "*.rs"]),
+    (&["ansible-playbook", "ansible"], &["ansible.cfg", "*.ini"]),
+    (&["kustomize", "helm", "helmfile", "skaffold", "just", "mise", "task"], &["*.y*ml", "justfile", "*.toml"]),
+];
+
+/// Finds `forgotten-file`, and patterns of `uses` that name nothing.
+pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let mut named: HashSet<&str> = subject.named.iter().flatten().flatten().map(|path| path.as_str()).collect();
+    let explicit = |built: &crate::plan::build::Built<'_>| -> Vec<Utf8PathBuf> {
+        let steps = built.plan.steps.iter().zip(&built.origins);
+        let own = steps.filter(|(step, origin)| {
+            origin.declared.cwd.is_some() && step.file.parent() != step.cwd.known().as_deref().map(Utf8Path::new)
+        });
+        own.filter_map(|(step, _)| step.cwd.known().map(Utf8PathBuf::from)).collect()
+    };
+    let folders: BTreeSet<Utf8PathBuf> = subject.plans.iter().flat_map(|(_, built)| explicit(built)).collect();
+    named.extend(folders.iter().map(|folder| folder.as_str()));
+    for (name, pipeline) in &subject.declarations.pipelines {
+        used_files(subject, name, pipeline, findings);
+        let folder = Utf8Path::new(DEPLOYMENTS).join(&**name);
+        let below = format!("{folder}/");
+        let beside = subject.sources.nearby.range(folder.clone()..).map(|(path, _)| &**path);
+        let beside = beside.take_while(|path| path.as_str().starts_with(&*below) || *path == folder);
+        let is_named = |path: &Utf8Path| {
+            path.ancestors()
+                .take_while(|path| path.as_str().starts_with(folder.as_str()))
+                .any(|path| named.contains(path.as_str()))
+        };
+        let files: Vec<&Utf8Path> = beside.filter(|path| !is_exempt(path)).collect();
+        let (reached, open): (Vec<&Utf8Path>, Vec<&Utf8Path>) = files.into_iter().partition(|path| is_named(path));
+        if open.is_empty() || subject.plans.is_empty() {
+            continue;
+        }
+        for path in Search::new(subject, name, pipeline, open).run(reached) {
+            let message = format!("no step reaches `{}`", path.strip_prefix(&folder).unwrap_or(path));
+            let help = "let a step run or name it; or remove it, or move it away from the pipeline";
+            findings.push(Finding::error(Code::ForgottenFile, Place::start_of(path), message, help));
+        }
+    }
+}
+
+fn is_exempt(path: &Utf8Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.starts_with('.') || name.starts_with("README") || name.starts_with("LICENSE") || name == "pipeline.toml"
+}
+
+/// The patterns of `uses`, from the root.
+pub fn patterns<'p>(
+    name: &str,
+    pipeline: &'p Pipeline,
+) -> impl Iterator<Item = (&'p crate::declare::literal::Spanned<Arc<str>>, Option<Utf8PathBuf>)> {
+    let folder = Utf8Path::new(DEPLOYMENTS).join(name);
+    pipeline.uses.iter().map(move |pattern| (pattern, normalised(&folder.join(&*pattern.value))))
+}
+
+fn used_files(subject: &Subject<'_>, name: &str, pipeline: &Pipeline, findings: &mut Vec<Finding>) {
+    for (pattern, path) in patterns(name, pipeline) {
+        let place = Place { file: pipeline_file(name).as_path().into(), span: pattern.span };
+        let (what, help) = match path.filter(|_| !pattern.value.starts_with('/')) {
+            None => ("leads out of the repository", "name files of the repository, from the folder of this file"),
+            Some(path)
+                if !subject
+                    .sources
+                    .nearby
+                    .keys()
+                    .chain(subject.sources.texts.keys())
+                    .any(|file| glob::matches(&path, file)) =>
+            {
+                (
+                    "fits no file",
+                    "correct it: it is taken from the folder of this file, and `**` stands for any folders",
+                )
+            }
+            Some(_) => continue,
+        };
+        findings.push(Finding::error(Code::BadValue, place, format!("`{}` {what}", pattern.value), help));
+    }
+}
+
+/// The search for the names of files that are not reached yet.
+struct Search<'a> {
+    subject: &'a Subject<'a>,
+    pipeline: &'a Pipeline,
+    name: &'a str,
+    open: Vec<Option<&'a Utf8Path>>,
+    /// For every pattern of the automaton the file that it stands for.
+    owners: Vec<usize>,
+    automaton: Option<AhoCorasick>,
+}
+
+/// All strings of a pipeline, a line each.
+#[derive(Default)]
+struct Strings(String);
+
+impl Visitor for Strings {
+    fn spot(&mut self, spot: &Spot<'_>) {
+        for part in &*spot.parts {
+            self.0.push_str(match part {
+                Part::Literal(text) => text,
+                Part::Reference { .. } => "*",
+            });
+        }
+        self.0.push('\n');
+    }
+}
+
+impl<'a> Search<'a> {
+    fn new(subject: &'a Subject<'a>, name: &'a str, pipeline: &'a Pipeline, open: Vec<&'a Utf8Path>) -> Search<'a> {
+        let folder = Utf8Path::new(DEPLOYMENTS).join(name);
+        let mut words = Vec::new();
+        let mut owners = Vec::new();
+        for (index, path) in open.iter().enumerate() {
+            let inside = path.strip_prefix(&folder).unwrap_or(path);
+            for part in inside.components() {
+                words.push(part.as_str().to_owned());
+                owners.push(index);
+            }
+            // `import steps`
+            if inside.extension() == Some("py") {
+                words.push(inside.file_stem().unwrap_or_default().to_owned());
+                owners.push(index);
+            }
+        }
+        let automaton =
+            AhoCorasick::builder().kind(Some(aho_corasick::AhoCorasickKind::ContiguousNFA)).build(&words).ok();
+        Search { subject, pipeline, name, open: open.into_iter().map(Some).collect(), owners, automaton }
+    }
+
+    /// What is still open when all that can be reached has been read.
+    fn run(mut self, reached: Vec<&'a Utf8Path>) -> Vec<&'a Utf8Path> {
+        let mut strings = Strings::default();
+        walk::pipeline(self.name, self.pipeline, &mut strings);
+        let mut next = self.mentioned(&strings.0);
+        next.extend(self.conventional(&strings.0));
+        for text in self
+            .subject
+            .declarations
+            .values
+            .keys()
+            .filter_map(|name| self.subject.sources.text(crate::declare::values_file(name).as_str()))
+        {
+            next.extend(self.mentioned(text));
+        }
+        let patterns: Vec<Utf8PathBuf> = patterns(self.name, self.pipeline).filter_map(|(_, path)| path).collect();
+        let nearby = self.subject.sources.nearby.keys().map(|path| &**path);
+        next.extend(reached);
+        next.extend(nearby.filter(|path| patterns.iter().any(|pattern| glob::matches(pattern, path))));
+        // Scripts elsewhere may name what is here.
+        next.extend(
+            self.subject
+                .named
+                .iter()
+                .flatten()
+                .flatten()
+                .map(|path| &**path)
+                .filter(|path| !path.starts_with(DEPLOYMENTS)),
+        );
+        let mut seen = BTreeSet::new();
+        while let Some(path) = next.pop() {
+            if !seen.insert(path) {
+                continue;
+            }
+            self.open.iter_mut().filter(|open| **open == Some(path)).for_each(|open| *open = None);
+            if let Some(text) = self.subject.sources.nearby.get(path).and_then(|content| content.text()) {
+                next.extend(self.mentioned(text));
+            }
+        }
+        self.open.into_iter().flatten().collect()
+    }
+
+    /// The open files that a text names: they are open no longer.
+    fn mentioned(&mut self, text: &str) -> Vec<&'a Utf8Path> {
+        let mut found = Vec::new();
+        let bytes = text.as_bytes();
+        let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
+        for hit in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(text)) {
+            let before = hit.start().checked_sub(1).map(|at| &bytes[at]);
+            if !is_word(before) && !is_word(bytes.get(hit.end())) {
+                found.extend(self.open[self.owners[hit.pattern().as_usize()]].take());
+            }
+        }
+        let is_break = |char: char| char.is_whitespace() || "\"'`;,()=".contains(char);
+        let patterns: BTreeSet<&str> = text
+            .match_indices('*')
+            .map(|(at, _)| {
+                let start = text[..at].rfind(|char| is_break(char) || char == '/').map_or(0, |at| at + 1);
+                let end = text[at..].find(|char| is_break(char) || char == '/').map_or(text.len(), |end| at + end);
+                text.get(start..end).unwrap_or_default()
+            })
+            .filter(|pattern| pattern.contains(char::is_alphanumeric) && pattern.len() < 256)
+            .collect();
+        for pattern in patterns {
+            let fits = |open: &&mut Option<&Utf8Path>| {
+                open.and_then(Utf8Path::file_name).is_some_and(|name| glob::name_matches(pattern, name))
+            };
+            found.extend(self.open.iter_mut().filter(fits).filter_map(Option::take));
+        }
+        found
+    }
+
+    /// The open files that a program reads without being told.
+    fn conventional(&mut self, strings: &str) -> Vec<&'a Utf8Path> {
+        let mut found = Vec::new();
+        for (programs, names) in CONVENTIONS {
+            if !strings.lines().any(|line| programs.contains(&line.rsplit('/').next().unwrap_or(line))) {
+                continue;
+            }
+            let fits = |open: &&mut Option<&Utf8Path>| {
+                let name = open.and_then(Utf8Path::file_name);
+                name.is_some_and(|name| names.iter().any(|pattern| glob::name_matches(pattern, name)))
+            };
+            found.extend(self.open.iter_mut().filter(fits).filter_map(Option::take));
+        }
+        found
+    }
+}
