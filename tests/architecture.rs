@@ -39,7 +39,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("finding", &[]),
     ("declare", &["finding", "sources"]),
     ("plan", &["declare", "finding", "sources", "task"]),
-    ("check", &["declare", "finding", "inspect", "plan", "sources", "task"]),
+    ("check", &["declare", "finding", "glob", "inspect", "plan", "sources", "task"]),
+    ("glob", &[]),
     ("inspect", &[]),
     ("task", &[]),
 ];
@@ -48,8 +49,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const WORDS: &[&str] = &["job", "stage", "profile", "manager", "context", "handler", "helper", "util", "utils"];
 
 /// Longer than they should be; they may become shorter, and nothing may be added.
-const LONG_FILES: &[(&str, usize)] = &[("plan/build.rs", 701), ("run/deployment.rs", 560)];
-const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("plan/build.rs", "assemble", 86), ("ledger/gate.rs", "good", 76)];
+const LONG_FILES: &[(&str, usize)] = &[("run/deployment.rs", 560)];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("ledger/gate.rs", "good", 76)];
 const OLD_NAMES: &[(&str, &str)] = &[("template/write.rs", "stage")];
 
 const FILE: usize = 500;
