@@ -44,7 +44,9 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("finding", &[]),
     ("declare", &["finding", "sources", "variables"]),
     ("plan", &["declare", "finding", "sources", "task"]),
-    ("check", &["declare", "finding", "inspect", "plan", "sources", "task", "variables"]),
+    ("check", &["declare", "finding", "glob", "inspect", "plan", "sources", "task", "variables"]),
+    ("glob", &[]),
+    ("variables", &[]),
     ("inspect", &[]),
     ("task", &[]),
 ];
@@ -53,8 +55,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const WORDS: &[&str] = &["job", "stage", "profile", "manager", "context", "handler", "helper", "util", "utils"];
 
 /// Longer than they should be; they may become shorter, and nothing may be added.
-const LONG_FILES: &[(&str, usize)] = &[("plan/build.rs", 701)];
-const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("plan/build.rs", "assemble", 86), ("ledger/gate.rs", "good", 76)];
+const LONG_FILES: &[(&str, usize)] = &[];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("ledger/gate.rs", "good", 76)];
 const OLD_NAMES: &[(&str, &str)] = &[];
 
 const FILE: usize = 500;

@@ -4,6 +4,7 @@ mod support;
 
 use ciao::check::{Subject, check, merged};
 use ciao::declare::Declarations;
+use ciao::finding::Code;
 use ciao::plan::build::{Inputs, build, files};
 use ciao::show::word::Side;
 use ciao::{TaskResult, Tasks, show};
@@ -35,6 +36,21 @@ enum Form {
     Json,
 }
 
+/// What is no matter of making a plan is tested in tests/findings.
+const ELSEWHERE: [Code; 11] = [
+    Code::EnvironmentName,
+    Code::FirstRunIn,
+    Code::ForgottenFile,
+    Code::ForgottenPipeline,
+    Code::HardCodedValue,
+    Code::LocalLedger,
+    Code::NoVerification,
+    Code::SameValue,
+    Code::UnguardedRetry,
+    Code::UnsetVariable,
+    Code::UnusedParameter,
+];
+
 /// The plan of one environment in one form, then everything that is wrong in the files.
 #[track_caller]
 fn shown(text: &str, environment: &str, form: &Form) -> String {
@@ -49,8 +65,11 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
         plans.extend(built.map(|built| (name.to_owned(), built)));
     }
     let facts = Default::default();
-    findings.extend(check(&Subject { declarations: &declarations, plans: &plans, facts: &facts }));
-    let findings = merged(findings, &declarations);
+    let named = support::named(&plans);
+    let (declared, sources) = (&declarations, &sources);
+    findings.extend(check(&Subject { declarations: declared, sources, plans: &plans, named: &named, facts: &facts }));
+    let mut findings = merged(findings, &declarations);
+    findings.retain(|finding| !ELSEWHERE.contains(&finding.code));
     let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
     let wrong = show::findings::text(&findings, &texts, false);
     let plan = plans.iter().find(|(name, _)| name == environment).map(|(_, built)| &built.plan);
@@ -510,9 +529,53 @@ run = ["show", "$$", "$${odd}", "$x", "a$", "$$$$", "$(x)"]
 "#), @r#"
     dev
       a
-        spread              show 'two words' 'it'\''s' '"' $'a\nb\tc' '$(rm -rf /)' '`x`' '*' -rf -- '$HOME' '${odd}' 'a;b' 'é ☃' '\' !x 'x # y' '~'
+        spread              show 'two words' 'it'\''s' '"' $'a\nb\tc' '$(rm -rf /)' '`x`' '*' -rf -- '$HOME' '${odd}' 'a;b' 'é ☃' '\' '!x' 'x # y' '~'
         dollars             show '$' '${odd}' '$x' 'a$' '$$' '$(x)'
     "#);
+}
+
+const BESIDE_VALUES: &str = r#"
+-- environment.toml --
+[parameters]
+word = { type = "string", secret = true }
+[[deploy]]
+pipeline = "a"
+-- environments/dev.toml --
+word = { env = "WORD" }
+-- deployments/a/pipeline.toml --
+[[step]]
+name = "lines"
+run = ["psql"]
+stdin = "\nselect 1;\n\tselect '${word}';\n"
+[[step]]
+name = "history"
+run = ["show", "!x", "{a,b}"]
+env = { X = "hey!${word}!", Y = "a ${word}" }
+"#;
+
+#[test]
+fn a_newline_beside_a_variable_is_no_space() {
+    let plan = plan(BESIDE_VALUES);
+    let line = plan.lines().find(|line| line.contains("lines ")).unwrap();
+    assert_snapshot!(line.trim_start(), @r#"lines               psql <<< $'\n'"select 1;"$'\n\t'"select '${WORD}';"$'\n'"#);
+    assert_eq!(pasted(line.split_once("<<< ").unwrap().1), "\nselect 1;\n\tselect 'it';\n");
+}
+
+#[test]
+fn a_line_of_the_shell_s_history_is_never_meant() {
+    let plan = plan(BESIDE_VALUES);
+    let line = plan.lines().find(|line| line.contains("history ")).unwrap();
+    assert_snapshot!(line.trim_start(), @r#"history             X="hey"'!'"${WORD}"'!' Y="a ${WORD}" show '!x' '{a,b}'"#);
+    let (_, x) = line.split_once("X=").unwrap();
+    assert_eq!(pasted(x.split_once(" Y=").unwrap().0), "hey!it!");
+}
+
+/// What a word of the plan's text is to bash.
+#[track_caller]
+fn pasted(word: &str) -> String {
+    let command = format!("WORD=it; printf %s {word}");
+    let output = std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -704,7 +767,7 @@ requires = ["schema"]
     dev
       a
         create-schema       x   # provides schema
-        load-data           x   # requires schema
+        load-data           x   # needs nothing, requires schema
     error[out-of-order]: `a/load-data` may run before `a/create-schema`, which provides `schema`
      --> pipelines/deployments/a/pipeline.toml:9:13
       |
@@ -843,7 +906,7 @@ run = ["x", "--password=${password}", "${plain}"]
 "#), @r#"
     dev
       a
-        right               K=<(echo "$KEY") L="${lost}" P="$PASSWORD" x <<< "user:${PASSWORD} "
+        right               K=<(echo "$KEY") L="${lost}" P="$PASSWORD" x <<< "user:${PASSWORD}"$'\n'
         wrong               x "--password=${PASSWORD}" "${plain}"
     error[secret-in-arguments]: a secret stands in an argument, where anyone on the machine can read it
      --> pipelines/deployments/a/pipeline.toml:8:25
@@ -1035,7 +1098,7 @@ with = { dockerfile = "D", tag = "x" }
       |        ^^^^^^^^^^^^
       |
       = note: build-image: builds the image
-      = help: did you mean `build-image`?; tasks are registered in xtask/src/tasks.rs
+      = help: did you mean `build-image`? tasks are registered in xtask/src/tasks.rs
 
     error[bad-task-arguments]: task `build-image` does not take these arguments: invalid type: integer `1`, expected a string
       --> pipelines/deployments/a/pipeline.toml:11:1

@@ -396,7 +396,7 @@ fn missing_provider() {
     19 | requires = ["shcema"]
        |             ^^^^^^^^
        |
-       = help: did you mean `schema`?; a step provides it with `provides = ["shcema"]`
+       = help: did you mean `schema`? a step provides it with `provides = ["shcema"]`
     "#);
 }
 

@@ -8,7 +8,7 @@
 //! ```
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ciao::plan::build::Built;
 
 /// What stands behind a header.
 pub struct Entry {
@@ -74,6 +75,12 @@ pub fn sources(text: &str) -> ciao::sources::Sources {
         .map(|entry| (entry.path, entry.text))
         .collect();
     ciao::sources::Sources { texts, ..Default::default() }
+}
+
+/// The files that each step of each plan may name.
+#[must_use]
+pub fn named(plans: &[(String, Built<'_>)]) -> Vec<Vec<BTreeSet<Utf8PathBuf>>> {
+    plans.iter().map(|(_, built)| built.plan.steps.iter().map(ciao::plan::Step::candidates).collect()).collect()
 }
 
 /// A repository on disk, gone when it is dropped.

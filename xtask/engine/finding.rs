@@ -218,6 +218,12 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// Help with one more sentence: a question is not gone on with.
+#[must_use]
+pub fn and_then(help: &str, more: &str) -> String {
+    if help.ends_with('?') { format!("{help} {more}") } else { format!("{help}; {more}") }
+}
+
 /// Help for an unknown name: the likeliest one, or all there are.
 #[must_use]
 pub fn suggest<'a>(name: &str, what: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {

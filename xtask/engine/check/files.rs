@@ -16,14 +16,15 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
     let orchestration = &declarations.orchestration;
     for environment in &orchestration.environments {
         let name = &environment.name.value;
-        if !declarations.values.contains_key(name) {
+        if !declarations.values.contains_key(name) && !declarations.is_broken(declare::values_file(name)) {
             let place = Place { file: Utf8Path::new(ORCHESTRATION).into(), span: environment.name.span };
             let message = format!("environment `{name}` has no file of values");
             let help = format!("create {}", declare::values_file(name));
             findings.push(Finding::error(Code::UnknownEnvironment, place, message, help).only_in(name));
         }
     }
-    for (name, values) in &declarations.values {
+    let list_is_known = !declarations.is_broken(ORCHESTRATION);
+    for (name, values) in declarations.values.iter().filter(|_| list_is_known) {
         if orchestration.get(name).is_none() {
             let known: Vec<&str> = orchestration.names().collect();
             let mut help =

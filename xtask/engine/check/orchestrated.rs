@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
 use crate::plan::build::Built;
 use crate::plan::graph::Reach;
 
@@ -96,9 +96,10 @@ fn missing_provider(step: &str, label: &str, place: Place, providers: &HashMap<&
     let off = providers.get(label).and_then(|provided| provided.off.first());
     let help = match off {
         Some(_) => "switch this step off by the same `when`".to_owned(),
-        None => {
-            format!("{}; a step provides it with `provides = [\"{label}\"]`", suggest(label, "things provided", known))
-        }
+        None => and_then(
+            &suggest(label, "things provided", known),
+            &format!("a step provides it with `provides = [\"{label}\"]`"),
+        ),
     };
     let message = format!("`{step}` requires `{label}`, which no step provides");
     let finding = Finding::error(Code::MissingProvider, place, message, help).of(step);

@@ -76,11 +76,13 @@ fn is_passed(passed: &[&str], name: &str) -> bool {
 fn runs<'a>(declarations: &'a Declarations, name: &str, pipeline: &'a Pipeline, step: &'a Step) -> Vec<Run<'a>> {
     let file = pipeline_file(name);
     let folder = file.parent().unwrap_or(Utf8Path::new(""));
-    let set: BTreeSet<&str> = [&declarations.environment.env, &pipeline.env, &step.env]
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| &**name)
-        .collect();
+    let set = || -> BTreeSet<&str> {
+        [&declarations.environment.env, &pipeline.env, &step.env]
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| &**name)
+            .collect()
+    };
     let cwd = |own: Option<&Template>| match own.or(step.cwd.as_ref()).or(pipeline.cwd.as_ref()) {
         None => Some(folder.to_owned()),
         Some(template) => template.as_literal().and_then(|cwd| normalised(&folder.join(cwd))),
@@ -94,12 +96,12 @@ fn runs<'a>(declarations: &'a Declarations, name: &str, pipeline: &'a Pipeline, 
     found.extend(script(&step.action, None));
     found.extend(step.unless.as_ref().and_then(|unless| program(unless, &cwd(None)?)));
     let mut found: Vec<Run<'_>> =
-        found.into_iter().map(|path| Run { path, step: &step.name.value, set: set.clone() }).collect();
+        found.into_iter().map(|path| Run { path, step: &step.name.value, set: set() }).collect();
     if let Some(finally) = &step.finally
         && let Some(path) = script(&finally.action, finally.cwd.as_ref())
     {
         let own = finally.env.keys().map(|name| &**name).chain(["CIAO_OUTCOME"]);
-        found.push(Run { path, step: &step.name.value, set: set.into_iter().chain(own).collect() });
+        found.push(Run { path, step: &step.name.value, set: set().into_iter().chain(own).collect() });
     }
     found
 }

@@ -159,7 +159,7 @@ impl<'a> Walk<'a, '_> {
             Literal::String(text) => Arc::clone(text),
             Literal::Integer(integer) => integer.to_string().into(),
             Literal::Float(float) => float.to_string().into(),
-            Literal::Boolean(_) | Literal::Datetime(_) => return,
+            Literal::LargeInteger | Literal::Boolean(_) | Literal::Datetime(_) => return,
             Literal::List(items) => return items.iter().for_each(|item| self.literal(item, role)),
             Literal::Table(entries) => return entries.iter().for_each(|(_, value)| self.literal(value, role)),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::finding::Span;
 
@@ -24,6 +24,8 @@ impl<T> Spanned<T> {
 pub enum Literal {
     String(Arc<str>),
     Integer(i64),
+    /// Beyond 64 bits: every use of it is refused.
+    LargeInteger,
     Float(f64),
     Boolean(bool),
     /// Not a type of ours; kept for the message.
@@ -40,6 +42,7 @@ impl Literal {
         match self {
             Literal::String(_) => "a string",
             Literal::Integer(_) => "an integer",
+            Literal::LargeInteger => LARGE_INTEGER,
             Literal::Float(_) => "a float",
             Literal::Boolean(_) => "a boolean",
             Literal::Datetime(_) => "a date",
@@ -57,11 +60,14 @@ impl Literal {
     }
 }
 
+const LARGE_INTEGER: &str = "an integer beyond 64 bits";
+
 /// What a parsed value is, in the words of a message.
 #[must_use]
 pub fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
+        DeValue::Integer(integer) if integer_of(integer).is_none() => LARGE_INTEGER,
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a float",
         DeValue::Boolean(_) => "a boolean",
@@ -71,14 +77,16 @@ pub fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The literal for a parsed value. Its depth is bounded by the parser. An integer that does not fit 64 bits is an
-/// infinite float here, so that every use of it is refused.
+fn integer_of(integer: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// The literal for a parsed value. Its depth is bounded by the parser.
 #[must_use]
 pub fn literal(value: &toml::Spanned<DeValue<'_>>) -> Spanned<Literal> {
     let literal = match value.get_ref() {
         DeValue::String(text) => Literal::String(Arc::from(&**text)),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_or(Literal::Float(f64::INFINITY), Literal::Integer),
+        DeValue::Integer(integer) => integer_of(integer).map_or(Literal::LargeInteger, Literal::Integer),
         DeValue::Float(float) => Literal::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Literal::Boolean(*boolean),
         DeValue::Datetime(date) => Literal::Datetime(date.to_string()),

@@ -13,7 +13,7 @@ pub mod template;
 pub mod values;
 pub mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -43,6 +43,8 @@ pub struct Declarations {
     pub values: BTreeMap<Arc<str>, Values>,
     /// Of the personal ones.
     pub personal: BTreeMap<Arc<str>, Values>,
+    /// The files that are not there, cannot be read or are no TOML. What would follow from that is not reported.
+    pub broken: BTreeSet<Arc<Utf8Path>>,
 }
 
 impl Declarations {
@@ -64,10 +66,13 @@ impl Declarations {
             pipelines: BTreeMap::new(),
             values: BTreeMap::new(),
             personal: BTreeMap::new(),
+            broken: BTreeSet::new(),
         };
         for (path, text) in &sources.texts {
             declarations.read_one(path, text, &mut findings);
         }
+        let broken = findings.iter().filter(|finding| finding.code == Code::Syntax);
+        declarations.broken = broken.map(|finding| Arc::clone(&finding.place.file)).collect();
         (declarations, findings)
     }
 
@@ -87,6 +92,11 @@ impl Declarations {
         {
             self.pipelines.insert(name.as_str().into(), pipeline::read(path, text, findings));
         }
+    }
+
+    #[must_use]
+    pub fn is_broken(&self, file: impl AsRef<Utf8Path>) -> bool {
+        self.broken.contains(file.as_ref())
     }
 
     /// The values of an environment, listed or personal.

@@ -29,7 +29,8 @@ pub struct Pipeline {
 pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Pipeline {
     Reader::read(file, text, findings, |top| {
         let sections = top.tables("step", "a step");
-        let steps: Vec<Step> = sections.iter().filter_map(step).collect();
+        let mut steps: Vec<Step> = Vec::with_capacity(sections.len());
+        steps.extend(sections.iter().filter_map(step));
         duplicates(top.reader, &steps);
         if steps.is_empty() && !top.has("step") {
             let help = "add its first one: `[[step]]`, `name = \"…\"`, `run = [\"…\"]`";

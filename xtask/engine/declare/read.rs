@@ -3,6 +3,7 @@
 //! serde would stop at the first mistake in a file; a person at two in the morning wants all of them.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
         self.push(Finding::error(code, self.place(span), message, help));
     }
 
-    pub fn wrong_type(&self, value: &Value<'_>, what: &str, expected: &str) {
+    pub fn wrong_type(&self, value: &Value<'_>, what: impl Display, expected: &str) {
         self.report(
             Code::WrongType,
             value.span().into(),
@@ -85,9 +86,9 @@ impl<'a> Reader<'a> {
     }
 
     /// A string that may refer to values.
-    pub fn template_of(&self, value: &Value<'_>, what: &str) -> Option<Template> {
+    pub fn template_of(&self, value: &Value<'_>, what: impl Display) -> Option<Template> {
         if let DeValue::String(text) = value.get_ref() {
-            self.no_nul(text, value.span().into(), what);
+            self.no_nul(text, value.span().into(), &what);
             self.template(text, value.span().into())
         } else {
             self.wrong_type(value, what, "a string");
@@ -95,16 +96,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn no_nul(&self, text: &str, span: Span, what: &str) {
+    fn no_nul(&self, text: &str, span: Span, what: impl Display) {
         if text.contains('\0') {
             let help = "remove it: no argument, variable or path can hold one";
             self.report(Code::BadValue, span, format!("{what} holds a NUL character"), help);
         }
     }
 
-    pub fn string_of(&self, value: &Value<'_>, what: &str) -> Option<Spanned<Arc<str>>> {
+    pub fn string_of(&self, value: &Value<'_>, what: impl Display) -> Option<Spanned<Arc<str>>> {
         if let DeValue::String(text) = value.get_ref() {
-            self.no_nul(text, value.span().into(), what);
+            self.no_nul(text, value.span().into(), &what);
             Some(Spanned::new(Arc::from(&**text), value.span()))
         } else {
             self.wrong_type(value, what, "a string");
@@ -112,13 +113,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn strings_of(&self, value: &Value<'_>, what: &str) -> Option<Vec<Spanned<Arc<str>>>> {
+    pub fn strings_of(&self, value: &Value<'_>, what: impl Display) -> Option<Vec<Spanned<Arc<str>>>> {
         if let DeValue::Array(items) = value.get_ref() {
-            Some(items.iter().filter_map(|item| self.string_of(item, what)).collect())
+            Some(items.iter().filter_map(|item| self.string_of(item, &what)).collect())
         } else {
             self.wrong_type(value, what, "a list of strings");
             None
         }
+    }
+}
+
+/// What a finding calls a value. It is written only where there is one.
+struct KeyOf<'k> {
+    key: &'k str,
+    of: &'static str,
+}
+
+impl Display for KeyOf<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "`{}` of {}", self.key, self.of)
     }
 }
 
@@ -135,7 +148,9 @@ pub struct Section<'r, 'i> {
 
 impl<'r, 'i> Section<'r, 'i> {
     pub fn new(reader: &'r Reader<'r>, table: &'r DeTable<'i>, span: Span, what: &'static str) -> Section<'r, 'i> {
-        Section { reader, table, span, what, known: RefCell::default(), any: false.into() }
+        // As many as a step has.
+        let known = Vec::with_capacity(32).into();
+        Section { reader, table, span, what, known, any: false.into() }
     }
 
     pub fn get(&self, key: &'static str) -> Option<&'r Value<'i>> {
@@ -147,8 +162,8 @@ impl<'r, 'i> Section<'r, 'i> {
         self.table.contains_key(key)
     }
 
-    fn named(&self, key: &str) -> String {
-        format!("`{key}` of {}", self.what)
+    fn named<'k>(&self, key: &'k str) -> KeyOf<'k> {
+        KeyOf { key, of: self.what }
     }
 
     /// Where a key stands, for a finding about the key and not its value.
@@ -157,7 +172,7 @@ impl<'r, 'i> Section<'r, 'i> {
     }
 
     pub fn string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
-        self.get(key).and_then(|value| self.reader.string_of(value, &self.named(key)))
+        self.get(key).and_then(|value| self.reader.string_of(value, self.named(key)))
     }
 
     pub fn required_string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
@@ -173,19 +188,19 @@ impl<'r, 'i> Section<'r, 'i> {
     }
 
     pub fn strings(&self, key: &'static str) -> Option<Vec<Spanned<Arc<str>>>> {
-        self.get(key).and_then(|value| self.reader.strings_of(value, &self.named(key)))
+        self.get(key).and_then(|value| self.reader.strings_of(value, self.named(key)))
     }
 
     pub fn template(&self, key: &'static str) -> Option<Template> {
-        self.get(key).and_then(|value| self.reader.template_of(value, &self.named(key)))
+        self.get(key).and_then(|value| self.reader.template_of(value, self.named(key)))
     }
 
     pub fn templates(&self, key: &'static str) -> Option<Vec<Template>> {
         let value = self.get(key)?;
         if let DeValue::Array(items) = value.get_ref() {
-            Some(items.iter().filter_map(|item| self.reader.template_of(item, &self.named(key))).collect())
+            Some(items.iter().filter_map(|item| self.reader.template_of(item, self.named(key))).collect())
         } else {
-            self.reader.wrong_type(value, &self.named(key), "a list of strings");
+            self.reader.wrong_type(value, self.named(key), "a list of strings");
             None
         }
     }
@@ -195,7 +210,7 @@ impl<'r, 'i> Section<'r, 'i> {
         if let DeValue::Boolean(boolean) = value.get_ref() {
             *boolean
         } else {
-            self.reader.wrong_type(value, &self.named(key), "`true` or `false`");
+            self.reader.wrong_type(value, self.named(key), "`true` or `false`");
             false
         }
     }
@@ -205,7 +220,7 @@ impl<'r, 'i> Section<'r, 'i> {
         if let Literal::Integer(integer) = literal(value).value {
             Some(Spanned::new(integer, value.span()))
         } else {
-            self.reader.wrong_type(value, &self.named(key), "an integer");
+            self.reader.wrong_type(value, self.named(key), "an integer");
             None
         }
     }
@@ -240,7 +255,7 @@ impl<'r, 'i> Section<'r, 'i> {
             Literal::Float(float) => Some(Spanned::new(float, value.span())),
             Literal::Integer(integer) => Some(Spanned::new(integer as f64, value.span())),
             _ => {
-                self.reader.wrong_type(value, &self.named(key), "a number");
+                self.reader.wrong_type(value, self.named(key), "a number");
                 None
             }
         }
@@ -248,10 +263,10 @@ impl<'r, 'i> Section<'r, 'i> {
 
     pub fn table(&self, key: &'static str, what: &'static str) -> Option<Section<'r, 'i>> {
         let value = self.get(key)?;
-        self.section_of(value, &self.named(key), what)
+        self.section_of(value, self.named(key), what)
     }
 
-    pub fn section_of(&self, value: &'r Value<'i>, named: &str, what: &'static str) -> Option<Section<'r, 'i>> {
+    pub fn section_of(&self, value: &'r Value<'i>, named: impl Display, what: &'static str) -> Option<Section<'r, 'i>> {
         if let DeValue::Table(table) = value.get_ref() {
             Some(Section::new(self.reader, table, value.span().into(), what))
         } else {
@@ -273,7 +288,7 @@ impl<'r, 'i> Section<'r, 'i> {
     }
 
     fn sections(&self, items: &'r DeArray<'i>, key: &str, what: &'static str) -> Vec<Section<'r, 'i>> {
-        items.iter().filter_map(|item| self.section_of(item, &format!("an item of `{key}`"), what)).collect()
+        items.iter().filter_map(|item| self.section_of(item, format_args!("an item of `{key}`"), what)).collect()
     }
 
     /// Says that the keys of this table are names of the user's own.

@@ -386,7 +386,20 @@ fn given(section: &Section<'_, '_>, value: &toml::Spanned<DeValue<'_>>) -> Optio
                 .collect(),
             value.span().into(),
         ),
-        _ => Given::Plain(literal(value)),
+        _ => {
+            let literal = literal(value);
+            let is_json = match &literal.value {
+                Literal::LargeInteger => false,
+                Literal::Float(float) => float.is_finite(),
+                _ => true,
+            };
+            if !is_json {
+                let message = format!("an argument is {}, which JSON cannot hold", literal.value.kind());
+                section.reader.report(Code::WrongType, literal.span, message, "write it as a string");
+                return None;
+            }
+            Given::Plain(literal)
+        }
     })
 }
 

@@ -5,7 +5,9 @@
 
 pub mod build;
 pub mod graph;
+mod instances;
 pub mod names;
+mod order;
 pub mod scope;
 mod step;
 mod text;

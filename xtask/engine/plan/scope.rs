@@ -109,7 +109,9 @@ impl<'a> Scope<'a> {
             "each" => "",
             name => name.strip_prefix("each.")?,
         };
-        let mut tree = each.tree.as_ref()?;
+        let Some(mut tree) = each.tree.as_ref() else {
+            return Some(Named::new(Arc::clone(name), None));
+        };
         for part in path.split('.').filter(|part| !part.is_empty()) {
             let Tree::Table(table) = tree else { return None };
             tree = table.get(part)?;
@@ -438,6 +440,8 @@ fn plain(literal: &crate::declare::literal::Literal) -> Tree {
     match literal {
         Literal::Boolean(boolean) => Tree::Boolean(*boolean),
         Literal::Integer(integer) => Tree::Integer(*integer),
+        // Refused when the file is read.
+        Literal::LargeInteger => Tree::Float(f64::INFINITY),
         Literal::Float(float) => Tree::Float(*float),
         Literal::String(text) => Tree::Text(Text::literal(Arc::clone(text))),
         Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),

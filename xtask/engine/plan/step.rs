@@ -11,7 +11,7 @@ use crate::declare::Pipeline;
 use crate::declare::literal::Spanned;
 use crate::declare::step::{self as declared, Given};
 use crate::declare::template::Template;
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
 use crate::task::Tasks;
 
 impl Scope<'_> {
@@ -121,7 +121,8 @@ impl Scope<'_> {
         let place = |span| Place { file: Arc::clone(&self.file), span };
         let Some(task) = tasks.get(&name.value) else {
             let names: Vec<&str> = tasks.iter().map(|(name, _)| name).collect();
-            let help = format!("{}; tasks are registered in xtask/src/tasks.rs", suggest(&name.value, "tasks", names));
+            let help = suggest(&name.value, "tasks", names);
+            let help = and_then(&help, "tasks are registered in xtask/src/tasks.rs");
             let message = format!("no task `{}` is registered", name.value);
             let mut finding = Finding::error(Code::UnknownTask, place(name.span), message, help);
             finding.notes = tasks.iter().map(|(name, task)| format!("{name}: {}", task.help)).collect();

@@ -83,6 +83,9 @@ impl Shapes<'_> {
                     (Literal::Integer(integer), _) if expected == "a string" => {
                         format!("write it in quotes: \"{integer}\"")
                     }
+                    (Literal::LargeInteger, Type::Integer | Type::Port) => {
+                        "write a smaller one, or declare it as a string".to_owned()
+                    }
                     _ => format!("it is declared as `type = \"{}\"`", kind.name()),
                 };
                 self.report(Code::WrongType, value.span, name, message, help)
@@ -182,7 +185,7 @@ impl Shapes<'_> {
             Literal::Integer(integer) => Tree::Integer(*integer),
             Literal::Float(float) if float.is_finite() => Tree::Float(*float),
             Literal::Boolean(boolean) => Tree::Boolean(*boolean),
-            Literal::Float(_) | Literal::Datetime(_) => {
+            Literal::LargeInteger | Literal::Float(_) | Literal::Datetime(_) => {
                 let message = format!("`{name}` holds {}, which JSON cannot", value.value.kind());
                 return self.report(Code::WrongType, value.span, name, message, "write it as a string");
             }

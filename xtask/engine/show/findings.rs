@@ -1,7 +1,9 @@
 //! Findings in the look of rustc: the source line, a caret, and what to do.
 
+use std::collections::BTreeMap;
+
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::finding::{Finding, Place, Severity};
 
@@ -12,10 +14,11 @@ pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;
 #[must_use]
 pub fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, texts: Texts<'_>, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    findings.into_iter().map(|finding| one(finding, texts, &renderer) + "\n\n").collect()
+    let mut lines = Lines::new(texts);
+    findings.into_iter().map(|finding| one(finding, &mut lines, &renderer) + "\n\n").collect()
 }
 
-fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
+fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -26,7 +29,7 @@ fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
         notes.push(format!("in {}", environments.join(", ")));
     }
     let mut group = Group::with_title(title);
-    group = match excerpt(&finding.place, &finding.related, texts) {
+    group = match excerpt(&finding.place, &finding.related, lines) {
         Some(excerpt) => {
             let primary = AnnotationKind::Primary.span(excerpt.spans[0].clone());
             let primary = if finding.label.is_empty() { primary } else { primary.label(finding.label.clone()) };
@@ -42,7 +45,7 @@ fn one(finding: &Finding, texts: Texts<'_>, renderer: &Renderer) -> String {
         None => group.element(Origin::path(finding.place.file.as_str())),
     };
     for (place, what) in finding.related.iter().filter(|(place, _)| place.file != finding.place.file) {
-        if let Some(excerpt) = excerpt(place, &[], texts) {
+        if let Some(excerpt) = excerpt(place, &[], lines) {
             let span = beside(excerpt.spans[0].clone(), what);
             group = group.element(
                 Snippet::source(excerpt.text).path(place.file.as_str()).line_start(excerpt.first_line).annotation(span),
@@ -69,22 +72,23 @@ struct Excerpt {
 /// A line longer than this is shown in part.
 const WIDEST: usize = 400;
 
-fn excerpt(place: &Place, related: &[(Place, String)], texts: Texts<'_>) -> Option<Excerpt> {
-    let text = texts(&place.file).filter(|text| !text.is_empty())?;
+fn excerpt(place: &Place, related: &[(Place, String)], lines: &mut Lines<'_>) -> Option<Excerpt> {
+    let file = lines.of(&place.file);
+    let text = Some(file.text).filter(|text| !text.is_empty())?;
     let near = |at: usize| floor(text, at.min(text.len()));
     let places: Vec<(usize, usize)> = std::iter::once(place)
         .chain(related.iter().map(|(place, _)| place).filter(|other| other.file == place.file))
         .map(|place| {
             let start = near(place.span.start as usize);
             // Only the first line of a place that is longer.
-            let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
+            let line_end = file.end(file.line(start));
             (start, near(place.span.end as usize).clamp(start, near(line_end.min(start + WIDEST))))
         })
         .collect();
     let from = places.iter().map(|(start, _)| *start).min()?;
     let to = places.iter().map(|(_, end)| *end).max()?;
-    let line_start = text[..from].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = text[to..].find('\n').map_or(text.len(), |end| to + end);
+    let first_line = file.line(from);
+    let (line_start, line_end) = (file.starts[first_line], file.end(file.line(to)));
     let from = near(line_start.max(from.saturating_sub(WIDEST)));
     let to = near(line_end.min(to + WIDEST));
     Some(Excerpt {
@@ -93,7 +97,7 @@ fn excerpt(place: &Place, related: &[(Place, String)], texts: Texts<'_>) -> Opti
             .chars()
             .map(|char| if char.is_control() && !"\n\t".contains(char) { same_width(char) } else { char })
             .collect(),
-        first_line: position(text, line_start as u32).0,
+        first_line: first_line + 1,
         spans: places.into_iter().map(|(start, end)| start - from..end - from).collect(),
     })
 }
@@ -110,12 +114,63 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Line and column of a byte, both from 1, the column in characters.
+/// Line and column of one byte; of many, [`Lines`] gives them sooner.
 #[must_use]
 pub fn position(text: &str, at: u32) -> (usize, usize) {
-    let before = &text[..floor(text, (at as usize).min(text.len()))];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (1 + before.bytes().filter(|byte| *byte == b'\n').count(), 1 + before[line_start..].chars().count())
+    let texts = |_: &Utf8Path| Some(text);
+    Lines::new(&texts).position(Utf8Path::new(""), at)
+}
+
+/// Where the lines of every file begin, found out once: thousands of findings of a large file cost no more than its size.
+pub struct Lines<'a> {
+    texts: Texts<'a>,
+    files: BTreeMap<Utf8PathBuf, File<'a>>,
+}
+
+struct File<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+    /// The last byte asked for and its column: findings come in the order of their places, all on one line perhaps.
+    last: (usize, usize),
+}
+
+impl<'a> Lines<'a> {
+    #[must_use]
+    pub fn new(texts: Texts<'a>) -> Lines<'a> {
+        Lines { texts, files: BTreeMap::new() }
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    pub fn position(&mut self, path: &Utf8Path, at: u32) -> (usize, usize) {
+        let file = self.of(path);
+        let at = floor(file.text, (at as usize).min(file.text.len()));
+        let line = file.line(at);
+        let (from, column) = if file.last.0 <= at { file.last } else { (0, 0) };
+        let (from, column) = if from < file.starts[line] { (file.starts[line], 0) } else { (from, column) };
+        file.last = (at, column + file.text[from..at].chars().count());
+        (line + 1, file.last.1 + 1)
+    }
+
+    fn of(&mut self, path: &Utf8Path) -> &mut File<'a> {
+        if !self.files.contains_key(path) {
+            let text = (self.texts)(path).unwrap_or_default();
+            let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+            self.files.insert(path.to_owned(), File { text, starts, last: (0, 0) });
+        }
+        self.files.get_mut(path).expect("it is there now")
+    }
+}
+
+impl File<'_> {
+    /// The line of a byte, from 0.
+    fn line(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at) - 1
+    }
+
+    /// The end of a line, without its newline.
+    fn end(&self, line: usize) -> usize {
+        self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1)
+    }
 }
 
 /// Without anything that a terminal would act on.
@@ -129,12 +184,13 @@ pub fn printable(text: &str) -> String {
 pub fn annotations(findings: &[&Finding], texts: Texts<'_>) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    let lines = findings.iter().map(|finding| {
+    let mut lines = Lines::new(texts);
+    let shown = findings.iter().map(|finding| {
         let level = if finding.severity == Severity::Error { "error" } else { "warning" };
-        let (line, column) = position(texts(&finding.place.file).unwrap_or_default(), finding.place.span.start);
+        let (line, column) = lines.position(&finding.place.file, finding.place.span.start);
         let file = property(finding.place.file.as_str());
         let message = data(&format!("{}\nhelp: {}", finding.message, finding.help));
         format!("::{level} file={file},line={line},col={column},title={}::{message}", finding.code.name())
     });
-    lines.collect::<Vec<_>>().join("\n")
+    shown.collect::<Vec<_>>().join("\n")
 }

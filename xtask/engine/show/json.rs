@@ -10,7 +10,7 @@ use super::word::{Side, plain, strings};
 use crate::finding::{Finding, Severity};
 use crate::inspect::hex;
 use crate::plan::{Action, EnvValue, Finally, Output, Plan, Retries, Stdin, Step, Tree};
-use crate::show::findings::{Texts, position};
+use crate::show::findings::{Lines, Texts};
 
 /// The release that a plan is shown for.
 #[derive(Debug, Clone)]
@@ -169,10 +169,10 @@ fn seconds(duration: Duration) -> Value {
 /// The findings as a program reads them. Lines and columns count from 1, columns in characters.
 #[must_use]
 pub fn findings(findings: &[Finding], texts: Texts<'_>) -> Value {
+    let mut lines = Lines::new(texts);
     let shown = |finding: &Finding| {
-        let text = texts(&finding.place.file).unwrap_or_default();
-        let (line, column) = position(text, finding.place.span.start);
-        let (end_line, end_column) = position(text, finding.place.span.end);
+        let (line, column) = lines.position(&finding.place.file, finding.place.span.start);
+        let (end_line, end_column) = lines.position(&finding.place.file, finding.place.span.end);
         json!({
             "code": finding.code.name(),
             "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },

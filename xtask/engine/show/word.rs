@@ -72,7 +72,7 @@ pub fn word(text: &Text, side: Side) -> String {
             .collect();
         return quote(&whole);
     }
-    let safe = |text: &str| shell_words::quote(text) == text && !text.is_empty();
+    let safe = |text: &str| quote(text) == text && !text.is_empty();
     let bare = side == Side::Skeleton
         && parts.iter().all(|part| match part {
             Shown::Characters(text) => safe(text),
@@ -100,7 +100,12 @@ pub fn word(text: &Text, side: Side) -> String {
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'))
     {
         Some(name) => format!("\"${name}\""),
-        None => format!("\"{inner}\""),
+        None => {
+            // What stands outside the double quotes at an end needs none there.
+            let whole = format!("\"{inner}\"");
+            let begun = if inner.starts_with("\"$'") || inner.starts_with("\"'") { &whole[2..] } else { &whole };
+            if inner.ends_with("'\"") { begun[..begun.len() - 2].to_owned() } else { begun.to_owned() }
+        }
     }
 }
 
@@ -121,17 +126,32 @@ pub fn quote(text: &str) -> String {
             .collect();
         return format!("$'{escaped}'");
     }
-    shell_words::quote(text).into_owned()
+    let quoted = shell_words::quote(text);
+    // A person's shell takes `!x` for a line of its history, and makes two words of `{a,b}`.
+    if quoted == text && text.contains(['!', '{']) { format!("'{text}'") } else { quoted.into_owned() }
 }
 
+/// For the inside of double quotes. What has no exact form there stands between two of them.
 fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, char| {
-        if "\\\"$`".contains(char) {
-            escaped.push('\\');
+    let outside = |char: char| char.is_control() || char == '!';
+    let mut escaped = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|char| outside(char) != outside(first)).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        if outside(first) {
+            escaped += &format!("\"{}\"", quote(part));
+        } else {
+            part.chars().for_each(|char| {
+                if "\\\"$`".contains(char) {
+                    escaped.push('\\');
+                }
+                escaped.push(char);
+            });
         }
-        escaped.push(if char.is_control() { ' ' } else { char });
-        escaped
-    })
+        rest = after;
+    }
+    escaped
 }
 
 /// The words of a list of arguments.

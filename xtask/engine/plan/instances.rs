@@ -1,0 +1,289 @@
+//! The calls and steps of an environment, one for each item where there is a `for_each`, and which of them run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use super::Tree;
+use super::build::{Builder, Files, environment_place};
+use super::names::Named;
+use super::scope::Scope;
+use super::value::Shapes;
+use crate::declare::environment::Deploy;
+use crate::declare::literal::Literal;
+use crate::declare::step::{ForEach, Step as Declared, When};
+use crate::declare::{self, pipeline_file};
+use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
+
+/// The item of a `for_each`.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// `None` where the list has no value: then there is one instance, of which nothing is known.
+    pub name: Option<String>,
+    pub tree: Arc<Named>,
+}
+
+impl Item {
+    fn new(name: Option<String>, tree: Option<Tree>) -> Item {
+        Item { name, tree: Arc::new(Named::new("each".into(), tree)) }
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// One instance of a call, before its steps are made.
+pub struct Instance<'d> {
+    pub deploy: usize,
+    pub item: Option<Item>,
+    pub own: HashMap<Arc<str>, Named>,
+    pub runs: bool,
+    pub pipeline: &'d declare::Pipeline,
+    pub file: &'d Arc<Utf8Path>,
+}
+
+/// One instance of a step, before its strings are made.
+pub struct Draft<'d> {
+    pub call: usize,
+    /// Index among the steps of its pipeline.
+    pub index: usize,
+    pub declared: &'d Declared,
+    pub item: Option<Item>,
+    pub runs: bool,
+}
+
+impl<'d> Builder<'d, '_> {
+    /// The calls, one for each item where there is a `for_each`.
+    pub fn instances(&mut self) -> Vec<Instance<'d>> {
+        let declarations = self.inputs.declarations;
+        let mut instances = Vec::new();
+        for (index, deploy) in declarations.environment.deploy.iter().enumerate() {
+            let Some((name, pipeline)) = declarations.pipelines.get_key_value(&deploy.pipeline.value) else {
+                let names = declarations.pipelines.keys().map(|name| &**name).collect::<Vec<_>>();
+                let message = format!("there is no pipeline `{}`", deploy.pipeline.value);
+                let help = suggest(&deploy.pipeline.value, "pipelines", names);
+                let file = pipeline_file(&deploy.pipeline.value);
+                let help = and_then(&help, &format!("it would stand in {file}"));
+                let place = environment_place(deploy.pipeline.span);
+                self.findings.push(Finding::error(Code::UnknownPipeline, place, message, help));
+                continue;
+            };
+            let runs = self.when(deploy.when.as_ref(), &HashMap::new(), &environment_place(deploy.span).file, true);
+            let files: &'d Files = self.files;
+            let file = &files[name];
+            for item in
+                self.items(deploy.for_each.as_ref(), &HashMap::new(), &environment_place(Span::default()).file, runs)
+            {
+                let own = self.own(deploy, pipeline, file, item.as_ref(), runs);
+                instances.push(Instance { deploy: index, item, own, runs, pipeline, file });
+            }
+        }
+        instances
+    }
+
+    /// Whether a condition holds. Without a value it is taken to hold: the missing value is a finding of its own.
+    fn when(&mut self, when: Option<&When>, own: &HashMap<Arc<str>, Named>, file: &Arc<Utf8Path>, outer: bool) -> bool {
+        let Some(when) = when else { return outer };
+        if !own.contains_key(&when.name) && self.names.by_name.contains_key(&when.name) {
+            self.use_name(&when.name, outer);
+        }
+        let place = Place { file: Arc::clone(file), span: when.span };
+        let holds = match own.get(&when.name).or_else(|| self.names.by_name.get(&when.name)) {
+            None => {
+                let names: Vec<&str> = own.keys().chain(self.names.by_name.keys()).map(|name| &**name).collect();
+                let help = suggest(&when.name, "parameters", sorted(names));
+                let message = format!("no parameter or constant `{}`", when.name);
+                self.findings.push(Finding::error(Code::UnknownParameter, place, message, help));
+                true
+            }
+            Some(named) => match &named.tree {
+                Some(Tree::Boolean(value)) => *value != when.opposite,
+                None => true,
+                Some(_) => {
+                    let message = format!("`{}` is not a boolean", when.name);
+                    let help = "name a boolean parameter or constant; there are no expressions";
+                    self.findings.push(Finding::error(Code::WrongType, place, message, help));
+                    true
+                }
+            },
+        };
+        outer && holds
+    }
+
+    /// The items of a `for_each`; one `None` without it.
+    fn items(
+        &mut self,
+        for_each: Option<&ForEach>,
+        own: &HashMap<Arc<str>, Named>,
+        file: &Arc<Utf8Path>,
+        runs: bool,
+    ) -> Vec<Option<Item>> {
+        let (span, items, key) = match for_each {
+            None => return vec![None],
+            Some(ForEach::Items(items, span)) => {
+                let trees = items.iter().map(|item| plain_tree(&item.value)).collect();
+                (*span, Some(trees), None)
+            }
+            Some(ForEach::Name(name)) => {
+                if !own.contains_key(&name.value) && self.names.by_name.contains_key(&name.value) {
+                    self.use_name(&name.value, runs);
+                }
+                let found = own.get(&name.value).or_else(|| self.names.by_name.get(&name.value));
+                let place = Place { file: Arc::clone(file), span: name.span };
+                match found.map(|named| (&named.tree, &named.key)) {
+                    Some((Some(Tree::List(items)), key)) => {
+                        (name.span, Some(items.iter().map(|item| Some(item.clone())).collect()), key.clone())
+                    }
+                    Some((None, _)) => (name.span, None, None),
+                    Some((Some(_), _)) => {
+                        let message = format!("`{}` is not a list", name.value);
+                        let help = "name a parameter with `list = true`, or write the list here";
+                        self.findings.push(Finding::error(Code::WrongType, place, message, help));
+                        (name.span, None, None)
+                    }
+                    None => {
+                        let names: Vec<&str> =
+                            own.keys().chain(self.names.by_name.keys()).map(|name| &**name).collect();
+                        let help = suggest(&name.value, "parameters", sorted(names));
+                        let message = format!("no parameter or constant `{}`", name.value);
+                        self.findings.push(Finding::error(Code::UnknownParameter, place, message, help));
+                        (name.span, None, None)
+                    }
+                }
+            }
+        };
+        let place = Place { file: Arc::clone(file), span };
+        match items {
+            Some(items) => self.named_items(items, key.as_deref(), &place),
+            None => vec![Some(Item::new(None, None))],
+        }
+    }
+
+    fn named_items(&mut self, items: Vec<Option<Tree>>, key: Option<&str>, place: &Place) -> Vec<Option<Item>> {
+        let mut found: Vec<Option<Item>> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for tree in items {
+            let name = tree.as_ref().and_then(|tree| match (tree, key) {
+                (Tree::Text(text), _) => text.known(),
+                (Tree::Integer(integer), _) => Some(integer.to_string()),
+                (Tree::Table(table), Some(key)) => match table.get(key) {
+                    Some(Tree::Text(text)) => text.known(),
+                    Some(Tree::Integer(integer)) => Some(integer.to_string()),
+                    _ => None,
+                },
+                _ => None,
+            });
+            let (Some(name), Some(tree)) = (name, tree) else {
+                let help = "an item is a string, an integer, or a table whose parameter declares `key = \"field\"`";
+                self.findings.push(Finding::error(
+                    Code::BadValue,
+                    place.clone(),
+                    "an item of the list has no name",
+                    help,
+                ));
+                continue;
+            };
+            if !is_item(&name) {
+                let message = format!("{name:?} cannot name an instance");
+                let help = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
+                self.findings
+                    .push(Finding::error(Code::BadName, place.clone(), message, help).only_in(self.environment));
+            } else if !seen.insert(name.clone()) {
+                let message = format!("`{name}` stands in the list twice");
+                let finding = Finding::error(Code::DuplicateName, place.clone(), message, "remove one of the two");
+                self.findings.push(finding.only_in(self.environment));
+            } else {
+                found.push(Some(Item::new(Some(name), Some(tree))));
+            }
+        }
+        found
+    }
+
+    /// The pipeline's own parameters for one call.
+    fn own(
+        &mut self,
+        deploy: &'d Deploy,
+        pipeline: &'d declare::Pipeline,
+        file: &Arc<Utf8Path>,
+        item: Option<&Item>,
+        runs: bool,
+    ) -> HashMap<Arc<str>, Named> {
+        let place = environment_place(deploy.span);
+        let known = || pipeline.parameters.iter().map(|parameter| &*parameter.name);
+        for (key, _) in deploy.with.iter().filter(|(key, _)| !known().any(|name| name == &*key.value)) {
+            let message = format!("pipeline `{}` declares no parameter `{}`", deploy.pipeline.value, key.value);
+            let help = suggest(&key.value, "parameters of the pipeline", known().collect::<Vec<_>>());
+            let place = environment_place(key.span);
+            self.findings.push(Finding::error(Code::UnknownParameter, place, message, help).of(&*key.value));
+        }
+        let mut scope = Scope::new(self.environment, &self.names, &place.file, runs);
+        scope.each = item.map(|item| Arc::clone(&item.tree));
+        let mut own = HashMap::new();
+        let mut secrets = BTreeMap::new();
+        for parameter in &pipeline.parameters {
+            let given = deploy.with.iter().find(|(key, _)| key.value == parameter.name);
+            let tree = match (given, &parameter.default) {
+                (Some((_, given)), _) => scope.argument(given, parameter),
+                (None, Some(default)) => {
+                    let pipeline = &self.inputs.declarations.environment;
+                    let findings = &mut scope.findings;
+                    Shapes { file, pipeline, environment: self.environment, findings, secrets: &mut secrets }.check(
+                        parameter,
+                        &parameter.name,
+                        default,
+                    )
+                }
+                (None, None) => {
+                    let message = format!("the call of `{}` gives no `{}`", deploy.pipeline.value, parameter.name);
+                    let help = format!("add it: `with = {{ {} = … }}`", parameter.name);
+                    let declared = Place { file: Arc::clone(file), span: parameter.span };
+                    let finding = Finding::error(Code::MissingValue, place.clone(), message, help).of(&*parameter.name);
+                    scope.findings.push(finding.related(declared, "declared here"));
+                    None
+                }
+            };
+            let mut named = Named::new(Arc::clone(&parameter.name), tree);
+            named.key.clone_from(&parameter.key);
+            own.insert(Arc::clone(&parameter.name), named);
+        }
+        let (findings, used) = (scope.findings, scope.used);
+        self.findings.extend(findings);
+        used.iter().for_each(|name| self.use_name(name, runs));
+        own
+    }
+
+    pub fn drafts(&mut self, instances: &[Instance<'d>]) -> Vec<Draft<'d>> {
+        let mut drafts = Vec::new();
+        for (call, instance) in instances.iter().enumerate() {
+            for (index, declared) in instance.pipeline.steps.iter().enumerate() {
+                let runs = self.when(declared.when.as_ref(), &instance.own, instance.file, instance.runs);
+                for item in self.items(declared.for_each.as_ref(), &instance.own, instance.file, runs) {
+                    drafts.push(Draft { call, index, declared, item, runs });
+                }
+            }
+        }
+        drafts
+    }
+}
+
+fn sorted(mut names: Vec<&str>) -> Vec<&str> {
+    names.sort_unstable();
+    names
+}
+
+/// `[A-Za-z0-9][A-Za-z0-9._-]*`, so that an instance's id can be a file's name.
+fn is_item(name: &str) -> bool {
+    name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && name.len() <= 128
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+fn plain_tree(literal: &Literal) -> Option<Tree> {
+    match literal {
+        Literal::String(text) => Some(Tree::Text(super::Text::literal(Arc::clone(text)))),
+        Literal::Integer(integer) => Some(Tree::Integer(*integer)),
+        _ => None,
+    }
+}
