@@ -1,6 +1,8 @@
 //! The rows of FAULTS.md that are the ledger's, each by its number.
 
 use std::os::unix::fs::PermissionsExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ciao::ledger::record::{Ended, Kind, Outcome};
@@ -328,19 +330,26 @@ fn fault_43_an_edited_state_does_not_add_up() {
     says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten"]);
 }
 
-/// What git runs by itself, and people run by hand. (`repack -a -d` right after a `gc` is what git itself warns of.)
+/// What git runs by itself, and what people run by hand: each in a loop of its own, all beside deployments.
 #[test]
 fn fault_44_gc_beside_deployments() {
     let folder = Folder::new();
     let ledger = local(&repository(&folder.path("repo")));
     let root = &ledger.git.root;
+    let over = &AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let busy = scope.spawn(|| (0..8).for_each(|_| deploy(&ledger, "dev")));
-        while !busy.is_finished() {
-            for what in ["gc --quiet", "pack-refs --all", "repack -d --quiet"] {
-                try_git(root, what);
-            }
+        for what in
+            ["gc --quiet --prune=now", "gc --quiet", "pack-refs --all", "repack -a -d --quiet", "prune --expire=now"]
+        {
+            scope.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    try_git(root, what);
+                }
+            });
         }
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| (0..8).for_each(|_| deploy(&ledger, "dev"))));
+        over.store(true, Ordering::SeqCst);
+        done.expect("every deployment is recorded");
     });
     assert_eq!(git(root, "rev-list --first-parent --count refs/deployments/dev"), "17");
     git(root, "fsck --strict");

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::git::{Call, Git, stale_lock};
+use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, subject};
 use super::state::{State, fold};
@@ -272,7 +273,7 @@ impl Ledger {
         }
         let mut again = 0;
         let tip = loop {
-            let (tip, trees) = self.write(environment, after.tip.as_ref(), draft)?;
+            let (tip, needed, kept) = self.write(environment, after.tip.as_ref(), draft)?;
             let swap = if self.settings.remote.is_some() {
                 self.swap_remote(environment, after, &tip, leases)?
             } else {
@@ -281,8 +282,9 @@ impl Ledger {
             if !swap {
                 return Ok(Swap::Lost);
             }
-            // A `git gc --prune=now` that began before the swap may have taken what was not yet reachable.
-            let there = self.git.objects(&trees)?;
+            // Only now may a gc look at the pack: from here on the ref holds what is in it.
+            let there = self.git.objects(&needed)?;
+            drop(kept);
             if there.iter().all(Option::is_some) || again == 3 {
                 break tip;
             }
@@ -291,46 +293,39 @@ impl Ledger {
         Ok(Swap::Done(Box::new(tip)))
     }
 
-    /// Writes the objects of an event, and of `opened` before the first one. One git process.
-    fn write(&self, environment: &str, after: Option<&Tip>, draft: &Draft) -> Result<(Tip, Vec<String>)> {
-        let mut stream = b"feature done\n".to_vec();
+    /// Writes the objects of an event, and of `opened` before the first one.
+    fn write(&self, environment: &str, after: Option<&Tip>, draft: &Draft) -> Result<(Tip, Vec<String>, Kept)> {
+        let attempt = format!("write the ledger of {environment}");
+        let known = after.map(|tip| tip.commit.as_str()).or(draft.second_parent.as_deref());
+        let wide = known.is_some_and(|known| known.len() == 64);
+        let mut pack = Pack::new(wide);
         let mut state = after.map(|tip| tip.state.clone());
         let mut parent = after.map(|tip| tip.commit.clone());
-        if parent.is_none() {
-            let mut opened = draft.record.clone();
-            opened = Record {
-                id: format!("{}-opened", opened.id),
-                seq: 0,
-                at: opened.at.clone(),
+        let mut before = Vec::new();
+        if let Some(parent) = &parent {
+            let tree = self.git.objects(&[format!("{parent}^{{tree}}")])?.remove(0);
+            let gone = || Error::unreadable(format!("{attempt}: the tree of {parent} is missing"));
+            before = pack::files(&tree.ok_or_else(gone)?.content, wide);
+        } else {
+            let opened = Record {
+                id: format!("{}-opened", draft.record.id),
+                at: draft.record.at.clone(),
                 ..self.record(environment, Kind::Opened)
             };
-            opened.at.clone_from(&draft.record.at);
             state = Some(fold(None, &opened));
-            commit(
-                &mut stream,
-                ":1",
-                &opened,
-                state.as_ref(),
-                None,
-                &Draft { record: opened.clone(), files: Vec::new(), second_parent: None },
-            );
-            parent = Some(":1".to_owned());
+            let draft = Draft { record: opened.clone(), files: Vec::new(), second_parent: None };
+            let (id, files) = commit(&mut pack, &opened, state.as_ref(), None, before, &draft);
+            (parent, before) = (Some(id), files);
         }
         let mut record = draft.record.clone();
         record.seq = state.as_ref().map_or(0, |state| state.seq + 1);
         let state = fold(state, &record);
-        commit(&mut stream, ":2", &record, Some(&state), parent.as_deref(), draft);
-        stream.extend_from_slice(b"get-mark :2\nreset refs/ciao/new\nfrom ");
-        let known = after.map(|tip| tip.commit.as_str()).or(draft.second_parent.as_deref());
-        let width = known.map_or(40, str::len);
-        stream.extend_from_slice("0".repeat(width).as_bytes());
-        stream.extend_from_slice(b"\n\ndone\n");
-        let attempt = format!("write the ledger of {environment}");
-        let id = self
-            .git
-            .read(&attempt, &Call::new(&["fast-import", "--quiet", "--done", "--date-format=raw"]).stdin(stream))?;
-        let trees = ["", ":record.json", ":state.json"].iter().map(|path| format!("{id}{path}")).collect();
-        Ok((Tip { commit: id, state }, trees))
+        let (id, files) = commit(&mut pack, &record, Some(&state), parent.as_deref(), before, draft);
+        let kept = pack.write(&self.git, &attempt)?;
+        let mut needed: Vec<String> = files.iter().map(|(_, id)| hex(id)).collect();
+        needed.extend([format!("{id}^{{tree}}"), id.clone()]);
+        needed.extend(parent);
+        Ok((Tip { commit: id, state }, needed, kept))
     }
 
     fn swap_local(&self, environment: &str, after: &Standing, tip: &Tip) -> Result<bool> {
@@ -360,43 +355,43 @@ impl Ledger {
     }
 }
 
-/// One commit of a fast-import stream. Files that it does not name stay as they were in the event before.
+/// One commit, its tree and its files; its name, and what is in its tree. Files that it does not name stay as they were
+/// in the event before.
 fn commit(
-    stream: &mut Vec<u8>,
-    mark: &str,
+    pack: &mut Pack,
     record: &Record,
     state: Option<&State>,
     parent: Option<&str>,
+    before: Vec<(String, Vec<u8>)>,
     draft: &Draft,
-) {
+) -> (String, Vec<(String, Vec<u8>)>) {
+    let json = |value: serde_json::Result<Vec<u8>>| value.expect("records have nothing that JSON cannot hold");
+    let mut files: BTreeMap<String, Vec<u8>> = before.into_iter().collect();
+    let own =
+        [("record.json", json(serde_json::to_vec_pretty(record))), ("state.json", json(serde_json::to_vec(&state)))];
+    for (path, bytes) in own.iter().chain(&draft.files) {
+        files.insert((*path).to_owned(), pack.add(Object::Blob, bytes));
+    }
+    let files: Vec<(String, Vec<u8>)> = files.into_iter().collect();
+    let tree = pack.add(Object::Tree, &pack::tree(files.clone()));
     let time = humantime::parse_rfc3339(&record.at).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let seconds = time.map_or(0, |time| time.as_secs());
     let (name, address) = record
         .by
         .split_once('<')
         .map_or((record.by.as_str(), ""), |(name, rest)| (name.trim(), rest.trim_end_matches('>')));
-    let mut head = format!("commit refs/ciao/new\nmark {mark}\ncommitter {name} <{address}> {seconds} +0000\n");
-    let message = match &record.reason {
-        Some(reason) => format!("{}\n\n{reason}\n", subject(record)),
-        None => subject(record) + "\n",
-    };
-    write!(head, "data {}\n{message}", message.len()).expect("writing into a string cannot fail");
-    if let Some(parent) = parent {
-        writeln!(head, "from {parent}").expect("writing into a string cannot fail");
+    let mut text = format!("tree {}\n", hex(&tree));
+    for parent in parent.into_iter().chain(draft.second_parent.as_deref()) {
+        writeln!(text, "parent {parent}").expect("writing into a string cannot fail");
     }
-    if let Some(merged) = &draft.second_parent {
-        writeln!(head, "merge {merged}").expect("writing into a string cannot fail");
+    for role in ["author", "committer"] {
+        writeln!(text, "{role} {name} <{address}> {seconds} +0000").expect("writing into a string cannot fail");
     }
-    stream.extend_from_slice(head.as_bytes());
-    let json = |value: serde_json::Result<Vec<u8>>| value.expect("records have nothing that JSON cannot hold");
-    let mut files = vec![
-        ("record.json", json(serde_json::to_vec_pretty(record))),
-        ("state.json", json(serde_json::to_vec(&state))),
-    ];
-    files.extend(draft.files.iter().cloned());
-    for (path, bytes) in files {
-        stream.extend_from_slice(format!("M 100644 inline {path}\ndata {}\n", bytes.len()).as_bytes());
-        stream.extend_from_slice(&bytes);
-        stream.push(b'\n');
+    text += "\n";
+    text += &subject(record);
+    text += "\n";
+    if let Some(reason) = &record.reason {
+        write!(text, "\n{reason}\n").expect("writing into a string cannot fail");
     }
+    (hex(&pack.add(Object::Commit, text.as_bytes())), files)
 }

@@ -13,6 +13,7 @@ pub mod git;
 pub mod journal;
 mod opening;
 mod operations;
+mod pack;
 mod place;
 pub mod record;
 mod release;
