@@ -474,7 +474,8 @@ fn events_can_be_read_back() {
 #[test]
 #[ignore = "a measurement"]
 fn measured() {
-    let steps = |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
+    let steps =
+        |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
     let only = std::env::var("ONLY").unwrap_or_default();
     for _ in 0..3 {
         if only.is_empty() || only == "chain" {
@@ -484,7 +485,9 @@ fn measured() {
             println!("1,000 at 2: {:?}", steps(1_000, Play::new("wide").wide(2)).time());
         }
         if only.is_empty() || only == "sleep" {
-            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| play.program_named(&format!("s{n}"), "sleep").args(&["0.1"]));
+            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| {
+                play.program_named(&format!("s{n}"), "sleep").args(&["0.1"])
+            });
             println!("50 sleeps at 25: {:?}", sleeps.time());
         }
     }

@@ -311,3 +311,14 @@ fn a_secret_from_the_same_place() {
     "#);
     quiet(&files("SHOP_PROD"));
 }
+
+/// The second one was taken for the first, whose place in its own file is the same.
+#[test]
+fn the_same_value_at_the_same_place_of_two_files() {
+    let changes = step("run = [\"ping\", \"shop.example\"]");
+    let other = changes.replace("deployments/web/", "deployments/other/");
+    let called = "-- pipelines/environment.toml --\n[parameters]\ndebug = { type = \"boolean\" }\n[parameters.site]\nhost = { type = \"host\" }\nport = { type = \"port\" }\ntitle = { type = \"string\" }\n[[deploy]]\npipeline = \"web\"\n[[deploy]]\npipeline = \"other\"\n";
+    let script = "-- pipelines/deployments/other/install.sh --\n#!/bin/sh\n";
+    let codes = codes(&format!("{changes}{other}{script}{called}"));
+    assert_eq!(codes.iter().filter(|code| code.starts_with("hard-coded-value")).count(), 2, "{codes:?}");
+}

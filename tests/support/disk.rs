@@ -56,13 +56,26 @@ impl Copy {
         command.env("HOME", self.root.join(".git")).envs(self.variables.iter().cloned());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code().expect("it ended by itself"), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ran {
+            code: output.status.code().expect("it ended by itself"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     #[track_caller]
     fn commit(&self) {
         self.git(&["add", "--all"]);
-        self.git(&["-c", "user.name=A", "-c", "user.email=a@a.example", "commit", "--quiet", "--no-gpg-sign", "--message=A"]);
+        self.git(&[
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@a.example",
+            "commit",
+            "--quiet",
+            "--no-gpg-sign",
+            "--message=A",
+        ]);
     }
 
     #[track_caller]

@@ -28,6 +28,7 @@ pub mod sources;
 mod task;
 pub mod template;
 pub mod testing;
+pub mod variables;
 
 use std::process::ExitCode;
 

@@ -31,7 +31,8 @@ fn fill(Page { template, file, values }: Page) -> TaskResult {
     let mut page = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once("}}").ok_or("a {{ is not closed")?;
-        let value = values.get(name).ok_or_else(|| format!("the template wants {name}, and the step does not give it"))?;
+        let value =
+            values.get(name).ok_or_else(|| format!("the template wants {name}, and the step does not give it"))?;
         page += &value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
         page += rest;
     }
@@ -77,7 +78,8 @@ struct Link {
 /// `ln -sf` removes the link first, and `mv` moves into the folder that it leads to: only a rename leaves no gap.
 fn switch(Link { link, to }: Link) -> TaskResult {
     let next = link.with_extension("next");
-    fs::remove_file(&next).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    fs::remove_file(&next)
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     std::os::unix::fs::symlink(to, &next)?;
     Ok(fs::rename(next, link)?)
 }

@@ -2,7 +2,7 @@
 //!
 //! It knows where a match stands. What is searched for is `value`'s, what the name of an environment looks like `name`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::name;
 use super::script::{self, Language, blocks, language, line_at, within};
 use super::value::{Needle, Needles, Weight};
 use super::walk::{self, Role, Spot, Visitor};
+use crate::declare::Declarations;
 use crate::declare::template::Part;
-use crate::declare::{Declarations, ENVIRONMENT};
 use crate::finding::{Code, Finding, Place, Severity, Span, listed};
 use crate::sources::Sources;
 
@@ -27,7 +27,7 @@ pub fn search(declarations: &Declarations, sources: &Sources, findings: &mut Vec
     }
     let needles = Needles::new(declarations);
     let variables = Variables::of(declarations);
-    let mut toml = Toml { needles: &needles, sources, findings, seen: BTreeSet::new() };
+    let mut toml = Toml { needles: &needles, sources, findings };
     walk::everything(declarations, &mut toml);
     for (path, text) in sources.nearby.iter().filter_map(|(path, content)| Some((path, content.text()?))) {
         let mut found = file(path, text, &needles, &variables);
@@ -63,7 +63,6 @@ struct Toml<'a> {
     needles: &'a Needles,
     sources: &'a Sources,
     findings: &'a mut Vec<Finding>,
-    seen: BTreeSet<(Span, String)>,
 }
 
 impl Visitor for Toml<'_> {
@@ -89,12 +88,6 @@ impl Visitor for Toml<'_> {
 
 impl Toml<'_> {
     fn report(&mut self, spot: &Spot<'_>, span: Span, needle: &Needle, text: &str, range: &Range<usize>) {
-        if spot.file.as_str() != ENVIRONMENT {
-            self.seen.retain(|(seen, _)| seen.start >= spot.span.start.saturating_sub(10_000));
-        }
-        if !self.seen.insert((span, needle.text.clone())) {
-            return;
-        }
         let place = Place { file: Arc::clone(spot.file), span };
         let of_step = spot.step.map(|step| step.name.value.to_string());
         if needle.holders.is_empty() {
@@ -102,15 +95,9 @@ impl Toml<'_> {
             self.findings.push(Finding { of: of_step, ..finding });
             return;
         }
-        let write: Vec<String> =
-            needle.holders.keys().map(|name| reference(name, text == &text[range.clone()])).collect();
+        let write: Vec<String> = needle.holders.keys().map(|name| format!("`${{{name}}}`")).collect();
         self.findings.push(hard_coded(Severity::Error, place, needle, format!("write {}", write.join(" or "))));
     }
-}
-
-/// What to write for a value in TOML.
-fn reference(parameter: &str, _whole: bool) -> String {
-    format!("`${{{parameter}}}`")
 }
 
 /// Where a match within one part of a string stands in the file; the whole string where escapes shift it.
@@ -133,7 +120,7 @@ fn believed(spot: &Spot<'_>, index: usize, text: &str, range: &Range<usize>, nee
     }
     match needle.weight {
         Weight::Telling => true,
-        Weight::Plain if is_port_of(text, range, index > 0) => true,
+        Weight::Plain if is_port_of(text, range, index > 0) || is_part_of_a_path(text, range) => true,
         Weight::Plain => (whole && !(needle.is_name && is_subcommand(spot, &needle.text))) || assigned,
         Weight::Small => (whole || assigned) && beside_its_name(spot, text, needle),
     }
@@ -146,6 +133,14 @@ fn is_port_of(text: &str, at: &Range<usize>, behind_value: bool) -> bool {
     let behind = if before.is_empty() { behind_value } else { before.ends_with(is_host) };
     let ends = text[at.end..].chars().next().is_none_or(|char| !char.is_alphanumeric() && char != ':');
     behind && ends && at.len() >= 4 && text[at.clone()].bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `s3://assets/`, `deploy@devdb`: a plain word that is a part of an address.
+fn is_part_of_a_path(text: &str, at: &Range<usize>) -> bool {
+    let (before, after) = (&text[..at.start], &text[at.end..]);
+    let ends = after.chars().next().is_none_or(|char| char.is_whitespace() || "/:\"',;)]}".contains(char));
+    let word = !text[at.clone()].bytes().all(|byte| byte.is_ascii_digit());
+    word && ends && (before.ends_with("://") || before.ends_with('@'))
 }
 
 /// `cargo test`, `npm run dev`: a word of the program's own.
@@ -263,7 +258,7 @@ fn is_meant(language: Language, line: &str, at: &Range<usize>, needle: &Needle) 
     }
     match needle.weight {
         Weight::Telling => true,
-        Weight::Plain if is_port_of(line, at, false) => true,
+        Weight::Plain if is_port_of(line, at, false) || is_part_of_a_path(line, at) => true,
         Weight::Plain => stands_alone(language, line, at) || (needle.is_name && name::is_meant(language, line, at)),
         Weight::Small => {
             stands_alone(language, line, at) && names_parameter(&line[line[..at.start].floor(40)..at.start], needle)

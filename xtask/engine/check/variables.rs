@@ -16,47 +16,7 @@ use crate::declare::{Declarations, Pipeline, pipeline_file};
 use crate::finding::{Code, Finding, Place};
 use crate::plan::scope::normalised;
 use crate::sources::Sources;
-
-/// What a step's clean environment holds, and what ciao sets.
-const CLEAN: [&str; 37] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_*",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "SSH_AUTH_SOCK",
-    "XDG_*",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "FTP_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-    "ftp_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
-    "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-    "CIAO_ENVIRONMENT",
-    "CIAO_RELEASE",
-    "CIAO_COMMIT",
-    "CIAO_STEP",
-    "CIAO_ATTEMPT",
-    "CIAO_FENCE",
-    "PWD",
-];
+use crate::variables::{PASSED, SET};
 
 /// A script, and what is set where a step runs it.
 struct Run<'a> {
@@ -75,8 +35,13 @@ pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<
             }
         }
     }
-    let passed: Vec<&str> =
-        CLEAN.iter().copied().chain(declarations.environment.pass_env.iter().map(|name| &*name.value)).collect();
+    let passed: Vec<&str> = PASSED
+        .iter()
+        .chain(&SET)
+        .copied()
+        .chain(["PWD"])
+        .chain(declarations.environment.pass_env.iter().map(|name| &*name.value))
+        .collect();
     for (path, runs) in &by_script {
         let Some(text) = sources.nearby.get(path).and_then(|content| content.text()) else { continue };
         for (name, range) in unset(path, text, sources, &|name| {
@@ -225,7 +190,7 @@ fn python(text: &str, is_set: &dyn Fn(&str) -> bool) -> Vec<(String, Range<usize
             if !after.starts_with(closing)
                 || (beyond.starts_with('=') && !beyond.starts_with("=="))
                 || ["or ", "if ", "is "].iter().any(|word| beyond.starts_with(word))
-                || line.trim_start().starts_with("if ")
+                || ["if ", "elif "].iter().any(|word| line.trim_start().starts_with(word))
             {
                 // It has a default, is assigned, or may be missing.
                 handled.insert(name.to_owned());

@@ -39,11 +39,8 @@ impl Session<'_> {
             .collect();
         branches.sort();
         branches.dedup();
-        let settings = Settings {
-            remote: declared.ledger.shared().map(str::to_owned),
-            branch: declared.ledger.branch,
-            branches,
-        };
+        let settings =
+            Settings { remote: declared.ledger.shared().map(str::to_owned), branch: declared.ledger.branch, branches };
         Ledger::open(self.root.as_std_path(), settings, Source::system()).map_err(|error| self.refused(&error))
     }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::literal::{Literal, Spanned, literal};
+use super::parameter::BUILT_IN;
 use super::read::{NameRule, Section};
 use super::template::Template;
 use super::words;
 use crate::finding::{Code, Finding, Span, listed};
+use crate::variables::{Danger, danger, is_name};
 
 /// A step, as written.
 #[derive(Debug)]
@@ -265,7 +267,7 @@ pub fn env(section: &Section<'_, '_>) -> BTreeMap<String, Variable> {
     for (key, value) in table.table {
         let name = &**key.get_ref();
         let span: Span = key.span().into();
-        if let Err(why) = words::variable(name) {
+        if let Err(why) = may_be_set(name, value) {
             section.reader.report(Code::BadName, span, format!("{name:?} cannot be set: {why}"), "choose another name");
             continue;
         }
@@ -284,6 +286,23 @@ pub fn env(section: &Section<'_, '_>) -> BTreeMap<String, Variable> {
         variables.extend(variable.map(|variable| (name.to_owned(), variable)));
     }
     variables
+}
+
+/// Whether `env` may set a variable of this name to this.
+fn may_be_set(name: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<(), &'static str> {
+    if !is_name(name) {
+        return Err("a variable is named with letters, digits and `_`, and does not begin with a digit");
+    }
+    let built_in =
+        |part: &str| BUILT_IN.iter().any(|known| part.strip_prefix(known).is_some_and(|rest| rest.starts_with('}')));
+    match danger(name) {
+        Some(Danger::Always(why)) => Err(why),
+        Some(Danger::FromValue(why)) => {
+            let text = value.get_ref().as_str().unwrap_or_default();
+            if text.split("${").skip(1).all(built_in) { Ok(()) } else { Err(why) }
+        }
+        None => Ok(()),
+    }
 }
 
 fn stdin(section: &Section<'_, '_>) -> Option<Stdin> {

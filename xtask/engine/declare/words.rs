@@ -1,4 +1,6 @@
-//! Splitting a command that is written as one string, and what the names of variables may be.
+//! Splitting a command that is written as one string.
+
+use crate::variables::is_name;
 
 /// What only a shell would understand, and what to do instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
                 return refuse(format!("`{char}`"), LIST);
             }
             (None, '~' | '#') if word.is_none() => return refuse(format!("`{char}` at the beginning of a word"), LIST),
-            (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_variable) => {
+            (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_name) => {
                 return refuse(format!("`{}=`", word.unwrap_or_default()), "set it with `env = { … }`");
             }
             _ => word.get_or_insert_default().push(char),
@@ -63,62 +65,6 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
     }
     words.extend(word);
     Ok(words)
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.as_bytes()[0].is_ascii_digit()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// Names that make other programs run code, load libraries or read elsewhere: no value may set them.
-const DANGEROUS: [&str; 16] = [
-    "BASH_ENV",
-    "ENV",
-    "IFS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PERL5OPT",
-    "PERL5LIB",
-    "PYTHONSTARTUP",
-    "PYTHONHOME",
-    "RUBYOPT",
-    "NODE_OPTIONS",
-    "JAVA_TOOL_OPTIONS",
-    "GCONV_PATH",
-    "PYTHONINSPECT",
-];
-const DANGEROUS_PREFIXES: [&str; 5] = ["LD_", "DYLD_", "BASH_FUNC_", "GIT_", "CIAO_"];
-/// The harmless ones of those families, which deployments do set.
-const HARMLESS: [&str; 8] = [
-    "GIT_AUTHOR_NAME",
-    "GIT_AUTHOR_EMAIL",
-    "GIT_AUTHOR_DATE",
-    "GIT_COMMITTER_NAME",
-    "GIT_COMMITTER_EMAIL",
-    "GIT_COMMITTER_DATE",
-    "GIT_TERMINAL_PROMPT",
-    "GIT_CEILING_DIRECTORIES",
-];
-
-/// Whether `env` may set a variable of this name.
-///
-/// # Errors
-/// Why not, as the end of a sentence.
-pub fn variable(name: &str) -> Result<(), &'static str> {
-    if !is_variable(name) {
-        return Err("a variable is named with letters, digits and `_`, and does not begin with a digit");
-    }
-    if name.starts_with("CIAO_") {
-        return Err("variables that begin with `CIAO_` are set for every step");
-    }
-    let dangerous = DANGEROUS.contains(&name) || DANGEROUS_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    if dangerous && !HARMLESS.contains(&name) {
-        return Err("it makes other programs run code or read elsewhere");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

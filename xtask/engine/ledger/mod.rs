@@ -39,7 +39,7 @@ pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};
 pub use watch::Watch;
 
-/// Which exit code an error means (DESIGN.md, section 8).
+/// Which exit code an error means (README.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// Wrong usage, or a plan that changed: nothing ran.

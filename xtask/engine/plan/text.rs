@@ -92,6 +92,16 @@ impl Text {
         known(&self.pieces, &mut value).then_some(value)
     }
 
+    /// Whether a parameter, a constant, a secret or an output is in it.
+    #[must_use]
+    pub fn is_from_a_value(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Literal(_) => false,
+            Piece::Reference { name, value } => &**name != "environment" && !matches!(**value, [Piece::Builtin(_)]),
+            _ => true,
+        })
+    }
+
     /// Every piece that is not a reference itself, in order.
     pub fn each_leaf(&self, visit: &mut dyn FnMut(&Piece)) {
         each_leaf(&self.pieces, visit);

@@ -13,10 +13,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
-use super::environment::{is_name, refused_variable};
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
 use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};
+use crate::variables::{Danger, danger, is_name};
 
 /// What a step has produced.
 #[derive(Clone)]
@@ -209,9 +209,13 @@ impl<'a> Launcher<'a> {
             if !is_name(name) {
                 return Err(format!("`{name}` is no name for a variable"));
             }
-            let given = text.pieces.iter().any(|piece| !matches!(piece, Piece::Literal(_)));
-            if given && let Some(reason) = refused_variable(name) {
-                return Err(format!("variable {name} cannot be set from a value: {reason}"));
+            // Found when the files are read; here nothing that was missed there gets through.
+            match danger(name) {
+                Some(Danger::Always(reason)) => return Err(format!("variable {name} cannot be set: {reason}")),
+                Some(Danger::FromValue(reason)) if text.is_from_a_value() => {
+                    return Err(format!("variable {name} cannot be set from a value: {reason}"));
+                }
+                _ => {}
             }
             let mut content = self.bytes(text)?;
             if matches!(value, EnvValue::File(_)) {

@@ -17,7 +17,7 @@ pub mod mask;
 mod outlet;
 pub mod paste;
 pub mod report;
-mod schedule;
+pub mod schedule;
 pub mod secrets;
 mod voice;
 

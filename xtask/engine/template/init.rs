@@ -4,19 +4,22 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, git, quoted};
+use super::destination::{Destination, cargo, git, quoted};
 use super::edit::{Document, quoted as string, with_block};
 use super::origin::{Origin, RECORD};
 use super::starter::{self, Starter};
 use super::write::{self, Change};
 use super::{Refusal, adopt, confirmed, lock};
+use crate::repository::Repository;
+use crate::show::{self, word::Side};
+use crate::task::Tasks;
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
     /// The root of the other git repository
     #[arg(value_name = "DIR")]
-    pub directory: Utf8PathBuf,
+    pub repository: Utf8PathBuf,
     /// Adopt a folder of scripts: each becomes a step of one pipeline
     #[arg(long, value_name = "SCRIPTS")]
     pub from: Option<Utf8PathBuf>,
@@ -41,7 +44,7 @@ struct Draft<'d> {
 /// If the repository cannot get a copy; then nothing has changed.
 pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let origin = Origin::of_this_program()?;
-    let destination = Destination::open(&args.directory, &origin, "init")?;
+    let destination = Destination::open(&args.repository, &origin, "init")?;
     no_other_xtask(&destination)?;
     let adopted = args.from.as_ref().map(|from| adopt::read(from, &args.order)).transpose()?;
     let mut draft = Draft { destination: &destination, changes: Vec::new(), notes: Vec::new() };
@@ -67,23 +70,41 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     }
     let worked = workspace_of(&destination.root).is_ok() || !destination.has("Cargo.toml");
     let written = write::write(&destination.root, &changes)?;
-    if let (Err(error), true) = (workspace_of(&destination.root), worked) {
+    if let (Err(refusal), true) = (workspace_of(&destination.root), worked) {
         written.take_back();
-        let help = "mend what cargo says, then again; nothing was changed";
-        return Err(Refusal::new(format!("cargo would not accept the workspace any more: {error}"), help));
+        return Err(refusal);
     }
+    let orders = snapshots(&destination.root)?;
+    let _kept = write::write(&destination.root, &orders)?;
+    // So that the lock file is whole before it is committed: the first build would change it, and the tree be dirty.
+    let _left_to_the_first_build = cargo(&destination.root, &["update", "--workspace", "--offline", "--quiet"]);
     next(&destination, adopted.is_some(), out)
 }
 
 /// Whether cargo can read the workspace, without a look at any registry.
-fn workspace_of(root: &Utf8Path) -> Result<(), String> {
-    let shell = xshell::Shell::new().map_err(|error| error.to_string())?;
-    shell.change_dir(root);
-    // Set for this program by the cargo that runs it.
-    let command =
-        xshell::cmd!(shell, "cargo metadata --no-deps --offline --format-version 1").env_remove("RUSTUP_TOOLCHAIN");
-    let output = command.quiet().ignore_status().output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
+    let read = cargo(root, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let help = "mend what cargo says, then again; nothing was changed";
+    read.map(drop).map_err(|failed| {
+        Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help)
+    })
+}
+
+/// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
+fn snapshots(root: &Utf8Path) -> Result<Vec<Change>, Refusal> {
+    let repository = Repository::read(root);
+    let examined = repository.examine(&Tasks::new());
+    let mut changes = Vec::new();
+    for environment in repository.declarations.orchestration.names() {
+        let Some(plan) = examined.plan(environment) else { continue };
+        let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
+        let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
+        if !root.join(&path).exists() {
+            let text = format!("---\nsource: tests/step_order.rs\n---\n{order}");
+            changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
+        }
+    }
+    Ok(changes)
 }
 
 fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result<(), Refusal> {
@@ -91,12 +112,13 @@ fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result
     writeln!(out, "  cd {}", quoted(&destination.root))?;
     if adopted {
         writeln!(out, "  cargo xtask check           # what is missing before it can be deployed")?;
+        writeln!(out, "  cargo xtask plan dev        # what would be done, in which order")?;
     } else {
+        writeln!(out, "  git add --all && git commit --message \"Deployments\"")?;
         writeln!(out, "  cargo xtask deploy dev      # the empty deployment: it proves that the automation works")?;
+        writeln!(out, "  cargo test                  # holds the order of the steps in every environment")?;
+        writeln!(out, "then the first real step: pipelines/deployments/app/pipeline.toml")?;
     }
-    writeln!(out, "  cargo xtask plan prod       # what would be done there, in which order")?;
-    writeln!(out, "  cargo test                  # holds the order of the steps")?;
-    writeln!(out, "  git add . && git commit     # then the first real step: pipelines/deployments/")?;
     Ok(())
 }
 
@@ -186,12 +208,13 @@ impl Draft<'_> {
             self.new_workspace(&text, package)?
         };
         // So that `cargo test` of a package at the root holds the step order too: it runs that package's tests only.
-        if package && !parsed("Cargo.toml", &text)?.has(&["dev-dependencies", "ciao"]) {
-            let value = "{ path = \"xtask\", package = \"xtask\" }";
-            text = parsed("Cargo.toml", &text)?.with_key("dev-dependencies", "ciao", value);
-            self.notes.push(
-                "the package at the root gets a dev-dependency, so that its `cargo test` holds the step order".into(),
-            );
+        let needed = [("ciao", "{ path = \"xtask\", package = \"xtask\" }"), ("insta", &*origin.insta)];
+        let wanted = package && !autotests_are_off(&text);
+        for (name, value) in needed.into_iter().filter(|_| wanted) {
+            let document = parsed("Cargo.toml", &text)?;
+            if !document.has(&["dev-dependencies", name]) {
+                text = document.with_key("dev-dependencies", name, value);
+            }
         }
         let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
@@ -251,6 +274,9 @@ impl Draft<'_> {
         for starter in &starter::CODE {
             self.start(starter, starter.text)?;
         }
+        let at_root = self.destination.text("Cargo.toml")?.unwrap_or_default();
+        let package = parsed("Cargo.toml", &at_root)?.has(&["package"]);
+        self.start(&starter::TEST, if package { starter::TEST_OF_ROOT } else { starter::TEST.text })?;
         let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
         if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
             if adopted.is_some() {
@@ -321,6 +347,14 @@ impl Draft<'_> {
 
 fn parsed<'t>(path: &str, text: &'t str) -> Result<Document<'t>, Refusal> {
     Document::parse(text).map_err(|error| Refusal::new(format!("{path} is broken: {error}"), "mend it, then again"))
+}
+
+/// Whether files in tests/ are none of the package's tests by themselves.
+fn autotests_are_off(text: &str) -> bool {
+    let document = Document::parse(text);
+    document.is_ok_and(|document| {
+        document.get(&["package", "autotests"]).is_some_and(|value| value.get_ref().as_bool() == Some(false))
+    })
 }
 
 /// Adds the xtask to the members, unless a pattern there takes it in.

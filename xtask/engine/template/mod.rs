@@ -56,7 +56,7 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
-/// Says that this program was built for another repository than the one it was called in: two copies that share a target
+/// Says that this program was built for another repository than the one it was called in: two copies that share a build
 /// folder have one program file, and cargo has been seen to run the one's for the other.
 #[must_use]
 pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
@@ -67,7 +67,7 @@ pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
         return None;
     }
     let message = format!("this program was built in {built_in}, and would act on {root}");
-    let help = "give each repository a target folder of its own (`CARGO_TARGET_DIR`, `build.target-dir`);\n\
+    let help = "give each repository a build folder of its own (`CARGO_TARGET_DIR`, `build.target-dir`);\n\
                 to act on another repository on purpose, use `-C DIR`";
     Some(Refusal::new(message, help))
 }

@@ -31,6 +31,8 @@ pub struct Origin {
     pub commit: String,
     /// Dependencies of the engine's own tests only.
     pub left_out: Vec<String>,
+    /// What the test of the step order asks of insta, as TOML.
+    pub insta: String,
 }
 
 impl Origin {
@@ -62,13 +64,14 @@ impl Origin {
             }
         }
         let manifest = files.remove(Utf8Path::new(MANIFEST)).ok_or_else(gone)?;
-        let Copied { manifest, version, left_out } = for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
+        let Copied { manifest, version, left_out, insta } =
+            for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
         files.insert(MANIFEST.into(), manifest.into_bytes());
         if !files.contains_key(&Utf8Path::new(ENGINE).join("lib.rs")) {
             return Err(gone());
         }
         let commit = git(&root, &["rev-parse", "HEAD"]).unwrap_or_default();
-        Ok(Origin { root, files, version, commit, left_out })
+        Ok(Origin { root, files, version, commit, left_out, insta })
     }
 
     /// The record of this copy, as text.
@@ -135,6 +138,7 @@ struct Copied {
     manifest: String,
     version: String,
     left_out: Vec<String>,
+    insta: String,
 }
 
 /// The manifest without what only the engine's own tests need.
@@ -153,8 +157,17 @@ fn for_copy(manifest: &str) -> Option<Copied> {
         let of = document.lines_of(&["dev-dependencies", &dependency])?;
         if manifest[of.clone()].contains("left out of copies") {
             lines.push(of);
-            left_out.push(dependency);
+            if !document.has(&["dependencies", &dependency]) {
+                left_out.push(dependency);
+            }
         }
     }
-    Some(Copied { manifest: without(manifest, lines), version, left_out })
+    let insta = document.get(&["dev-dependencies", "insta"]).map(|value| manifest[value.span()].to_owned());
+    let manifest = without(manifest, lines);
+    // The tests inside the engine need what is left out here.
+    let manifest = match Document::parse(&manifest).ok()? {
+        untested if untested.has(&["lib", "test"]) => manifest.clone(),
+        tested => tested.with_key("lib", "test", "false"),
+    };
+    Some(Copied { manifest, version, left_out, insta: insta.unwrap_or_else(|| "\"1\"".to_owned()) })
 }

@@ -17,11 +17,12 @@ macro_rules! starter {
     };
 }
 
-pub const CODE: [Starter; 3] = [
-    starter!("xtask/src/main.rs", "src/main.rs"),
-    starter!("xtask/src/tasks.rs", "src/tasks.rs"),
-    starter!("tests/step_order.rs", "tests/step_order.rs"),
-];
+pub const CODE: [Starter; 2] =
+    [starter!("xtask/src/main.rs", "src/main.rs"), starter!("xtask/src/tasks.rs", "src/tasks.rs")];
+
+pub const TEST: Starter = starter!("tests/step_order.rs", "tests/step_order.rs");
+/// Where a package stands at the root the test is one of that package, which has not what the tasks are made with.
+pub const TEST_OF_ROOT: &str = include_str!("starter/tests/step_order_of_root.rs");
 
 pub const ORCHESTRATION: Starter = starter!("pipelines/orchestration.toml", "pipelines/orchestration.toml");
 pub const ENVIRONMENT: Starter = starter!("pipelines/environment.toml", "pipelines/environment.toml");

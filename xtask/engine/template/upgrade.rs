@@ -8,7 +8,7 @@ use std::io::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
-use super::destination::{Destination, git};
+use super::destination::{Destination, cargo, git};
 use super::origin::{Origin, RECORD, Record, fingerprint};
 use super::write::{self, Change};
 use super::{Refusal, confirmed, lock};
@@ -19,7 +19,7 @@ use crate::repository::Repository;
 pub struct UpgradeArgs {
     /// The root of the repository with the copy
     #[arg(value_name = "DIR")]
-    pub directory: Utf8PathBuf,
+    pub repository: Utf8PathBuf,
     /// Write without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -46,7 +46,7 @@ struct Draft {
 /// If it cannot be upgraded, or was taken back; then nothing has changed.
 pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let origin = Origin::of_this_program()?;
-    let destination = Destination::open(&args.directory, &origin, "upgrade")?;
+    let destination = Destination::open(&args.repository, &origin, "upgrade")?;
     let record = destination.record()?;
     let draft = draft(&origin, &destination, &record, args.discard_edits)?;
     if !draft.conflicts.is_empty() {
@@ -280,26 +280,4 @@ fn order(plan: &serde_json::Value) -> Option<Vec<serde_json::Value>> {
         ["id", "needs", "skeleton", "runs"].map(|key| step[key].clone()).into_iter().collect()
     };
     Some(steps.iter().map(kept).collect())
-}
-
-/// What a command printed before it failed.
-struct Failed {
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs cargo in the copy, as its owner would.
-fn cargo(root: &Utf8Path, args: &[&str]) -> Result<String, Failed> {
-    let could_not = |error: xshell::Error| Failed { stdout: String::new(), stderr: error.to_string() };
-    let shell = Shell::new().map_err(could_not)?;
-    shell.change_dir(root);
-    // Set for this program by the cargo that runs it.
-    let command = cmd!(shell, "cargo {args...}").env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
-    let output = command.quiet().ignore_status().output().map_err(could_not)?;
-    let (stdout, stderr) = (output.stdout, output.stderr);
-    let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    if output.status.success() {
-        return Ok(stdout);
-    }
-    Err(Failed { stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }

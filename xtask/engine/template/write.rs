@@ -117,7 +117,7 @@ impl Written<'_> {
             let result = match &change.before {
                 None => fs::remove_file(&full),
                 Some(before) if full.exists() => fs::write(&full, before),
-                Some(before) => staged(&full, before, change.executable).and_then(|staged| fs::rename(staged, &full)),
+                Some(before) => laid_beside(&full, before, change.executable).and_then(|laid| fs::rename(laid, &full)),
             };
             if let Err(error) = result {
                 eprintln!("warning: failed to take back {full}: {error}");
@@ -139,17 +139,17 @@ pub fn write<'c>(root: &'c Utf8Path, changes: &'c [Change]) -> Result<Written<'c
     let mut temporary: Vec<Option<Utf8PathBuf>> = Vec::new();
     let mut result = Ok(());
     for change in changes {
-        result = stage(root, change, &mut written.folders).map(|staged| temporary.push(staged));
+        result = lay(root, change, &mut written.folders).map(|laid| temporary.push(laid));
         if let Err(error) = &result {
             result = Err(std::io::Error::new(error.kind(), format!("{}: {error}", change.path)));
             break;
         }
     }
     if result.is_ok() {
-        for (change, staged) in changes.iter().zip(&mut temporary) {
+        for (change, laid) in changes.iter().zip(&mut temporary) {
             let full = root.join(&change.path);
-            result = match staged.take() {
-                Some(staged) => fs::rename(&staged, real(&full)).inspect_err(|_| _ = fs::remove_file(&staged)),
+            result = match laid.take() {
+                Some(laid) => fs::rename(&laid, real(&full)).inspect_err(|_| _ = fs::remove_file(&laid)),
                 None => fs::remove_file(&full),
             };
             if result.is_err() {
@@ -171,7 +171,7 @@ pub fn write<'c>(root: &'c Utf8Path, changes: &'c [Change]) -> Result<Written<'c
     }
 }
 
-fn stage(root: &Utf8Path, change: &Change, folders: &mut Vec<Utf8PathBuf>) -> std::io::Result<Option<Utf8PathBuf>> {
+fn lay(root: &Utf8Path, change: &Change, folders: &mut Vec<Utf8PathBuf>) -> std::io::Result<Option<Utf8PathBuf>> {
     let full = root.join(&change.path);
     let Some(after) = &change.after else { return Ok(None) };
     let parents = full.ancestors().skip(1).take_while(|folder| !folder.exists());
@@ -179,7 +179,7 @@ fn stage(root: &Utf8Path, change: &Change, folders: &mut Vec<Utf8PathBuf>) -> st
         fs::create_dir(&folder)?;
         folders.push(folder);
     }
-    staged(&full, after, change.executable).map(Some)
+    laid_beside(&full, after, change.executable).map(Some)
 }
 
 /// A link that stands in the place of a file stays one: what it leads to is replaced.
@@ -188,7 +188,7 @@ fn real(full: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// Writes beside the file, with its permissions if it is there.
-fn staged(full: &Utf8Path, content: &[u8], executable: bool) -> std::io::Result<Utf8PathBuf> {
+fn laid_beside(full: &Utf8Path, content: &[u8], executable: bool) -> std::io::Result<Utf8PathBuf> {
     let full = &real(full);
     let path = full.with_file_name(format!(".{}.{}.new", full.file_name().unwrap_or_default(), std::process::id()));
     fs::write(&path, content)?;

@@ -40,9 +40,10 @@ pub fn printable(line: &[u8]) -> bool {
     let (words, rest) = line.as_chunks::<8>();
     // The highest bit of a byte is set if it was before, if the byte was below a blank, or if it was DEL; a borrow from a
     // neighbour may set it too, but only if that neighbour was below a blank.
-    let words = words.iter().map(|word| u64::from_le_bytes(*word)).fold(0, |marks, word| {
-        marks | word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH)
-    });
+    let words = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+        .fold(0, |marks, word| marks | word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH));
     words & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..0x7f).contains(byte))
 }
 

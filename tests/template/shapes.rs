@@ -1,0 +1,161 @@
+//! Ten repositories of different shape, as people have them, and how to call the program on them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A folder that goes away with the test. It is outside of this repository, as the ones of users are.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::SeqCst);
+        let path = std::env::temp_dir().join(format!("ciao-template-{}-{count}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Folder(path.canonicalize().expect("it is there"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// A command of a user with a configuration of their own.
+pub fn command(folder: &Path, program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).args(args);
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    for (name, value) in [("NAME", "Anna"), ("EMAIL", "anna@example.org")] {
+        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+    }
+    // What cargo sets for this test would lead a cargo in another repository astray.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name.starts_with("CIAO_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[track_caller]
+pub fn run(folder: &Path, program: &str, args: &[&str]) -> String {
+    let output = command(folder, program, args).output().expect("the program can be run");
+    assert!(
+        output.status.success(),
+        "{program} {args:?} in {}: {}\n{}",
+        folder.display(),
+        output.status,
+        text(&output)
+    );
+    text(&output)
+}
+
+/// Runs this repository's xtask: exit code and everything it printed.
+pub fn xtask(args: &[&str]) -> (i32, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the xtask is in a folder");
+    let output = command(root, env!("CARGO_BIN_EXE_xtask"), args).output().expect("the xtask can be run");
+    (output.status.code().unwrap_or(-1), text(&output))
+}
+
+pub fn write(folder: &Path, path: &str, content: &str) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
+    fs::write(path, content).expect("the file can be written");
+}
+
+pub fn read(folder: &Path, path: &str) -> String {
+    fs::read_to_string(folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub fn commit(folder: &Path) {
+    run(folder, "git", &["add", "--all"]);
+    run(folder, "git", &["commit", "--quiet", "--message", "What is there"]);
+}
+
+pub const SHAPES: [&str; 10] = [
+    "virtual workspace",
+    "root package with tests",
+    "no rust",
+    "nested workspace",
+    "existing alias",
+    "crlf files",
+    "path with spaces",
+    "git worktree",
+    "edition 2018",
+    "members by glob",
+];
+
+fn package(name: &str, edition: &str) -> String {
+    format!("[package]\nname = \"{name}\"   # ours\nversion = \"0.1.0\"\nedition = \"{edition}\"\n")
+}
+
+/// Makes the repository of a shape, with everything committed, and gives its root.
+pub fn make(shape: &str, inside: &Path) -> PathBuf {
+    let root = inside.join(if shape == "path with spaces" { "my shop & more" } else { "shop" });
+    fs::create_dir_all(&root).expect("a folder can be made");
+    run(&root, "git", &["init", "--quiet", "--initial-branch", "main"]);
+    write(&root, "README.md", "# Shop\n");
+    match shape {
+        "virtual workspace" | "path with spaces" | "git worktree" => {
+            write(
+                &root,
+                "Cargo.toml",
+                "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n]\nresolver = \"2\"\n",
+            );
+            write(&root, "app/Cargo.toml", &package("app", "2021"));
+            write(&root, "app/src/lib.rs", "");
+        }
+        "root package with tests" | "existing alias" => {
+            write(&root, "Cargo.toml", &package("shop", "2021"));
+            write(&root, "src/main.rs", "fn main() { println!(\"shop\"); }\n");
+            write(&root, "tests/works.rs", "#[test]\nfn works() {}\n");
+            if shape == "existing alias" {
+                write(&root, ".cargo/config.toml", "# Ours.\n[alias]\nb = \"build\" # short\n\n[net]\nretry = 3\n");
+            }
+        }
+        "nested workspace" => {
+            write(&root, "backend/Cargo.toml", "[workspace]\nmembers = [\"api\"]\nresolver = \"2\"\n");
+            write(&root, "backend/api/Cargo.toml", &package("api", "2021"));
+            write(&root, "backend/api/src/lib.rs", "");
+            write(&root, "tools/gen/Cargo.toml", &package("gen", "2021"));
+            write(&root, "tools/gen/src/lib.rs", "");
+        }
+        "crlf files" => {
+            write(&root, ".gitattributes", "* text=auto eol=crlf\r\n");
+            write(
+                &root,
+                "Cargo.toml",
+                &"[workspace]\nmembers = [\n  \"app\",\n]\nresolver = \"2\"\n".replace('\n', "\r\n"),
+            );
+            write(&root, "app/Cargo.toml", &package("app", "2021").replace('\n', "\r\n"));
+            write(&root, "app/src/lib.rs", "");
+            write(&root, ".gitignore", "/target\r\n");
+            write(&root, ".cargo/config.toml", "[alias]\r\nb = \"build\"\r\n");
+        }
+        "edition 2018" => {
+            write(&root, "Cargo.toml", &package("shop", "2018"));
+            write(&root, "src/lib.rs", "");
+        }
+        "members by glob" => {
+            write(&root, "Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n");
+            write(&root, "crates/app/Cargo.toml", &package("app", "2024"));
+            write(&root, "crates/app/src/lib.rs", "");
+        }
+        _ => {}
+    }
+    commit(&root);
+    if shape == "git worktree" {
+        run(&root, "git", &["worktree", "add", "--quiet", "../work", "-b", "work"]);
+        return inside.join("work");
+    }
+    root
+}

@@ -1,0 +1,6 @@
+//! Every environment has the steps that its snapshot says, in that order. The work is in `ciao::testing`.
+
+#[test]
+fn step_order() {
+    ciao::assert_step_order!(ciao::Tasks::new());
+}
