@@ -90,9 +90,9 @@ fn ssh_host(all: &[Template], at: usize) -> Option<usize> {
         let text = argument.as_literal().unwrap_or("x");
         if skip {
             skip = false;
-        } else if text.starts_with('-') {
+        } else if let Some(option) = text.strip_prefix('-') {
             // Those that take an argument of their own.
-            skip = text.len() == 2 && "BbcDEeFIiJLlmOopQRSWw".contains(&text[1..]);
+            skip = option.len() == 1 && "BbcDEeFIiJLlmOopQRSWw".contains(option);
         } else {
             return Some(index);
         }

@@ -66,7 +66,7 @@ pub fn named(built: &Built<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
         }
         if let (Some(Stdin::File(path)), Some(declare::step::Stdin::File(written))) = (&step.stdin, &declared.stdin) {
             let found = path.known().and_then(|path| facts.get(&path));
-            if let Some((path, why)) = path.known().zip(found.and_then(|found| absence(found))) {
+            if let Some((path, why)) = path.known().zip(found.and_then(absence)) {
                 let message = format!("`{path}`, the standard input of step `{}`, {why}", step.name);
                 let place = place(origin.file, written);
                 findings.push(Finding::error(Code::MissingScript, place, message, "name a file of the repository"));

@@ -55,7 +55,7 @@ impl Needles {
             declarations.orchestration.environments.iter().map(|environment| &environment.name.value).collect();
         let mut found: BTreeMap<String, Needle> = BTreeMap::new();
         for parameter in declarations.environment.parameters.iter().filter(|parameter| !parameter.secret) {
-            let mut leaves: BTreeMap<(Arc<str>, String), (Leaf, BTreeSet<Arc<str>>)> = BTreeMap::new();
+            let mut leaves: BTreeMap<_, (Leaf, BTreeSet<Arc<str>>)> = BTreeMap::new();
             for name in &listed {
                 let given = declarations.values.get(*name).and_then(|values| values.get(&parameter.name));
                 let Some(value) = given.or(parameter.default.as_ref()) else { continue };

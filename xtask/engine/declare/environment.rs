@@ -111,7 +111,7 @@ fn flatten(section: &Section<'_, '_>, prefix: &str, found: &mut BTreeMap<Arc<str
             DeValue::Table(table) => {
                 flatten(&Section::new(section.reader, table, value.span().into(), "a group"), &full, found);
             }
-            DeValue::Datetime(_) => section.reader.wrong_type(value, &format!("`{full}`"), "a string"),
+            DeValue::Datetime(_) => section.reader.wrong_type(value, format!("`{full}`"), "a string"),
             _ => {
                 found.insert(full.into(), literal(value));
             }
@@ -129,7 +129,7 @@ fn sources(section: &Section<'_, '_>) -> BTreeMap<Arc<str>, Vec<Template>> {
             let message = format!("`{name}` is a source that is there already");
             section.reader.report(Code::DuplicateName, span, message, "choose another name");
         }
-        if let Some(source) = section.section_of(value, &format!("source `{name}`"), "a source of secrets") {
+        if let Some(source) = section.section_of(value, format!("source `{name}`"), "a source of secrets") {
             match super::step::command(&source, "run") {
                 Some(run) => _ = sources.insert(name, run),
                 None if !source.has("run") => source.missing("run"),

@@ -281,7 +281,7 @@ impl<'r, 'i> Section<'r, 'i> {
         match value.get_ref() {
             DeValue::Array(items) => self.sections(items, key, what),
             _ => {
-                self.reader.wrong_type(value, &format!("`{key}`"), &format!("a list of tables, `[[{key}]]`"));
+                self.reader.wrong_type(value, format!("`{key}`"), &format!("a list of tables, `[[{key}]]`"));
                 Vec::new()
             }
         }

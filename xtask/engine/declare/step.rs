@@ -248,7 +248,7 @@ pub fn command(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<Templ
         },
         DeValue::Array(_) => section.templates(key)?,
         _ => {
-            reader.wrong_type(value, &format!("`{key}`"), "a list of arguments, or a string");
+            reader.wrong_type(value, format!("`{key}`"), "a list of arguments, or a string");
             return None;
         }
     };

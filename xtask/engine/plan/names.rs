@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::value::Shapes;
 use super::{Piece, SecretSource, Tree};
-use crate::declare::literal::{Literal, Spanned};
+use crate::declare::literal::Literal;
 use crate::declare::parameter::Parameter;
 use crate::declare::{self, Declarations, EnvironmentPipeline, Values};
 use crate::finding::{Code, Finding, Place, Span, listed, suggest};
@@ -79,7 +79,7 @@ pub fn names(declarations: &Declarations, environment: &str, values: &Values, fi
         names.by_name.insert(Arc::clone(&parameter.name), named);
     }
     findings.extend(own.into_iter().map(|finding| {
-        if &*finding.place.file == declare::ENVIRONMENT { finding } else { finding.only_in(environment) }
+        if *finding.place.file == declare::ENVIRONMENT { finding } else { finding.only_in(environment) }
     }));
     names
 }
@@ -116,8 +116,7 @@ fn like<'d>(
 /// Values that no declaration asks for.
 fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mut Vec<Finding>) {
     let Literal::Table(entries) = &values.table else { return };
-    let mut open: Vec<(String, &Spanned<Arc<str>>, &Spanned<Literal>)> =
-        entries.iter().map(|(key, value)| (key.value.to_string(), key, value)).collect();
+    let mut open: Vec<_> = entries.iter().map(|(key, value)| (key.value.to_string(), key, value)).collect();
     // The declared names and groups, to know each name at once and not by a search.
     let mut groups = std::collections::HashSet::new();
     let mut declared: HashMap<&str, &Parameter> = HashMap::new();
