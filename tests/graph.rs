@@ -16,9 +16,8 @@ fn closure(needs: &[Vec<u32>]) -> Vec<Vec<bool>> {
     for middle in 0..count {
         for node in 0..count {
             if before[node][middle] {
-                for first in 0..count {
-                    before[node][first] |= before[middle][first];
-                }
+                let through = before[middle].clone();
+                before[node].iter_mut().zip(through).for_each(|(known, more)| *known |= more);
             }
         }
     }
@@ -67,9 +66,9 @@ proptest! {
             prop_assert_eq!(own, &expected, "of s{}", node);
         }
         let reach = Reach::new(&direct);
-        for node in 0..all.len() {
-            for other in 0..all.len() {
-                prop_assert_eq!(reach.is_before(other as u32, node as u32), before[node][other]);
+        for (node, known) in before.iter().enumerate() {
+            for (other, expected) in known.iter().enumerate() {
+                prop_assert_eq!(reach.is_before(other as u32, node as u32), *expected);
             }
         }
         let order = run_order(&direct, direct.len()).unwrap();

@@ -9,12 +9,16 @@ use crate::sources::Sources;
 /// All rules of this pillar.
 pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<Finding>) {
     let orchestration = &declarations.orchestration;
-    if orchestration.ledger.remote.is_some() {
+    if orchestration.ledger.shared().is_some() {
         return;
     }
     let approved = orchestration.environments.iter().find(|environment| environment.approvals > 0);
     let gated = orchestration.environments.iter().find(|environment| !environment.after.is_empty());
-    let (Some(remote), Some(environment)) = (&sources.remote, approved.or(gated)) else { return };
+    let (Some(remote), Some(environment)) =
+        (&sources.remote, approved.or(gated.filter(|_| orchestration.ledger.remote.is_none())))
+    else {
+        return;
+    };
     let place = Place { file: Utf8Path::new(ORCHESTRATION).into(), span: environment.name.span };
     let name = &environment.name.value;
     let (severity, message) = match approved {

@@ -182,7 +182,7 @@ impl Session<'_> {
     /// The ledger, for an environment that there is or that it knows of.
     pub fn known(&self, environment: &str) -> Result<Ledger> {
         let repository = self.read();
-        let ledger = self.ledger(&repository.declarations)?;
+        let ledger = self.ledger_of(&repository.declarations, environment)?;
         if repository.declarations.environments().any(|name| name == environment) || repository.unreadable() {
             return Ok(ledger);
         }

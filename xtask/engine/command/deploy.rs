@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::Signal;
 
 use super::output::Output;
 use super::prepare::{Refused, Result};
@@ -43,7 +44,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let ledger = session.ledger(&repository.declarations)?;
+    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
     let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
@@ -239,7 +240,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let ledger = session.ledger(&repository.declarations)?;
+    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
     let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
@@ -291,8 +292,9 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             session.output.say(&format!("{name}: holds release {} already", release.display));
             continue;
         }
-        if signals.take().iter().any(|signal| *signal != rustix::process::Signal::TSTP) {
-            return Ok(130);
+        let came = signals.take();
+        if let Some(signal) = came.iter().find(|signal| !matches!(**signal, Signal::TSTP | Signal::CONT)) {
+            return Ok(128_u8.saturating_add(signal.as_raw() as u8));
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;

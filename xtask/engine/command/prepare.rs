@@ -30,6 +30,19 @@ impl Session<'_> {
     /// # Errors
     /// If there is no usable git repository.
     pub fn ledger(&self, declarations: &Declarations) -> Result<Ledger> {
+        let remote = declarations.orchestration.ledger.shared().map(str::to_owned);
+        self.open(declarations, remote)
+    }
+
+    /// The ledger of one environment: that of a personal one is nobody else's, and stays in this clone.
+    ///
+    /// # Errors
+    /// If there is no usable git repository.
+    pub fn ledger_of(&self, declarations: &Declarations, environment: &str) -> Result<Ledger> {
+        if declarations.is_personal(environment) { self.open(declarations, None) } else { self.ledger(declarations) }
+    }
+
+    fn open(&self, declarations: &Declarations, remote: Option<String>) -> Result<Ledger> {
         let declared = &declarations.orchestration;
         let mut branches: Vec<String> = declared
             .environments
@@ -39,8 +52,7 @@ impl Session<'_> {
             .collect();
         branches.sort();
         branches.dedup();
-        let settings =
-            Settings { remote: declared.ledger.shared().map(str::to_owned), branch: declared.ledger.branch, branches };
+        let settings = Settings { remote, branch: declared.ledger.branch, branches };
         Ledger::open(self.root.as_std_path(), settings, Source::system()).map_err(|error| self.refused(&error))
     }
 

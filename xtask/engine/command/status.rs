@@ -26,13 +26,16 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
     }
     let ledger = session.ledger(&repository.declarations)?;
     session.up_to_date(&ledger, &names);
+    let personal = names.iter().find(|name| repository.declarations.is_personal(name));
+    let personal = personal.map(|name| session.ledger_of(&repository.declarations, name)).transpose()?;
     let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
     let mut rows = Vec::with_capacity(names.len());
     for name in &names {
         let empty = Plan::empty(name, repository.declarations.is_personal(name));
         let plan = examined.plan(name).unwrap_or(&empty);
-        let request = session.request(&repository, plan, &ledger, &release);
-        let mut row = ledger.row(&request).map_err(|error| session.refused(&error))?;
+        let own = if plan.personal { personal.as_ref().unwrap_or(&ledger) } else { &ledger };
+        let request = session.request(&repository, plan, own, &release);
+        let mut row = own.row(&request).map_err(|error| session.refused(&error))?;
         let stopping: Vec<&Finding> = examined.stopping(name).collect();
         if !stopping.is_empty() {
             let text = format!("{}; `cargo xtask check`", super::output::counted(&stopping));
