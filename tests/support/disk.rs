@@ -79,7 +79,7 @@ impl Copy {
     }
 
     #[track_caller]
-    fn git(&self, arguments: &[&str]) {
+    pub fn git(&self, arguments: &[&str]) {
         let status = Command::new("git").args(arguments).current_dir(&self.root).status().unwrap();
         assert!(status.success(), "git {arguments:?}");
     }

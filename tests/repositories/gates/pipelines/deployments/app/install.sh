@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "installing $TITLE"
+[ ! -e "$STOP" ]
