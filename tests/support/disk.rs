@@ -47,14 +47,19 @@ impl Copy {
         self.commit();
     }
 
-    #[track_caller]
-    pub fn xtask(&self, arguments: &[&str]) -> Ran {
+    /// The xtask, in this repository.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(&self.root).stdin(Stdio::null());
         // Nothing of whoever runs the tests gets in: neither their shop nor their CI.
         command.env_clear().envs(["PATH", "TMPDIR"].iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.env("HOME", self.root.join(".git")).envs(self.variables.iter().cloned());
-        let output = command.output().unwrap();
+        command
+    }
+
+    #[track_caller]
+    pub fn xtask(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran {
             code: output.status.code().expect("it ended by itself"),

@@ -9,6 +9,7 @@ use crate::declare::Declarations;
 use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
 use crate::plan::build::{Built, Files, Inputs, build, files};
+use crate::plan::scope::normalised;
 use crate::plan::{NamedFile, Plan};
 use crate::sources::Sources;
 use crate::task::Tasks;
@@ -88,27 +89,49 @@ impl Repository {
         }));
         let mut findings = check::merged(findings, &self.declarations);
         let accepted = check::accept::accept(&self.declarations, &mut findings);
+        let used = used(&self.declarations);
         let plans = plans
             .into_iter()
             .zip(named)
-            .map(|((environment, built), named)| (environment, attach(built.plan, &named, &facts)))
+            .map(|((environment, built), named)| (environment, attach(built.plan, &named, &facts, &used)))
             .collect();
         Examined { plans, findings, accepted }
     }
 }
 
 /// Adds to every step the files that it names and that are there.
-fn attach(mut plan: Plan, named: &[BTreeSet<Utf8PathBuf>], facts: &Facts) -> Plan {
+fn attach(mut plan: Plan, named: &[BTreeSet<Utf8PathBuf>], facts: &Facts, used: &Used) -> Plan {
     for (step, named) in plan.steps.iter_mut().zip(named) {
-        step.files = named
-            .iter()
-            .filter_map(|path| match facts.get(path.as_str()) {
-                Some(Found::File(file)) => Some(NamedFile { path: path.clone(), sha256: file.sha256.clone() }),
-                _ => None,
-            })
-            .collect();
+        let always = step.scripts();
+        let patterns = used.get(&step.file).map(Vec::as_slice).unwrap_or_default();
+        // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
+        let released = |path: &Utf8Path| {
+            always.contains(path)
+                || path.starts_with("pipelines")
+                || patterns.iter().any(|pattern| crate::glob::matches(pattern, path))
+        };
+        let files = named.iter().filter(|path| released(path)).filter_map(|path| match facts.get(path.as_str()) {
+            Some(Found::File(file)) => Some(NamedFile { path: path.clone(), sha256: file.sha256.clone() }),
+            _ => None,
+        });
+        let files = files.collect();
+        step.files = files;
     }
     plan
+}
+
+/// The patterns of `uses` of every pipeline that has some, by its file.
+type Used = std::collections::HashMap<Utf8PathBuf, Vec<Utf8PathBuf>>;
+
+fn used(declarations: &Declarations) -> Used {
+    let with = declarations.pipelines.iter().filter(|(_, pipeline)| !pipeline.uses.is_empty());
+    with.map(|(name, pipeline)| {
+        let file = crate::declare::pipeline_file(name);
+        let folder = file.parent().unwrap_or(Utf8Path::new("")).to_owned();
+        let patterns = pipeline.uses.iter().filter_map(|pattern| normalised(&folder.join(&*pattern.value)));
+        (file, patterns.collect())
+    })
+    .collect()
 }
 
 impl Examined {

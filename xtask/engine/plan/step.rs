@@ -166,10 +166,7 @@ impl Step {
         let cwd = self.cwd.known().unwrap_or_else(|| "/".to_owned());
         let mut action = |action: &Action, cwd: &str| match action {
             Action::Run(arguments) => arguments_in(arguments, cwd, &mut found),
-            Action::Script { path, args } => {
-                found.extend(path.known().and_then(|path| normalised(Utf8Path::new(&path))));
-                arguments_in(args, cwd, &mut found);
-            }
+            Action::Script { args, .. } => arguments_in(args, cwd, &mut found),
             Action::Task { .. } => {}
         };
         action(&self.action, &cwd);
@@ -177,13 +174,25 @@ impl Step {
             action(&finally.action, &finally.cwd.known().unwrap_or_else(|| "/".to_owned()));
         }
         arguments_in(self.unless.as_deref().unwrap_or_default(), &cwd, &mut found);
-        for stdin in [&self.stdin, self.finally.as_ref().map_or(&None, |finally| &finally.stdin)].into_iter().flatten()
-        {
-            if let Stdin::File(path) = stdin {
-                found.extend(path.known().and_then(|path| normalised(Utf8Path::new(&path))));
-            }
-        }
+        found.extend(self.scripts());
         found
+    }
+
+    /// The scripts that it runs and the files that it reads as standard input: what is deployed, wherever it stands.
+    #[must_use]
+    pub fn scripts(&self) -> BTreeSet<Utf8PathBuf> {
+        let finally = self.finally.as_deref();
+        let actions = std::iter::once(&self.action).chain(finally.map(|finally| &finally.action));
+        let scripts = actions.filter_map(|action| match action {
+            Action::Script { path, .. } => Some(path),
+            Action::Run(_) | Action::Task { .. } => None,
+        });
+        let inputs = self.stdin.iter().chain(finally.and_then(|finally| finally.stdin.as_ref()));
+        let files = inputs.filter_map(|stdin| match stdin {
+            Stdin::File(path) => Some(path),
+            Stdin::Text(_) => None,
+        });
+        scripts.chain(files).filter_map(|path| normalised(Utf8Path::new(&path.known()?))).collect()
     }
 }
 
