@@ -5,15 +5,12 @@
 
 mod course;
 mod deployment;
-mod encodings;
 pub mod environment;
 pub mod event;
 mod finally;
 pub mod launch;
-mod lexer;
 pub mod logs;
 mod makers;
-pub mod mask;
 mod outlet;
 pub mod paste;
 pub mod report;
@@ -29,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use ciao_mask as mask;
 
 use crate::plan::Plan;
 use crate::process::{Exit, Signals, no_core_dumps, orphans_come_here};
@@ -203,6 +201,6 @@ fn secret_parts(produced: &Produced) -> Vec<String> {
             serde_json::Value::Null | serde_json::Value::Bool(_) => {}
         }
     }
-    parts.retain(|part| part.len() >= encodings::SHORTEST);
+    parts.retain(|part| part.len() >= mask::SHORTEST);
     parts
 }
