@@ -5,14 +5,16 @@
 
 #[path = "supervision/play.rs"]
 mod play;
+#[path = "supervision/shown.rs"]
+mod shown;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use ciao::run::End;
-use ciao::run::event::{Event, Outcome};
-use play::{Orchestrator, Play, alive, command_lines, stopped, until};
-use rustix::process::{Pid, Signal};
+use ciao::run::event::Outcome;
+use play::{Orchestrator, Play, alive, as_pid, command_lines, stopped, until};
+use rustix::process::Signal;
 
 /// Run as a process of its own by other tests.
 #[test]
@@ -134,25 +136,26 @@ fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
     assert!(log.starts_with("before\n") && log.contains("told\n") && log.ends_with("line 6\n"), "{log}");
 }
 
-/// On a busy machine it has been seen not to stop everything; why is not known yet.
 #[test]
-#[ignore = "fails now and then on a busy machine"]
 fn fault_07_ctrl_z_stops_everything_and_the_clock() {
-    let script = "touch $READY; while :; do date +%s%N > $READY.beat; sleep 0.02; done";
+    // One that stays with the step and one that has left its session, both starting processes all the time.
+    let script = "
+        setsid sh -c 'while :; do date >> $READY.far; done' &
+        while :; do date >> $READY.near; [ -s $READY.far ] && touch $READY; done";
     let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", script));
     run.until_ready();
     run.type_in(b"\x1a");
-    let all_stopped =
-        || stopped(run.pid()) && alive(&run.marker).iter().all(|&pid| stopped(Pid::from_raw(pid).unwrap()));
+    let all_stopped = || stopped(run.pid()) && alive(&run.marker).into_iter().all(|pid| stopped(as_pid(pid)));
     until(Duration::from_secs(10), all_stopped);
     assert!(all_stopped(), "Ctrl-Z did not stop everything");
-    let beat = || fs::read_to_string(run.ready.with_extension("beat")).unwrap();
-    let first = beat();
+    let beats = || ["near", "far"].map(|name| fs::metadata(run.ready.with_extension(name)).unwrap().len());
+    let first = beats();
     std::thread::sleep(Duration::from_millis(3_100));
-    assert_eq!(first, beat(), "the step was not stopped");
+    assert_eq!(first, beats(), "the step was not stopped");
     run.signal(Signal::CONT);
-    until(Duration::from_secs(10), || beat() != first);
-    assert_ne!(first, beat(), "the step was not continued; or its timeout counted while it slept");
+    let goes_on = || beats().iter().zip(first).all(|(now, first)| *now > first);
+    until(Duration::from_secs(10), goes_on);
+    assert!(goes_on(), "the step was not continued, or its timeout counted while it slept: {}", run.journal());
     run.signal(Signal::KILL);
     run.wait();
 }
@@ -235,8 +238,7 @@ fn fault_09_a_daemon_is_swept_unless_detached() {
         assert_eq!(ran.end(), End::Succeeded);
         let left = alive(&ran.marker);
         assert!(!left.is_empty(), "{shape}");
-        left.into_iter()
-            .for_each(|pid| rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap());
+        left.into_iter().for_each(|pid| rustix::process::kill_process(as_pid(pid), Signal::KILL).unwrap());
     }
 }
 
@@ -512,75 +514,6 @@ fn a_step_that_produced_something_runs_again_when_it_is_needed() {
     assert_eq!(ran.log("c"), "got made\n");
     let ran = play("not-again").done(&["a", "b", "c"]).run();
     assert!(ran.events.is_empty(), "{:?}", ran.events);
-}
-
-fn scene() -> Play {
-    Play::new("shown")
-        .step("a", "echo one; echo '::set-output name=x::y'")
-        .step("b", "echo two; exit 3")
-        .step("c", "true")
-}
-
-#[test]
-fn a_pipe_gets_plain_lines() {
-    let (shown, _) = scene().shown("plain");
-    insta::assert_snapshot!(shown, @r"
-    a | one
-    a | ::set-output name=x::y
-    a succeeded in TIME
-    b | two
-    b failed in TIME: exit code 3
-
-    error: b: exit code 3
-      --> pipelines/deployments/p/pipeline.toml:2
-      | two
-      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
-      = log: FOLDER/logs/b.log
-
-    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
-    go on with: cargo xtask resume dev
-    ");
-}
-
-#[test]
-fn github_gets_groups_annotations_and_a_summary() {
-    let (shown, summary) = scene().shown("github");
-    insta::assert_snapshot!(format!("{shown}----\n{summary}"), @r"
-    ::group::a
-    one
-    | ::set-output name=x::y
-    ::endgroup::
-    a succeeded in TIME
-    ::group::b
-    two
-    ::endgroup::
-    b failed in TIME: exit code 3
-    ::error file=pipelines/deployments/p/pipeline.toml,line=2,title=b failed::exit code 3%0Atwo
-
-    error: b: exit code 3
-      --> pipelines/deployments/p/pipeline.toml:2
-      | two
-      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
-      = log: FOLDER/logs/b.log
-
-    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
-    go on with: cargo xtask resume dev
-    ----
-    ### dev: failed in TIME (1 succeeded, 1 failed, 1 not run)  
-    go on with: cargo xtask resume dev
-
-    | step | outcome | time | |
-    |---|---|---|---|
-    | a | succeeded | TIME |  |
-    | b | failed | TIME | exit code 3 |
-    ");
-}
-
-#[test]
-fn events_can_be_read_back() {
-    let event = Event::Started { step: "a".to_owned(), attempt: 1, owes: true };
-    let text = serde_json::to_string(&event).unwrap();
-    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
 }
 
 /// `cargo test -p xtask --test supervision measured -- --ignored --nocapture 2>/dev/null`

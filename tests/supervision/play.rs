@@ -18,7 +18,7 @@ use ciao::plan::{
 use ciao::process::Signals;
 use ciao::run::environment::Caller;
 use ciao::run::event::{Event, Journal, Outcome};
-use ciao::run::report::{Display, Reporter, Weight};
+use ciao::run::report::{Display, Reporter, Style, Weight};
 use ciao::run::secrets::Secrets;
 use ciao::run::{Deployment, End, StepResult, Summary, logs};
 use rustix::process::{Pid, Signal};
@@ -456,11 +456,12 @@ pub fn orchestrate() {
     }
     let file = fs::OpenOptions::new().create(true).append(true).open(play.folder.join("journal")).unwrap();
     let mut journal = Paper { file: Some(file), room: play.journal_of, events: Vec::new() };
-    let display = match std::env::var("PLAY_DISPLAY").as_deref() {
-        Ok("github") => Display::Github(Some(play.folder.join("summary"))),
-        _ => Display::Plain,
+    let (display, quiet) = match std::env::var("PLAY_DISPLAY").as_deref() {
+        Ok("github") => (Display::Github(Some(play.folder.join("summary"))), false),
+        Ok("quiet") => (Display::Plain, true),
+        _ => (Display::Plain, false),
     };
-    let mut reporter = ciao::run::report::reporter(display, Default::default());
+    let mut reporter = ciao::run::report::reporter(display, Style { quiet, ..Style::default() });
     let summary = play.perform(&mut journal, reporter.as_mut());
     let result = match summary.end {
         End::Succeeded => "succeeded".to_owned(),
@@ -569,13 +570,8 @@ impl Orchestrator {
     }
 
     pub fn guardian(&self) -> Pid {
-        let mine = |pid: &i32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent =
-                stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-            parent == Some(self.child.id())
-        };
-        Pid::from_raw(processes().into_iter().find(mine).expect("a guardian")).unwrap()
+        let mine = |&pid: &i32| state(pid).is_some_and(|(_, parent)| parent == self.child.id() as i32);
+        as_pid(processes().into_iter().find(mine).expect("a guardian"))
     }
 
     /// How it ended.
@@ -633,10 +629,28 @@ pub fn command_lines(needle: &str) -> Vec<String> {
     lines.filter(|line| line.contains(needle)).collect()
 }
 
-/// Whether a process is stopped, as by Ctrl-Z.
+#[must_use]
+pub fn as_pid(pid: i32) -> Pid {
+    Pid::from_raw(pid).expect("a process has an id")
+}
+
+/// Whether a process is stopped, as by Ctrl-Z, or gone. One that has just called `vfork`, as shells do, cannot be
+/// stopped before its child calls `exec`; if that child is stopped, it does not go on either.
 pub fn stopped(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    let pid = pid.as_raw_nonzero().get();
+    match state(pid) {
+        None | Some(('T', _)) => true,
+        Some(('D', _)) => processes().into_iter().filter_map(state).any(|child| child == ('T', pid)),
+        Some(_) => false,
+    }
+}
+
+/// The letter for what a process does, and its parent.
+fn state(pid: i32) -> Option<(char, i32)> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 fn readable(fd: &OwnedFd) -> bool {

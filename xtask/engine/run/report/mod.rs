@@ -53,7 +53,7 @@ pub trait Reporter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     pub colour: bool,
-    /// Failures and nothing else.
+    /// Failures only, and the last line of a deployment.
     pub quiet: bool,
     pub verbose: bool,
 }

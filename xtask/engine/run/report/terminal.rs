@@ -175,7 +175,7 @@ impl Reporter for Terminal {
     fn finished(&mut self, summary: &Summary) {
         self.running.clear();
         self.all = self.ended;
-        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        let text = words::summary(&self.environment, summary, self.paint());
         self.above(&text);
     }
 

@@ -100,7 +100,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
 
 /// The last words of a deployment.
 #[must_use]
-pub fn summary(environment: &str, summary: &Summary, quiet: bool, paint: Paint) -> String {
+pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     let mut text: String = summary.failures.iter().map(|one| failure(one, paint)).collect();
     let count = |outcome| summary.steps.iter().filter(|step| step.outcome == outcome).count();
     let all = [
@@ -137,5 +137,5 @@ pub fn summary(environment: &str, summary: &Summary, quiet: bool, paint: Paint) 
     if matches!(summary.end, End::Failed | End::Interrupted(_)) {
         text += &format!("go on with: cargo xtask resume {environment}\n");
     }
-    if quiet && summary.end == End::Succeeded { String::new() } else { text }
+    text
 }
