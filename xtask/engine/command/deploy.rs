@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::Signal;
 
 use super::output::Output;
 use super::prepare::{Refused, Result};
@@ -58,25 +58,31 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
         only,
         done: BTreeMap::new(),
     };
-    let holding = take_lock(session, &ledger, &request, args)?;
+    let holding = take_lock(session, &ledger, &request, args, &mut signals)?;
     Ok(hold(session, &ready, holding, &mut signals))
 }
 
-fn take_lock(session: &Session<'_>, ledger: &Ledger, request: &Request, args: &DeployArgs) -> Result<Holding> {
-    let taken = match args.wait {
-        None => ledger.start(request),
-        Some(wait) => {
-            let mut said = String::new();
-            ledger.start_waiting(request, wait.into(), |error| {
-                if said != error.message {
-                    said.clone_from(&error.message);
-                    session.output.say(&format!("waiting: {}", error.message));
-                }
-                true
-            })
+fn take_lock(
+    session: &Session<'_>,
+    ledger: &Ledger,
+    request: &Request,
+    args: &DeployArgs,
+    signals: &mut Signals,
+) -> Result<Holding> {
+    let wait = args.wait.map_or(Duration::ZERO, Into::into);
+    let (mut said, mut ended) = (String::new(), None);
+    let taken = ledger.start_waiting(request, wait, |error, pause| {
+        if said != error.message {
+            said.clone_from(&error.message);
+            session.output.say(&format!("waiting: {}", error.message));
         }
-    };
-    taken.map_err(|error| session.refused(&error))
+        ended = signals.pause(pause);
+        ended.is_none()
+    });
+    match ended {
+        Some(signal) => Err(session.interrupted(signal)),
+        None => taken.map_err(|error| session.refused(&error)),
+    }
 }
 
 /// The steps of the pipelines that `--only` names.
@@ -165,7 +171,10 @@ fn prepare(
     let caller = Caller::new(std::env::vars_os(), &pass_env);
     let secrets = match Secrets::read(ready.plan, &session.root, &caller, &itself(), signals) {
         Ok(secrets) => secrets,
-        Err(Unreadable::Interrupted(signal)) => return Err((Ended::Interrupted, 128 + signal as u8)),
+        Err(Unreadable::Interrupted(signal)) => {
+            let Refused(code) = session.interrupted(signal);
+            return Err((Ended::Interrupted, code));
+        }
         Err(Unreadable::Problems(problems)) => {
             for problem in problems {
                 session.output.error(&problem.to_string());
@@ -292,9 +301,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             session.output.say(&format!("{name}: holds release {} already", release.display));
             continue;
         }
-        let came = signals.take();
-        if let Some(signal) = came.iter().find(|signal| !matches!(**signal, Signal::TSTP | Signal::CONT)) {
-            return Ok(128_u8.saturating_add(signal.as_raw() as u8));
+        if let Some(signal) = signals.ending() {
+            return Err(session.interrupted(signal));
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;
@@ -331,6 +339,12 @@ impl Session<'_> {
             self.output.error(&format!("signals cannot be caught: {error}"));
             Refused(exit::REFUSED_BY_FINDINGS)
         })
+    }
+
+    /// For a signal that came while no step could run.
+    fn interrupted(&self, signal: i32) -> Refused {
+        self.output.say("interrupted: nothing was started");
+        Refused(128_u8.saturating_add(signal as u8))
     }
 
     /// Where this clone keeps what is its own: journals, logs.

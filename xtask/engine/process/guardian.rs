@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, getpgid, getpid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
+    Resource, Rlimit, Signal, WaitOptions, getpgid, getpid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
 };
 use rustix::stdio::stdin;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
@@ -255,7 +255,9 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Ok(Some((pid, status))) => {
                 if pid == running.started.leader && running.exit.is_none() {
                     running.exit = Some(exit_of(status.exit_status(), status.terminating_signal()));
-                    leave_group(pid);
+                    if !(running.detach && status.exit_status() == Some(0)) {
+                        tree::forget(pid);
+                    }
                 }
             }
             Ok(None) => return Ok(false),
@@ -263,13 +265,6 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// Where orphans do not come here, the group is all that is known of them.
-fn leave_group(leader: Pid) {
-    if !cfg!(target_os = "linux") {
-        rustix::process::kill_process_group(leader, Signal::KILL).ok();
     }
 }
 

@@ -5,8 +5,10 @@
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-#[cfg(target_os = "linux")]
-pub use linux::{below, end, orphans_come_here, signal};
+#[cfg(all(target_os = "linux", not(ciao_portable)))]
+pub use linux::{below, end, forget, orphans_come_here, signal};
+#[cfg(not(all(target_os = "linux", not(ciao_portable))))]
+pub use other::{below, end, forget, orphans_come_here, signal};
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ fn signal_group(leader: Pid, number: Signal) {
     kill_process_group(leader, number).ok();
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(ciao_portable)))]
 mod linux {
     use std::collections::BTreeMap;
     use std::fs;
@@ -91,6 +93,9 @@ mod linux {
         }
     }
 
+    /// The leader was waited for: what it has left is found below this process.
+    pub fn forget(_leader: Pid) {}
+
     /// SIGKILL for everything in `members` that is still the same process.
     pub fn end(members: &[Member]) {
         members.iter().for_each(|member| send(member, Signal::KILL));
@@ -122,9 +127,10 @@ mod linux {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// For systems without subreapers and pidfds, and with `--cfg ciao_portable`, so that it can be tested on Linux.
+#[cfg(not(all(target_os = "linux", not(ciao_portable))))]
 mod other {
-    //! Without subreapers and pidfds: what stays in the step's process group, and no more.
+    //! What stays in the step's process group, and no more.
 
     use std::io;
 
@@ -144,8 +150,11 @@ mod other {
         signal_group(leader, number);
     }
 
+    /// The leader has just been waited for: its group is all that is known of what it has left, and later the id of the
+    /// group may be another's.
+    pub fn forget(leader: Pid) {
+        signal_group(leader, Signal::KILL);
+    }
+
     pub fn end(_members: &[Member]) {}
 }
-
-#[cfg(not(target_os = "linux"))]
-pub use other::{below, end, orphans_come_here, signal};

@@ -75,6 +75,8 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// Runs all steps, then what is owed.
     pub fn run(mut self) -> Summary {
+        // What came while the lock was taken and secrets were read.
+        self.on_signals();
         loop {
             while let Some(step) = self.next_step() {
                 self.begin(step);

@@ -92,10 +92,12 @@ impl Loop<'_, '_> {
         let now = Instant::now();
         self.stop = Some(Stop { signal: Some(signal.as_raw()), at: now, now: false });
         self.schedule.stop();
-        let text = format!(
-            "interrupted: waiting up to {} for what runs; once more kills it",
-            super::report::duration(self.deployment.grace.as_secs_f64())
-        );
+        let grace = super::report::duration(self.deployment.grace.as_secs_f64());
+        let text = if self.idle() {
+            "interrupted: nothing new starts".to_owned()
+        } else {
+            format!("interrupted: waiting up to {grace} for what runs; once more kills it")
+        };
         self.outlet.message(Weight::Warning, None, &text);
         for slot in 0..self.slots.len() {
             let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
