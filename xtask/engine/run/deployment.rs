@@ -43,7 +43,7 @@ pub struct Loop<'a, 'r> {
     pub owed: Vec<usize>,
     pub failures: Vec<Failure>,
     pub stop: Option<Stop>,
-    began: Instant,
+    pub began: Instant,
 }
 
 impl<'a, 'r> Loop<'a, 'r> {
@@ -375,7 +375,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         let result =
             StepResult { outcome, attempts: course.attempt, seconds: course.seconds(), exit: course.exit, message };
         let finally = course.part == Part::Finally;
-        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown | Outcome::Interrupted) {
+        // Who interrupts need not be told of each step what became of it, as if it had failed by itself.
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown) {
             let failure = self.failure(course, &result, finally);
             self.failures.push(failure);
         }

@@ -148,6 +148,10 @@ impl Loop<'_, '_> {
 
     /// Ctrl-Z: everything sleeps, and no clock runs meanwhile.
     fn sleep(&mut self) -> Vec<Signal> {
+        let environment = &self.deployment.plan.environment;
+        let text = format!("stopped: `fg` goes on, and until then {environment} stays locked");
+        self.outlet.message(Weight::Note, None, &text);
+        self.outlet.sleep();
         for slot in &mut self.slots {
             slot.lane.signal(Signal::STOP);
         }
@@ -163,6 +167,8 @@ impl Loop<'_, '_> {
         if let Some(stop) = &mut self.stop {
             stop.at += slept;
         }
+        self.began += slept;
+        self.outlet.wake(slept);
         others
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure. It knows nothing of where they are shown.
 
+use super::text::signal_name;
 use super::{Weight, duration};
 use crate::plan::Step;
 use crate::run::event::Outcome;
@@ -122,7 +123,7 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     let (word, code) = match summary.end {
         End::Succeeded => ("deployed".to_owned(), "1;32"),
         End::Failed => ("failed".to_owned(), "1;31"),
-        End::Interrupted(signal) => (format!("interrupted by signal {signal}"), "1;33"),
+        End::Interrupted(signal) => (format!("interrupted ({})", signal_name(signal)), "1;33"),
         End::Fenced => ("stopped: the lock was taken away".to_owned(), "1;31"),
         End::NotRecorded => ("stopped: it could not be recorded".to_owned(), "1;31"),
     };
