@@ -41,10 +41,15 @@ const SHAPES: [(&str, &str); 5] = [
     ("signals ignored", "trap '' INT TERM HUP; sleep 300 & touch $READY; while :; do sleep 1; done"),
 ];
 
+/// Those that are ended: where orphans cannot be found, only what stays in the step's process group.
+fn ended_shapes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SHAPES.into_iter().filter(|(shape, _)| !cfg!(ciao_portable) || !["setsid", "double fork"].contains(shape))
+}
+
 #[track_caller]
 fn cell_is_empty(name: &str, event: impl Fn(&Orchestrator) + Copy + Send + Sync) {
     std::thread::scope(|scope| {
-        for (shape, script) in SHAPES {
+        for (shape, script) in ended_shapes() {
             scope.spawn(move || {
                 let mut run = Orchestrator::start(&Play::new(&format!("{name}-{shape}")).grace(300).step("a", script));
                 run.until_ready();
@@ -146,10 +151,12 @@ fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
 #[test]
 fn fault_07_ctrl_z_stops_everything_and_the_clock() {
     // One that stays with the step and one that has left its session, both starting processes all the time.
-    let script = "
-        setsid sh -c 'while :; do date >> $READY.far; done' &
-        while :; do date >> $READY.near; [ -s $READY.far ] && touch $READY; done";
-    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", script));
+    let leave = if cfg!(ciao_portable) { "" } else { "setsid" };
+    let script = format!(
+        "{leave} sh -c 'while :; do date >> $READY.far; done' &
+        while :; do date >> $READY.near; [ -s $READY.far ] && touch $READY; done"
+    );
+    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", &script));
     run.until_ready();
     run.type_in(b"\x1a");
     let all_stopped = || stopped(run.pid()) && alive(&run.marker).into_iter().all(|pid| stopped(as_pid(pid)));
@@ -192,6 +199,7 @@ fn fault_21_a_blocked_terminal_does_not_hold_up_a_step_for_long() {
 }
 
 #[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
 fn fault_05_a_killed_guardian_is_noticed() {
     for script in [SHAPES[0].1, SHAPES[1].1, SHAPES[3].1] {
         let mut run = Orchestrator::start(&Play::new("guardian").step("a", script).step("b", "echo b"));
@@ -205,6 +213,7 @@ fn fault_05_a_killed_guardian_is_noticed() {
 }
 
 #[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
 fn fault_05_a_killed_guardian_is_no_matter_for_other_steps() {
     let script = "echo $$ > $READY.$CIAO_STEP; while [ ! -e $READY ]; do sleep 0.02; done; echo end";
     let mut run = Orchestrator::start(&Play::new("guardians").wide(2).step("a", script).step("b", script));
@@ -221,6 +230,7 @@ fn fault_05_a_killed_guardian_is_no_matter_for_other_steps() {
 }
 
 #[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
 fn fault_05_a_guard_whose_guardian_was_killed_has_failed() {
     let play = Play::new("guarded").step("a", "echo ran").unless("touch $READY; sleep 300");
     let mut run = Orchestrator::start(&play);
@@ -251,6 +261,8 @@ fn fault_14_no_bare_pid_is_signalled() {
         "kill_process_group(leader, number).ok();",
         // A git that has not been waited for.
         "rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();",
+        // Asks only, and not on Linux.
+        "test_kill_process_group(leader).is_ok()",
     ];
     assert_eq!(found, allowed);
 }
@@ -276,7 +288,9 @@ fn fault_08_a_background_process_holding_stdout() {
     let ran = Play::new("holding").step("a", "echo one; sleep 60 & exit 0").step("b", "echo two").run();
     assert_eq!(ran.end(), End::Succeeded);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(ran.said.contains("warning a: left running in the background and ended: sleep"), "{}", ran.said);
+    let name = if cfg!(ciao_portable) { "something of its process group" } else { "sleep" };
+    let words = format!("warning a: left running in the background and ended: {name}");
+    assert!(ran.said.contains(&words), "{}", ran.said);
     assert!(alive(&ran.marker).is_empty());
 }
 
@@ -290,8 +304,10 @@ fn what_a_step_writes_at_its_very_end_is_not_lost() {
 fn fault_09_a_daemon_is_swept_unless_detached() {
     for (shape, script) in &SHAPES[1..4] {
         let script = script.rsplit_once(';').unwrap().0;
-        let ran = Play::new("daemon").step("a", script).run();
-        assert_eq!((ran.end(), alive(&ran.marker)), (End::Succeeded, vec![]), "{shape}");
+        if ended_shapes().any(|(ended, _)| ended == *shape) {
+            let ran = Play::new("daemon").step("a", script).run();
+            assert_eq!((ran.end(), alive(&ran.marker)), (End::Succeeded, vec![]), "{shape}");
+        }
         let ran = Play::new("detached").step("a", script).detach().step("b", "echo b").run();
         assert_eq!(ran.end(), End::Succeeded);
         let left = alive(&ran.marker);

@@ -34,12 +34,10 @@ struct Ready<'a> {
 }
 
 pub fn run(session: &Session<'_>, args: &DeployArgs) -> u8 {
-    deploy(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| deploy(session, args, signals))
 }
 
-fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
-    // Before the lock is taken: no signal may come between.
-    let mut signals = session.signals()?;
+fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
@@ -58,8 +56,8 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
         only,
         done: BTreeMap::new(),
     };
-    let holding = take_lock(session, &ledger, &request, args, &mut signals)?;
-    Ok(hold(session, &ready, holding, &mut signals))
+    let holding = take_lock(session, &ledger, &request, args, signals)?;
+    Ok(hold(session, &ready, holding, signals))
 }
 
 fn take_lock(
@@ -241,11 +239,10 @@ fn code(summary: &Summary) -> u8 {
 }
 
 pub fn resume(session: &Session<'_>, args: &ResumeArgs) -> u8 {
-    go_on(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| go_on(session, args, signals))
 }
 
-fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
@@ -268,16 +265,15 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let ready =
         Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
     let holding = ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error))?;
-    Ok(hold(session, &ready, holding, &mut signals))
+    Ok(hold(session, &ready, holding, signals))
 }
 
 pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
-    all(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| all(session, args, signals))
 }
 
 /// The first tier: each environment in turn, up to the first that fails or whose gate is closed.
-fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined: Examined = repository.examine(session.tasks);
     let names: Vec<&str> = repository.declarations.orchestration.names().collect();
@@ -316,7 +312,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             only: None,
             done: BTreeMap::new(),
         };
-        let code = hold(session, &ready, holding, &mut signals);
+        let code = hold(session, &ready, holding, signals);
         if code != 0 {
             return Ok(code);
         }
@@ -334,10 +330,18 @@ fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bo
 }
 
 impl Session<'_> {
-    fn signals(&self) -> Result<Signals> {
-        Signals::install().map_err(|error| {
-            self.output.error(&format!("signals cannot be caught: {error}"));
-            Refused(exit::REFUSED_BY_FINDINGS)
+    /// Catches signals before anything is read or locked, so that none comes between.
+    fn listening(&self, act: impl FnOnce(&mut Signals) -> Result<u8>) -> u8 {
+        let mut signals = match Signals::install() {
+            Ok(signals) => signals,
+            Err(error) => {
+                self.output.error(&format!("signals cannot be caught: {error}"));
+                return exit::REFUSED_BY_FINDINGS;
+            }
+        };
+        act(&mut signals).unwrap_or_else(|Refused(code)| {
+            // It may be why: a program that is just being started gets the Ctrl-C too.
+            signals.ending().map_or(code, |signal| self.interrupted(signal).0)
         })
     }
 

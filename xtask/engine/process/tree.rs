@@ -6,9 +6,9 @@
 use rustix::process::{Pid, Signal, kill_process_group};
 
 #[cfg(all(target_os = "linux", not(ciao_portable)))]
-pub use linux::{below, end, forget, orphans_come_here, signal};
+pub use linux::{below, end, group_left, left, orphans_come_here, signal};
 #[cfg(not(all(target_os = "linux", not(ciao_portable))))]
-pub use other::{below, end, forget, orphans_come_here, signal};
+pub use other::{below, end, group_left, left, orphans_come_here, signal};
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +93,17 @@ mod linux {
         }
     }
 
-    /// The leader was waited for: what it has left is found below this process.
-    pub fn forget(_leader: Pid) {}
+    /// What a step has left that has ended: it is below this process.
+    #[must_use]
+    pub fn left(_leader: Pid) -> Vec<Member> {
+        below(getpid())
+    }
+
+    /// Whether a step has left something that is not below this process.
+    #[must_use]
+    pub fn group_left(_leader: Pid) -> bool {
+        false
+    }
 
     /// SIGKILL for everything in `members` that is still the same process.
     pub fn end(members: &[Member]) {
@@ -134,7 +143,7 @@ mod other {
 
     use std::io;
 
-    use rustix::process::{Pid, Signal};
+    use rustix::process::{Pid, Signal, test_kill_process_group};
 
     use super::{Member, signal_group};
 
@@ -146,15 +155,23 @@ mod other {
         Vec::new()
     }
 
+    /// The group of a leader that was waited for: the id stays taken as long as there is somebody in it.
+    pub fn left(leader: Pid) -> Vec<Member> {
+        let group = leader.as_raw_nonzero().get();
+        let name = "something of its process group".to_owned();
+        let member = Member { pid: leader, parent: 1, group, started: 0, name, state: '?' };
+        if group_left(leader) { vec![member] } else { Vec::new() }
+    }
+
+    pub fn group_left(leader: Pid) -> bool {
+        test_kill_process_group(leader).is_ok()
+    }
+
     pub fn signal(leader: Pid, number: Signal) {
         signal_group(leader, number);
     }
 
-    /// The leader has just been waited for: its group is all that is known of what it has left, and later the id of the
-    /// group may be another's.
-    pub fn forget(leader: Pid) {
-        signal_group(leader, Signal::KILL);
+    pub fn end(members: &[Member]) {
+        members.iter().for_each(|member| signal_group(member.pid, Signal::KILL));
     }
-
-    pub fn end(_members: &[Member]) {}
 }
