@@ -241,9 +241,8 @@ fn fault_05_a_guard_whose_guardian_was_killed_has_failed() {
     assert!(alive(&run.marker).is_empty());
 }
 
-/// A bare id is signalled only where it cannot be another's: this process, or a group whose leader is not waited for.
-#[test]
-fn fault_14_no_bare_pid_is_signalled() {
+/// The lines of the engine that hold `word`, sorted.
+fn in_the_engine(word: &str) -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("engine");
     let (mut open, mut found) = (vec![folder], Vec::new());
     while let Some(next) = open.pop() {
@@ -252,10 +251,17 @@ fn fault_14_no_bare_pid_is_signalled() {
             continue;
         }
         let text = fs::read_to_string(&next).unwrap();
-        let lines = text.lines().filter(|line| line.contains("kill_process") && !line.trim_start().starts_with("use "));
+        let lines = text.lines().filter(|line| line.contains(word) && !line.trim_start().starts_with("use "));
         found.extend(lines.map(|line| line.trim().to_owned()));
     }
     found.sort();
+    found
+}
+
+/// A bare id is signalled only where it cannot be another's: this process, or a group whose leader is not waited for.
+#[test]
+fn fault_14_no_bare_pid_is_signalled() {
+    let found = in_the_engine("kill_process");
     let allowed = [
         "if kill_process(getpid(), Signal::STOP).is_err() {",
         "kill_process_group(leader, number).ok();",
@@ -278,6 +284,8 @@ fn fault_14_no_pid_that_was_waited_for_is_killed() {
 fn fault_15_guardians_do_not_end_with_the_thread_that_started_them() {
     let ran = std::thread::spawn(|| Play::new("thread").step("a", "sleep 0.1; echo done").run()).join().unwrap();
     assert_eq!(ran.log("a"), "done\n");
+    // What does depend on threads: a signal for when the parent, which may be a thread, ends.
+    assert_eq!(in_the_engine("death_signal"), [""; 0]);
 }
 
 // ------------------------------------------------------------------------------------------------------ steps in themselves

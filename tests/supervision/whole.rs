@@ -251,6 +251,30 @@ fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
     assert_eq!(first.wait().unwrap().code(), Some(130));
 }
 
+// ------------------------------------------------------------------------------------------------------------ a full disk
+
+#[test]
+#[ignore = "mounts a file system of 1 MiB, which not everybody may (unshare)"]
+fn fault_25_nothing_starts_once_the_disk_of_the_journal_is_full() {
+    let repository = Copy::of("ten");
+    let fill = "#!/bin/sh\ndd if=/dev/zero of=.git/ciao/fill bs=1k count=2000 2> /dev/null\n";
+    repository.edit("pipelines/deployments/app/make.sh", "#!/bin/sh\n", fill);
+    // A journal has some room in advance.
+    let many: String = (11..600).map(|n| format!(", \"{n}\"")).collect();
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"10\"]", &format!("\"10\"{many}]"));
+    let mount = "mkdir -p .git/ciao && mount -t tmpfs -o size=1m none .git/ciao && exec \"$@\"";
+    let xtask = repository.command(&[]).get_program().to_owned();
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-rm", "sh", "-c", mount, "sh"]).arg(xtask).args(["deploy", "dev"]);
+    let output = unshare.current_dir(repository.path("")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("cannot be recorded, so nothing new is started: "), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    let made = fs::read_dir(repository.path("made")).unwrap().count();
+    assert!(made < 600 && said.matches(" succeeded in ").count() == made, "{made}: {said}");
+}
+
 // ------------------------------------------------------------------------------------------------------ names as bytes
 
 #[test]

@@ -201,8 +201,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 if let Some(course) = &mut self.slots[slot].course {
                     course.started = Some(launch);
                 }
-            } else if let Some(mut course) = self.slots[slot].course.take() {
-                self.over(&mut course, Outcome::NotRun, None);
+            } else if let Some(course) = self.slots[slot].course.take() {
+                self.not_again(course);
             }
         }
     }

@@ -55,7 +55,7 @@ pub fn name(step: &Step, finally: bool) -> String {
 #[must_use]
 pub fn ended(step: &Step, result: &StepResult, finally: bool, paint: Paint) -> String {
     let mut line = format!("{} {}", paint.with("1", &name(step, finally)), paint.outcome(result.outcome));
-    if result.attempts > 0 {
+    if result.attempts > 0 && result.outcome != Outcome::NotRun {
         line += &format!(" in {}", duration(result.seconds));
     }
     if result.attempts > 1 {
@@ -124,8 +124,8 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
         End::Succeeded => ("deployed".to_owned(), "1;32"),
         End::Failed => ("failed".to_owned(), "1;31"),
         End::Interrupted(signal) => (format!("interrupted ({})", signal_name(signal)), "1;33"),
-        End::Fenced => ("stopped: the lock was taken away".to_owned(), "1;31"),
-        End::NotRecorded => ("stopped: it could not be recorded".to_owned(), "1;31"),
+        End::Fenced => ("stopped (the lock was taken away)".to_owned(), "1;31"),
+        End::NotRecorded => ("stopped (it could not be recorded)".to_owned(), "1;31"),
     };
     if !text.is_empty() {
         text.push('\n');
