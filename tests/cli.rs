@@ -299,7 +299,7 @@ fn the_help_of_plan_and_check() {
           --skeleton         Names in place of values: what the snapshots of the step order hold
           --color <WHEN>     When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
           --format <FORMAT>  [default: text] [possible values: text, json]
-      -q, --quiet            Show failures and the result only
+      -q, --quiet            Show failures only, and the last line of a deployment
       -v, --verbose          Show more: the command of every step, and why a step did not run
       -h, --help             Print help
     -- exit 0 --
@@ -315,7 +315,7 @@ fn the_help_of_plan_and_check() {
           --format <FORMAT>  [default: text] [possible values: text, json]
           --color <WHEN>     When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
           --explain <CODE>   Tell what a code means, why it matters, and how to mend it
-      -q, --quiet            Show failures and the result only
+      -q, --quiet            Show failures only, and the last line of a deployment
       -v, --verbose          Show more: the command of every step, and why a step did not run
       -h, --help             Print help
     -- exit 0 --

@@ -112,7 +112,7 @@ fn fault_38_a_loser_that_gives_up_leaves_the_winner_alone() {
     let holding = start(&ledger, "dev");
     let before = git(&bare, "rev-parse refs/deployments/dev");
     let asked = request(&other, "dev");
-    says(&refused(other.start_waiting(&asked, Duration::from_secs(60), |_| false)), &["4: "]);
+    says(&refused(other.start_waiting(&asked, Duration::from_secs(60), |_, _| false)), &["4: "]);
     says(&refused(other.unfinished("dev")), &["4: "]);
     drop(other);
     assert_eq!(git(&bare, "rev-parse refs/deployments/dev"), before);
@@ -129,8 +129,9 @@ fn who_waits_is_next() {
     let told = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
-            other.start_waiting(&asked, Duration::from_secs(30), |_| {
+            other.start_waiting(&asked, Duration::from_secs(30), |_, pause| {
                 told.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(pause);
                 true
             })
         });

@@ -24,7 +24,7 @@ pub struct Global {
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColorChoice,
-    /// Show failures and the result only
+    /// Show failures only, and the last line of a deployment
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show more: the command of every step, and why a step did not run

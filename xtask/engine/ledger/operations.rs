@@ -135,8 +135,8 @@ impl Ledger {
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))
     }
 
-    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why, once for each holder;
-    /// it answers false to give up.
+    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why
+    /// and how long to pause before it is tried again; it answers false to give up.
     ///
     /// # Errors
     /// As [`Ledger::start`].
@@ -144,18 +144,16 @@ impl Ledger {
         &self,
         request: &Request,
         wait: Duration,
-        mut waiting: impl FnMut(&Error) -> bool,
+        mut waiting: impl FnMut(&Error, Duration) -> bool,
     ) -> Result<Holding> {
         let begun = Instant::now();
         loop {
             match self.start(request) {
-                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait && waiting(&error) => {
-                    let pause = if self.settings.remote.is_some() {
-                        Duration::from_secs(5)
-                    } else {
-                        Duration::from_millis(300)
-                    };
-                    std::thread::sleep(pause.min(wait.saturating_sub(begun.elapsed())));
+                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait => {
+                    let pause = Duration::from_millis(if self.settings.remote.is_some() { 5_000 } else { 300 });
+                    if !waiting(&error, pause.min(wait.saturating_sub(begun.elapsed()))) {
+                        return Err(error);
+                    }
                 }
                 other => return other,
             }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, getpgid, getpid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
+    Resource, Rlimit, Signal, WaitOptions, getpgid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
 };
 use rustix::stdio::stdin;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
@@ -27,8 +27,10 @@ use super::tree;
 
 /// How long what a step left behind may go on: enough for the `tee` at the end of a pipe to write its last line.
 const LINGER: Duration = Duration::from_millis(100);
-/// How long the killing of what cannot be killed (a process stuck in the kernel) is tried.
-const STUCK: Duration = Duration::from_secs(5);
+/// How long the killing of what cannot be killed (a process stuck in the kernel) is tried. Where orphans do not come here, those
+/// that were killed cannot be told from those that live until somebody else has waited for them: killed once is enough.
+const STUCK: Duration =
+    if cfg!(all(target_os = "linux", not(ciao_portable))) { Duration::from_secs(5) } else { LINGER };
 
 /// The running step.
 struct Running {
@@ -195,7 +197,7 @@ impl Guardian {
     /// Takes note of who has ended, and ends what is left over.
     fn look_after(&mut self) -> io::Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let none_left = reap(running)?;
+        let none_left = reap(running)? && !tree::group_left(running.started.leader);
         let now = Instant::now();
         let Some(exit) = running.exit else {
             if running.kill_at.is_some_and(|at| at <= now) {
@@ -206,7 +208,7 @@ impl Guardian {
         };
         let stays = running.detach && exit.good();
         if !none_left {
-            let left = tree::below(getpid());
+            let left = tree::left(running.started.leader);
             if running.give_up_at.is_none() {
                 running.give_up_at = Some(now + STUCK);
                 let at = running.kill_at.unwrap_or(now + LINGER).min(now + LINGER);
@@ -255,7 +257,6 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Ok(Some((pid, status))) => {
                 if pid == running.started.leader && running.exit.is_none() {
                     running.exit = Some(exit_of(status.exit_status(), status.terminating_signal()));
-                    leave_group(pid);
                 }
             }
             Ok(None) => return Ok(false),
@@ -263,13 +264,6 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// Where orphans do not come here, the group is all that is known of them.
-fn leave_group(leader: Pid) {
-    if !cfg!(target_os = "linux") {
-        rustix::process::kill_process_group(leader, Signal::KILL).ok();
     }
 }
 

@@ -215,7 +215,7 @@ pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
 fn pipe() -> io::Result<(OwnedFd, Stdio)> {
     let (near, far) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&near, true)?;
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(ciao_portable)))]
     rustix::pipe::fcntl_setpipe_size(&near, 256 << 10).ok();
     Ok((near, far.into()))
 }

@@ -88,7 +88,7 @@ impl Reporter for Plain {
     }
 
     fn finished(&mut self, summary: &Summary) {
-        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        let text = words::summary(&self.environment, summary, self.paint());
         self.screen.write(text.as_bytes());
     }
 
