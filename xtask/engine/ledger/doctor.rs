@@ -9,6 +9,7 @@ use super::Result;
 use super::chain::Ledger;
 use super::git::{Call, OLDEST, stale_lock, version};
 use super::remote::PUSH;
+use super::tidy::tidy;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Ledger {
     /// Looks at everything; nothing is an error, everything is an answer.
     #[must_use]
     pub fn doctor(&self, environments: &[&str]) -> Vec<Check> {
-        let mut checks = vec![self.version(), self.identity(), self.writable(), self.pruning(), self.locks()];
+        let mut checks = vec![self.version(), self.identity(), self.writable(), self.packs(), self.locks()];
         checks.extend(self.remote());
         checks.push(self.clock(environments));
         checks
@@ -95,14 +96,17 @@ impl Ledger {
         }
     }
 
-    fn pruning(&self) -> Check {
-        match self.git.setting("gc.pruneexpire") {
-            Some("now" | "0" | "all") => {
-                let text = "gc.pruneExpire is now: a git gc beside a deployment can take an event that is just being written; git config --unset gc.pruneExpire";
-                check("gc", Verdict::Doubtful, text)
-            }
-            _ => check("gc", Verdict::Good, "leaves young objects alone"),
+    fn packs(&self) -> Check {
+        let tidied = tidy(&self.git);
+        let mut text = match (tidied.packs, tidied.joined) {
+            (1, _) => "1 pack".to_owned(),
+            (packs, false) => format!("{packs} packs"),
+            (packs, true) => format!("{packs} packs, now joined"),
+        };
+        if !tidied.removed.is_empty() {
+            text += &format!("; {} files of killed commands removed", tidied.removed.len());
         }
+        check("objects", Verdict::Good, text + "; git gc, also --prune=now, may run beside a deployment")
     }
 
     fn locks(&self) -> Check {

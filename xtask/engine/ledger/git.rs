@@ -11,7 +11,7 @@ use super::call::{LOCAL, NETWORK, Object, Objects, Running};
 use super::{Error, Result};
 
 /// What of the configuration is asked for, all at once.
-const SETTINGS: &str = r"^(user\.(name|email)|core\.(sshcommand|sharedrepository)|gc\.pruneexpire|remote\..*\.((push)?url|proxy|proxyauthmethod|uploadpack|receivepack|vcs|serveroption))$";
+const SETTINGS: &str = r"^(user\.(name|email)|core\.(sshcommand|sharedrepository)|remote\..*\.((push)?url|proxy|proxyauthmethod|uploadpack|receivepack|vcs|serveroption))$";
 
 /// A repository, seen through git.
 #[derive(Debug, Clone)]

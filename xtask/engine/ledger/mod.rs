@@ -24,6 +24,7 @@ mod settle;
 mod sha1;
 pub mod state;
 pub mod status;
+pub mod tidy;
 mod watch;
 
 use std::fmt;

@@ -14,6 +14,9 @@ pub(super) const PUSH: [&str; 4] = ["push", "--porcelain", "--no-verify", "--no-
 /// says what people want pushed and fetched, and is not for the ledger.
 const REACHED: [&str; 6] = ["proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs", "serveroption"];
 
+/// How often a fetch that something else of this clone got in the way of is begun anew: two seconds in all.
+const FETCHES: u64 = 64;
+
 impl Ledger {
     /// Arguments that make a remote with one address, and its name: as the user has it, but for the ledger only.
     fn through(&self) -> Result<(Vec<String>, String)> {
@@ -68,12 +71,14 @@ impl Ledger {
             if said.ok {
                 return Ok(());
             }
-            // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date.
+            // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date. And a
+            // prune of everything young takes even what git is just receiving. No ref has moved: once more.
             tries += 1;
-            if tries == 5 || !said.stderr.contains("cannot lock ref") {
+            let met = ["cannot lock ref", "objects/pack", "unable to read", "cannot read existing object"];
+            if tries == FETCHES || !met.iter().any(|words| said.stderr.contains(words)) {
                 return Err(self.remote_failure("read the ledger", &said));
             }
-            std::thread::sleep(std::time::Duration::from_millis(50 * tries));
+            std::thread::sleep(std::time::Duration::from_millis(tries.min(50)));
         }
     }
 
