@@ -4,6 +4,8 @@
 mod faults;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/forged.rs"]
+mod forged;
 #[path = "ledger/killed.rs"]
 mod killed;
 #[path = "ledger/life.rs"]

@@ -52,11 +52,13 @@ fn whose(environment: &str, standing: &Standing) -> String {
         None => format!("{environment}: nobody deploys it"),
     };
     if let Some(rewritten) = &standing.rewritten {
-        let now = rewritten.now.as_deref().unwrap_or("nothing");
-        text += &format!(
-            "\nits ledger was rewritten: the newest event seen here was {}, and now it has {now}",
-            rewritten.seen
-        );
+        text += &match (&rewritten.forged, &rewritten.now) {
+            (Some(forged), _) => format!("\nits ledger has an event that ciao did not write: {forged}"),
+            (None, Some(now)) => {
+                format!("\nits ledger was rewritten: {} was seen here, and now it is at {now}", rewritten.seen)
+            }
+            (None, None) => format!("\nits ledger was deleted: {} was seen here", rewritten.seen),
+        };
     }
     text
 }

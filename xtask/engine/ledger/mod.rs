@@ -25,6 +25,7 @@ mod sha1;
 pub mod state;
 pub mod status;
 pub mod tidy;
+mod verify;
 mod watch;
 
 use std::fmt;

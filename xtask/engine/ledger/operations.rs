@@ -166,14 +166,26 @@ impl Ledger {
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let now =
-            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
+        let what = match (&rewritten.forged, &rewritten.now) {
+            (Some(forged), _) => format!("its ledger has an event that ciao did not write: {forged}"),
+            (None, Some(now)) => format!(
+                "its ledger was rewritten or deleted: this clone has seen {}, and {} is now at {}",
+                short(&rewritten.seen),
+                self.home(environment),
+                short(now)
+            ),
+            (None, None) => format!(
+                "its ledger was rewritten or deleted: this clone has seen {}, and {} is gone",
+                short(&rewritten.seen),
+                self.home(environment)
+            ),
+        };
         Err(Error::unreadable(format!(
-            "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
-             (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
+            "{attempt}: {what}; look at it (git log {0}), then put it back (git push --force {1} {0}:{2}) or accept it: \
+             cargo xtask unlock {environment} --accept-ledger --reason …",
             short(&rewritten.seen),
-            self.home(environment),
             self.settings.remote.as_deref().unwrap_or("."),
+            self.home(environment),
         )))
     }
 

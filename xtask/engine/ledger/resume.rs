@@ -21,8 +21,6 @@ pub struct Unfinished {
     pub owed: Vec<String>,
     /// The plan's text when it was started, to say what changed.
     pub plan_text: String,
-    /// The version of ciao that ran it, if it was another one.
-    pub other_version: Option<String>,
 }
 
 impl Ledger {
@@ -49,7 +47,6 @@ impl Ledger {
             steps: recorded,
             owed: tip.state.owed.clone(),
             plan_text,
-            other_version: None,
             deployment,
         };
         match unfinished.deployment.outcome {
@@ -57,12 +54,13 @@ impl Ledger {
             Some(_) if unfinished.steps.is_empty() => {
                 return nothing("how far its last deployment came is not known here");
             }
-            Some(_) => return Ok(unfinished),
+            Some(_) => return same_version(&attempt, &unfinished.deployment).map(|()| unfinished),
             None => {}
         }
         if self.life(environment, &unfinished.deployment, false) != Life::Dead {
             return Err(self.held(&attempt, &standing, false));
         }
+        same_version(&attempt, &unfinished.deployment)?;
         let give_up = format!("cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}");
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
             return Err(Error::new(
@@ -81,8 +79,6 @@ impl Ledger {
                 ),
             ));
         }
-        unfinished.other_version =
-            found.progress.header.map(|header| header.version).filter(|version| version != env!("CARGO_PKG_VERSION"));
         unfinished.steps = found.progress.steps.into_values().collect();
         unfinished.owed = found.progress.owed.into_iter().collect();
         Ok(unfinished)
@@ -352,6 +348,27 @@ impl Ledger {
         let Some(tip) = self.standing(environment)?.tip else { return Ok(true) };
         Ok(self.recomputed(&tip.commit, RELEASES)? == tip.state)
     }
+}
+
+/// What another version did, and what is left to do, is not for this one to say: it may order and understand steps otherwise.
+fn same_version(attempt: &str, deployment: &Deployment) -> Result<()> {
+    let (theirs, ours) = (deployment.version.as_str(), env!("CARGO_PKG_VERSION"));
+    if theirs == ours {
+        return Ok(());
+    }
+    let environment = attempt.rsplit(' ').next().unwrap_or_default();
+    let anew = if deployment.outcome.is_none() {
+        format!("give it up with cargo xtask unlock {environment} --reason …, and deploy again")
+    } else {
+        format!("begin anew: cargo xtask deploy {environment}")
+    };
+    Err(Error::new(
+        Failure::Usage,
+        format!(
+            "{attempt}: ciao {theirs} began it, and this is ciao {ours}: go on with that one (git checkout {}), or {anew}",
+            deployment.release.commit.get(..12).unwrap_or_default()
+        ),
+    ))
 }
 
 fn holder_environment(standing: &Standing) -> String {
