@@ -20,3 +20,5 @@ mod objects;
 mod races;
 #[path = "ledger/shown.rs"]
 mod shown;
+#[path = "ledger/surroundings.rs"]
+mod surroundings;

@@ -95,16 +95,24 @@ impl Git {
             return Error::unreadable(format!("{attempt}: {advice}"));
         }
         let common = self.common.display();
-        Error::unreadable(if words.contains("no space left") || words.contains("quota exceeded") {
-            format!("{attempt}: the disk of {common} is full; nothing was changed: make room and try again")
-        } else if words.contains("read-only file system")
-            || words.contains("permission denied")
-            || words.contains("insufficient permission")
-        {
-            format!("{attempt}: {common} cannot be written; a deployment keeps its ledger and journal there")
-        } else {
-            format!("{attempt}: git says: {}", one_line(said))
-        })
+        // Of a ref's lock file git says only that it could not write it.
+        let full = || rustix::fs::statvfs(&self.common).is_ok_and(|disk| disk.f_bavail * disk.f_frsize < 64 << 10);
+        let written = ["couldn't write", "unable to write", "unable to create", "could not write"];
+        Error::unreadable(
+            if words.contains("no space left")
+                || words.contains("quota exceeded")
+                || (written.iter().any(|part| words.contains(part)) && full())
+            {
+                format!("{attempt}: the disk of {common} is full; nothing was changed: make room and try again")
+            } else if words.contains("read-only file system")
+                || words.contains("permission denied")
+                || words.contains("insufficient permission")
+            {
+                format!("{attempt}: {common} cannot be written; a deployment keeps its ledger and journal there")
+            } else {
+                format!("{attempt}: git says: {}", one_line(said))
+            },
+        )
     }
 
     /// A value of the user's configuration; keys as git prints them, the last part in lower case.

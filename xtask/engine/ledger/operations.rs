@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::chain::{Draft, Ledger, Standing, Swap};
 use super::gate::Gate;
 use super::journal::{Header, Journal, Line, discard};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, note, noted};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::state::{Deployment, State};
@@ -208,13 +208,15 @@ impl Ledger {
         );
         let message = match self.life(environment, holder, locked) {
             Life::Dead => {
-                let at = self
-                    .last_step(environment, &holder.event)
-                    .map(|step| format!(" at step {step}"))
-                    .unwrap_or_default();
+                let at = self.last_step(environment, &holder.event);
+                let at = at.map_or_else(String::new, |step| format!(" at step {step}"));
+                let there = Some(&holder.place.clone).filter(|clone| **clone != self.caller.place.clone);
+                let there = there.and_then(|clone| noted(clone)).map_or_else(String::new, |common| {
+                    format!(" in the clone {}", common.parent().unwrap_or(&common).display())
+                });
                 format!(
                     "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
-                     cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
+                     cargo xtask resume {environment}{there}, or give it up with cargo xtask unlock {environment} --reason …",
                     holder.release.display, holder.by, holder.since, holder.host
                 )
             }
@@ -231,7 +233,7 @@ impl Ledger {
         if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
             return Life::Dead;
         }
-        life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+        life(&self.caller.place, &holder.place, &self.git, environment)
     }
 
     fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
@@ -273,6 +275,7 @@ impl Ledger {
             place: self.caller.place.clone(),
             at: record.at.clone(),
         };
+        note(&self.git, &self.caller.place);
         let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
             journal.write(Line::Carried { steps, owed })?;
             Ok(journal)

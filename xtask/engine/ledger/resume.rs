@@ -6,7 +6,7 @@
 use super::chain::{Draft, Ledger, Standing, Swap};
 use super::journal::{Found, Tail, find, list};
 use super::operations::{Holding, Request, plan_files};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, noted};
 use super::record::{Counts, Ended, Kind, Late, Outcome, Record, StepRecord};
 use super::state::{Deployment, RELEASES, State, fold_keeping};
 use super::{Error, Failure, Result};
@@ -61,12 +61,16 @@ impl Ledger {
             return Err(self.held(&attempt, &standing, false));
         }
         same_version(&attempt, &unfinished.deployment)?;
-        let give_up = format!("cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}");
+        let give_up = format!(
+            "or give it up: cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}"
+        );
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
-            return Err(Error::new(
-                Failure::Held,
-                format!("{attempt}: its journal is not in this clone, so how far it came is not known; {give_up}"),
-            ));
+            let place = &unfinished.deployment.place;
+            let why = match noted(&place.clone).filter(|_| place.clone != self.caller.place.clone) {
+                Some(common) => format!("its journal is in another clone, {}: resume it there", common.display()),
+                None => "its journal is not in this clone, so how far it came is not known".to_owned(),
+            };
+            return Err(Error::new(Failure::Held, format!("{attempt}: {why}; {give_up}")));
         };
         if let Tail::Damaged(line) = found.tail {
             let steps: Vec<&str> = found.progress.steps.keys().map(String::as_str).collect();
@@ -270,7 +274,7 @@ impl Ledger {
         };
         let Some(header) = found.progress.header else { return Ok(Vec::new()) };
         let holds = standing.state().and_then(State::running).is_some_and(|holder| holder.event == header.event);
-        if holds || (!locked && life(here, &header.place, &place) != Life::Dead) {
+        if holds || (!locked && life(here, &header.place, &self.git, environment) != Life::Dead) {
             return Ok(Vec::new());
         }
         let (ended, steps) = match found.progress.ended {
