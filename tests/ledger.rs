@@ -18,6 +18,8 @@ mod model;
 mod objects;
 #[path = "ledger/races.rs"]
 mod races;
+#[path = "ledger/reached.rs"]
+mod reached;
 #[path = "ledger/shown.rs"]
 mod shown;
 #[path = "ledger/surroundings.rs"]
