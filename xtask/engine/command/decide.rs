@@ -107,7 +107,9 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
 /// The commits and the changes of values since what is deployed there now.
 fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit: &str) -> String {
     let Some(last) = standing.state().and_then(|state| state.current.as_ref()) else {
-        return format!("{environment}: the first deployment");
+        let ask = ["log", "-1", "--no-decorate", "--format=%h %s (%an)", commit];
+        let named = ledger.git.call(&Call::new(&ask)).map(|said| said.text()).unwrap_or_default();
+        return format!("{environment}: the first deployment, of {}", show::findings::printable(&named));
     };
     let from = &last.release.commit;
     let range = format!("{from}..{commit}");

@@ -126,6 +126,9 @@ impl Session<'_> {
     fn records(&self, environment: &str) -> Result<(Ledger, Vec<(String, Record)>)> {
         let ledger = self.known(environment)?;
         self.up_to_date(&ledger, &[environment]);
+        if let Ok(Some(words)) = ledger.rewritten_here(environment) {
+            self.output.say(&format!("warning: {environment}: {words}"));
+        }
         let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;
         Ok((ledger, records))
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::git::{Call, Git, stale_lock};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
-use super::record::{FORMAT, Kind, Record, subject};
+use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
 use super::verify::author;
 use super::{Error, Result, Source, hex, rfc3339};
@@ -386,11 +386,6 @@ fn commit(
     for role in ["author", "committer"] {
         writeln!(text, "{role} {} {seconds} +0000", author(&record.by)).expect("writing into a string cannot fail");
     }
-    text += "\n";
-    text += &subject(record);
-    text += "\n";
-    if let Some(reason) = &record.reason {
-        write!(text, "\n{reason}\n").expect("writing into a string cannot fail");
-    }
+    write!(text, "\n{}\n\n{}", subject(record), body(record)).expect("writing into a string cannot fail");
     (hex(&pack.add(Object::Commit, text.as_bytes())), files)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Result;
-use super::chain::Ledger;
+use super::chain::{Ledger, Standing};
 use super::git::{Call, OLDEST, stale_lock, version};
 use super::remote::PUSH;
 use super::tidy::tidy;
@@ -133,19 +133,21 @@ impl Ledger {
     fn histories(&self, environments: &[&str]) -> Option<Check> {
         let mut events = 0;
         for name in environments {
-            let found = self.standing(name).and_then(|standing| {
-                self.usable("deploy", name, &standing)?;
-                events += standing.state().map_or(0, |state| state.seq + 1);
-                self.adds_up(name)
-            });
-            let wrong = match found {
-                Ok(true) => continue,
-                Ok(false) => format!(
-                    "the state of {name} is not what its events add up to: look at git log -p {}",
-                    self.home(name)
-                ),
+            let wrong = match self.standing(name) {
+                Ok(Standing { rewritten: Some(rewritten), .. }) => self.rewritten_words(name, &rewritten),
+                Ok(standing) => match self.adds_up(name) {
+                    Ok(true) => {
+                        events += standing.state().map_or(0, |state| state.seq + 1);
+                        continue;
+                    }
+                    Ok(false) => {
+                        format!("the state is not what its events add up to: look at git log -p {}", self.home(name))
+                    }
+                    Err(error) => error.message,
+                },
                 Err(error) => error.message,
             };
+            let wrong = format!("{name}: {wrong}");
             return Some(check("history", Verdict::Bad, wrong));
         }
         (events > 0).then(|| check("history", Verdict::Good, format!("{events} events add up to what is shown")))

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::chain::{Draft, Ledger, Standing, Swap};
+use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
 use super::gate::Gate;
 use super::journal::{Header, Journal, Line, discard};
 use super::place::{Life, folder, life, lock, note, noted};
@@ -165,28 +165,23 @@ impl Ledger {
 
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
+        Err(Error::unreadable(format!("{attempt}: {}", self.rewritten_words(environment, rewritten))))
+    }
+
+    /// What is wrong with a ledger that is not what this clone has seen, and what to do.
+    pub(super) fn rewritten_words(&self, environment: &str, rewritten: &Rewritten) -> String {
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let what = match (&rewritten.forged, &rewritten.now) {
-            (Some(forged), _) => format!("its ledger has an event that ciao did not write: {forged}"),
-            (None, Some(now)) => format!(
-                "its ledger was rewritten or deleted: this clone has seen {}, and {} is now at {}",
-                short(&rewritten.seen),
-                self.home(environment),
-                short(now)
-            ),
-            (None, None) => format!(
-                "its ledger was rewritten or deleted: this clone has seen {}, and {} is gone",
-                short(&rewritten.seen),
-                self.home(environment)
-            ),
+        let (seen, home) = (short(&rewritten.seen), self.home(environment));
+        let now = rewritten.now.as_deref().map_or_else(|| "gone".to_owned(), |now| format!("now at {}", short(now)));
+        let what = match &rewritten.forged {
+            Some(forged) => format!("its ledger has an event that ciao did not write: {forged}"),
+            None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
         };
-        Err(Error::unreadable(format!(
-            "{attempt}: {what}; look at it (git log {0}), then put it back (git push --force {1} {0}:{2}) or accept it: \
-             cargo xtask unlock {environment} --accept-ledger --reason …",
-            short(&rewritten.seen),
-            self.settings.remote.as_deref().unwrap_or("."),
-            self.home(environment),
-        )))
+        let remote = self.settings.remote.as_deref().unwrap_or(".");
+        format!(
+            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: \
+             cargo xtask unlock {environment} --accept-ledger --reason …"
+        )
     }
 
     /// Why nobody else may deploy now: who, what, since when, where, at which step.
@@ -332,6 +327,9 @@ impl Ledger {
         record.complete = holding.record.complete;
         record.forced = holding.record.forced;
         record.started_at = Some(holding.record.at.clone());
+        record.reason.clone_from(&holding.record.reason);
+        record.opened_by.clone_from(&holding.record.opened_by);
+        record.approved_by.clone_from(&holding.record.approved_by);
         record.steps = Counts::of(&ending.steps);
         record.proved = ids(&[Outcome::Succeeded, Outcome::Done]);
         record.skipped = ids(&[Outcome::Skipped]);

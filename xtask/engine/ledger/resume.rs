@@ -67,7 +67,12 @@ impl Ledger {
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
             let place = &unfinished.deployment.place;
             let why = match noted(&place.clone).filter(|_| place.clone != self.caller.place.clone) {
-                Some(common) => format!("its journal is in another clone, {}: resume it there", common.display()),
+                Some(common) => {
+                    format!(
+                        "its journal is in another clone, {}: resume it there",
+                        common.parent().unwrap_or(&common).display()
+                    )
+                }
                 None => "its journal is not in this clone, so how far it came is not known".to_owned(),
             };
             return Err(Error::new(Failure::Held, format!("{attempt}: {why}; {give_up}")));
@@ -322,6 +327,14 @@ impl Ledger {
             Some(tip) => self.records(&tip.commit, limit),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What is wrong with the ledger of an environment, if this clone has seen another one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn rewritten_here(&self, environment: &str) -> Result<Option<String>> {
+        Ok(self.standing(environment)?.rewritten.map(|rewritten| self.rewritten_words(environment, &rewritten)))
     }
 
     /// The steps and the plan's text beside an event.
