@@ -143,6 +143,21 @@ fn begun(repository: &Copy, environment: &str) -> Child {
     child
 }
 
+#[test]
+fn approve_shows_what_comes_and_what_goes_away() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    repository.edit("pipelines/environments/dev.toml", "Atelier", "Workshop");
+    check(&repository, &["deploy", "dev"], 0);
+    by(&mut repository, "ben");
+    let back = check(&repository, &["approve", "dev", "HEAD~1"], 0).stderr;
+    assert!(back.contains("commits\n  none\ncommits that go away\n  "), "{back}");
+    assert!(back.contains("  -title = \"Workshop\"\n  +title = \"Atelier\"\n"), "{back}");
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    let on = check(&repository, &["approve", "dev"], 0).stderr;
+    assert!(!on.contains("go away") && on.contains("values\n  unchanged"), "{on}");
+}
+
 /// As on a terminal where somebody answers a question.
 #[track_caller]
 fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> String {

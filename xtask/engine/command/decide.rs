@@ -119,6 +119,7 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
         said.map_or_else(|| "(cannot be told: not all commits are in this clone)".to_owned(), |said| said.text())
     };
     let commits = ask(&["log", "--oneline", "--no-decorate", &range]);
+    let back = ask(&["log", "--oneline", "--no-decorate", &format!("{commit}..{from}")]);
     let changes =
         ask(&["diff", "--no-color", "--no-ext-diff", "--unified=0", from, commit, "--", &format!(":(top){values}")]);
     let indented =
@@ -129,9 +130,10 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
         .map(|line| format!("{line}\n"))
         .collect();
     format!(
-        "since what is deployed in {environment} now ({}):\ncommits\n{}values\n{}",
+        "since what is deployed in {environment} now ({}):\ncommits\n{}{}values\n{}",
         last.release.display,
         if commits.is_empty() { "  none\n".to_owned() } else { indented(&commits) },
+        if back.is_empty() { String::new() } else { format!("commits that go away\n{}", indented(&back)) },
         if changed.is_empty() { "  unchanged".to_owned() } else { indented(&changed) }
     )
 }
