@@ -4,6 +4,8 @@
 mod faults;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/forged.rs"]
+mod forged;
 #[path = "ledger/killed.rs"]
 mod killed;
 #[path = "ledger/life.rs"]
@@ -12,7 +14,13 @@ mod life;
 mod measure;
 #[path = "ledger/model.rs"]
 mod model;
+#[path = "ledger/objects.rs"]
+mod objects;
 #[path = "ledger/races.rs"]
 mod races;
+#[path = "ledger/reached.rs"]
+mod reached;
 #[path = "ledger/shown.rs"]
 mod shown;
+#[path = "ledger/surroundings.rs"]
+mod surroundings;

@@ -9,7 +9,6 @@ use crate::declare::Declarations;
 use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
 use crate::plan::build::{Built, Files, Inputs, build, files};
-use crate::plan::scope::normalised;
 use crate::plan::{NamedFile, Plan};
 use crate::sources::Sources;
 use crate::task::Tasks;
@@ -126,10 +125,8 @@ type Used = std::collections::HashMap<Utf8PathBuf, Vec<Utf8PathBuf>>;
 fn used(declarations: &Declarations) -> Used {
     let with = declarations.pipelines.iter().filter(|(_, pipeline)| !pipeline.uses.is_empty());
     with.map(|(name, pipeline)| {
-        let file = crate::declare::pipeline_file(name);
-        let folder = file.parent().unwrap_or(Utf8Path::new("")).to_owned();
-        let patterns = pipeline.uses.iter().filter_map(|pattern| normalised(&folder.join(&*pattern.value)));
-        (file, patterns.collect())
+        let patterns = check::forgotten::patterns(name, pipeline).filter_map(|(_, path)| path);
+        (crate::declare::pipeline_file(name), patterns.collect())
     })
     .collect()
 }

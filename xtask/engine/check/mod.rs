@@ -8,7 +8,7 @@ mod audited;
 mod code;
 mod comprehensive;
 mod files;
-mod forgotten;
+pub(crate) mod forgotten;
 mod idempotent;
 mod name;
 mod orchestrated;

@@ -42,8 +42,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -246,8 +245,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -287,8 +285,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             }
         },
     };
-    let ledger = session.ledger(&repository.declarations)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;
@@ -323,7 +320,9 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
 /// Whether an environment holds this release already, with this plan, as the next gate demands.
 fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bool> {
     let standing = ledger.standing(&request.environment).map_err(|error| session.refused(&error))?;
-    let Some(state) = standing.state().filter(|state| state.owed.is_empty()) else { return Ok(false) };
+    // Of one that was rewritten nothing is believed: `start` refuses it.
+    let believed = standing.state().filter(|state| state.owed.is_empty() && standing.rewritten.is_none());
+    let Some(state) = believed else { return Ok(false) };
     let same = |current: &Current| current.release.id == request.release.id && current.plan == request.plan;
     let current = state.current.as_ref().is_some_and(same);
     Ok(current && !request.release.dirty && state.proof(&request.release.id).is_some_and(Proof::good))

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::chain::{Draft, Ledger, Standing, Swap};
+use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
 use super::gate::Gate;
 use super::journal::{Header, Journal, Line, discard};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, note, noted};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::state::{Deployment, State};
+use super::tidy::tidy;
 use super::{Error, Failure, Result};
 
 /// Going past a closed gate, recorded for ever.
@@ -162,16 +163,23 @@ impl Ledger {
 
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
+        Err(Error::unreadable(format!("{attempt}: {}", self.rewritten_words(environment, rewritten))))
+    }
+
+    /// What is wrong with a ledger that is not what this clone has seen, and what to do.
+    pub(super) fn rewritten_words(&self, environment: &str, rewritten: &Rewritten) -> String {
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let now =
-            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
-        Err(Error::unreadable(format!(
-            "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
-             (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
-            short(&rewritten.seen),
-            self.home(environment),
-            self.settings.remote.as_deref().unwrap_or("."),
-        )))
+        let (seen, home) = (short(&rewritten.seen), self.home(environment));
+        let now = rewritten.now.as_deref().map_or_else(|| "gone".to_owned(), |now| format!("now at {}", short(now)));
+        let what = match &rewritten.forged {
+            Some(forged) => format!("its ledger has an event that ciao did not write: {forged}"),
+            None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
+        };
+        let remote = self.settings.remote.as_deref().unwrap_or(".");
+        format!(
+            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: \
+             cargo xtask unlock {environment} --accept-ledger --reason …"
+        )
     }
 
     /// Why nobody else may deploy now: who, what, since when, where, at which step.
@@ -193,13 +201,15 @@ impl Ledger {
         );
         let message = match self.life(environment, holder, locked) {
             Life::Dead => {
-                let at = self
-                    .last_step(environment, &holder.event)
-                    .map(|step| format!(" at step {step}"))
-                    .unwrap_or_default();
+                let at = self.last_step(environment, &holder.event);
+                let at = at.map_or_else(String::new, |step| format!(" at step {step}"));
+                let there = Some(&holder.place.clone).filter(|clone| **clone != self.caller.place.clone);
+                let there = there.and_then(|clone| noted(clone)).map_or_else(String::new, |common| {
+                    format!(" in the clone {}", common.parent().unwrap_or(&common).display())
+                });
                 format!(
                     "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
-                     cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
+                     cargo xtask resume {environment}{there}, or give it up with cargo xtask unlock {environment} --reason …",
                     holder.release.display, holder.by, holder.since, holder.host
                 )
             }
@@ -216,7 +226,7 @@ impl Ledger {
         if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
             return Life::Dead;
         }
-        life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+        life(&self.caller.place, &holder.place, &self.git, environment)
     }
 
     fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
@@ -258,6 +268,7 @@ impl Ledger {
             place: self.caller.place.clone(),
             at: record.at.clone(),
         };
+        note(&self.git, &self.caller.place);
         let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
             journal.write(Line::Carried { steps, owed })?;
             Ok(journal)
@@ -314,6 +325,9 @@ impl Ledger {
         record.complete = holding.record.complete;
         record.forced = holding.record.forced;
         record.started_at = Some(holding.record.at.clone());
+        record.reason.clone_from(&holding.record.reason);
+        record.opened_by.clone_from(&holding.record.opened_by);
+        record.approved_by.clone_from(&holding.record.approved_by);
         record.steps = Counts::of(&ending.steps);
         record.proved = ids(&[Outcome::Succeeded, Outcome::Done]);
         record.skipped = ids(&[Outcome::Skipped]);
@@ -327,6 +341,7 @@ impl Ledger {
         let result = self.record_end(&record, &ending.steps, holding.standing.clone());
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
+            tidy(&self.git);
         } else if let Err(error) = written {
             let both = format!(
                 "{}; nor could the journal be written: {error}",
