@@ -1,9 +1,15 @@
 //! The ledger over real git repositories: faults 22 to 60, and what must hold whatever happens.
 
+#[path = "ledger/beside.rs"]
+mod beside;
+#[path = "ledger/damaged.rs"]
+mod damaged;
 #[path = "ledger/faults.rs"]
 mod faults;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/git_killed.rs"]
+mod git_killed;
 #[path = "ledger/killed.rs"]
 mod killed;
 #[path = "ledger/life.rs"]
@@ -16,3 +22,7 @@ mod model;
 mod races;
 #[path = "ledger/shown.rs"]
 mod shown;
+#[path = "ledger/storm.rs"]
+mod storm;
+#[path = "support/strace.rs"]
+mod strace;
