@@ -18,6 +18,8 @@ mod life;
 mod measure;
 #[path = "ledger/model.rs"]
 mod model;
+#[path = "ledger/objects.rs"]
+mod objects;
 #[path = "ledger/races.rs"]
 mod races;
 #[path = "ledger/shown.rs"]

@@ -8,6 +8,7 @@ use super::prepare::{Refused, Result};
 use super::{Session, exit};
 use crate::cli::{ApproveArgs, SettleArgs, UnlockArgs};
 use crate::ledger::git::Call;
+use crate::ledger::tidy::CHECKOUT;
 use crate::ledger::{Approval, Error, Ledger, Release, Standing, Unlock};
 use crate::repository::Repository;
 use crate::show;
@@ -152,7 +153,7 @@ struct Checkout {
 
 impl Checkout {
     fn new(session: &Session<'_>, ledger: &Ledger, commit: &str) -> Result<Checkout> {
-        let folder = session.home(&ledger.git).join(format!("checkout-{}", std::process::id()));
+        let folder = session.home(&ledger.git).join(format!("{CHECKOUT}{}", std::process::id()));
         let checkout = Checkout { root: folder.join("tree").join(&ledger.git.prefix), folder };
         let failed = |why: String| {
             session.output.error(&format!("failed to look at commit {commit}: {why}"));

@@ -44,8 +44,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -240,8 +239,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -282,8 +280,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             }
         },
     };
-    let ledger = session.ledger(&repository.declarations)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use super::{Session, exit};
 use crate::cli::{Format, PlanArgs};
 use crate::finding::Finding;
-use crate::ledger::{Git, Release};
+use crate::ledger::{Changes, Git, Release};
 use crate::show::json::ShownRelease;
 use crate::show::{self, word::Side};
 
@@ -37,7 +37,8 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
 
 /// The release that a deployment would deploy; none where there is no git repository or no commit.
 fn release(session: &Session<'_>) -> Option<ShownRelease> {
+    let changes = Changes::ask(session.root.as_std_path()).ok()?;
     let git = Git::open(session.root.as_std_path()).ok()?;
-    let Release { id, commit, dirty, .. } = Release::here(&git).ok()?;
+    let Release { id, commit, dirty, .. } = changes.release(&git).ok()?;
     Some(ShownRelease { id, commit, dirty })
 }

@@ -98,6 +98,13 @@ impl Ledger {
         Ok(Ledger { git, settings, source, caller })
     }
 
+    /// The same for environments that are one person's: it stays in this clone.
+    #[must_use]
+    pub fn private(&self) -> Ledger {
+        let settings = Settings { remote: None, ..self.settings.clone() };
+        Ledger { settings, ..self.clone() }
+    }
+
     /// The ref that people and the remote see.
     #[must_use]
     pub fn home(&self, environment: &str) -> String {

@@ -6,6 +6,7 @@
 //! (what a former command left), `settle` (unlock, settle, approve). `git` alone calls git; `git`, `journal` and `place` alone touch files.
 //! It does not know about pipelines, plans or processes: those who call it give it names, digests and step ids.
 
+mod call;
 mod chain;
 mod doctor;
 pub mod gate;
@@ -23,6 +24,7 @@ mod settle;
 mod sha1;
 pub mod state;
 pub mod status;
+pub mod tidy;
 mod watch;
 
 use std::fmt;
@@ -30,12 +32,14 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use crate::inspect::hex;
+
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
 pub use place::{Caller, Life};
-pub use release::Release;
+pub use release::{Changes, Release};
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};
 pub use watch::Watch;
@@ -119,14 +123,6 @@ fn random_id() -> String {
         bytes.copy_from_slice(&Sha256::digest(seed.as_bytes())[..8]);
     }
     hex(&bytes)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a string cannot fail");
-        text
-    })
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -13,6 +13,7 @@ use super::place::{Life, folder, life, lock};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::state::{Deployment, State};
+use super::tidy::tidy;
 use super::{Error, Failure, Result};
 
 /// Going past a closed gate, recorded for ever.
@@ -329,6 +330,7 @@ impl Ledger {
         let result = self.record_end(&record, &ending.steps, holding.standing.clone());
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
+            tidy(&self.git);
         } else if let Err(error) = written {
             let both = format!(
                 "{}; nor could the journal be written: {error}",
