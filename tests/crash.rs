@@ -163,6 +163,33 @@ fn fault_4_killed_at_twenty_moments() {
     killed_after((0..20).map(|moment| Duration::from_millis(moment * 15)));
 }
 
+/// Its first step ignores SIGTERM for a while. Gone on with at once, that step must not run twice at the same time.
+#[test]
+fn fault_4_33_what_still_ends_is_waited_for() {
+    let repository = Copy::of("ten");
+    let slow = "trap '' TERM\nmkdir \"$1/$2.alone\"\n[ \"$2\" != 1 ] || sleep 2\nrmdir \"$1/$2.alone\"";
+    repository.edit("pipelines/deployments/app/make.sh", "sleep 0.01", slow);
+    let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
+    while !repository.path("made/1.alone").exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    deploy.kill().unwrap();
+    deploy.wait().unwrap();
+    let mut refused = 0;
+    let resume = loop {
+        let resume = repository.xtask(&["resume", "dev"]);
+        if resume.code != 4 {
+            break resume;
+        }
+        assert!(resume.stderr.contains("its steps are still being ended"), "{}", resume.stderr);
+        assert_eq!(status(&repository)["state"], "running");
+        refused += 1;
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((resume.code, refused > 0), (0, true), "{}", resume.stderr);
+    assert_eq!(made(&repository).len(), 10);
+}
+
 /// The guardian of a running deployment, once there is one; `None` if the deployment is over before.
 fn guardian(deploy: &mut Child) -> Option<Pid> {
     let parent = format!("PPid:\t{}\n", deploy.id());

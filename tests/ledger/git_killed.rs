@@ -215,7 +215,9 @@ fn fault_4_29_killed_before_and_after_each_git() {
     for name in &own {
         for how in ["kill-before", "kill-after"] {
             let said = place.deployed(name, how);
-            assert!(!said.contains("exit "), "{name} {how}: it was not killed: {said}");
+            // The one that stays to be asked is ended by the deployment, not the other way round.
+            let stays = name.starts_with("cat-file.") && how == "kill-after";
+            assert!(stays || !said.contains("exit "), "{name} {how}: it was not killed: {said}");
             assert_eq!(place.survived(&format!("{name} {how}"), &said), 0);
         }
     }

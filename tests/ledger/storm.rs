@@ -135,13 +135,23 @@ fn forced(ledger: &Ledger, parent: &str, state: State, record: &mut Record) -> O
     push.status.success().then_some((commit, state))
 }
 
-fn started(path: &Path, seed: u64, fence: bool) -> Child {
+/// A deployer that does not outlive the storm, also where that fails.
+struct Deployer(Child);
+
+impl Drop for Deployer {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn started(path: &Path, seed: u64, fence: bool) -> Deployer {
     let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
     command.args(["--ignored", "--exact", "storm::deployer", "--nocapture"]);
     command.env("CIAO_DEPLOYER", path).env("CIAO_SEED", seed.to_string());
     command.env("CIAO_FENCE_OFF", u8::from(!fence).to_string());
     let errors = std::fs::OpenOptions::new().create(true).append(true).open(path.with_extension("errors")).unwrap();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().expect("a test can be run")
+    Deployer(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().expect("a test can be run"))
 }
 
 /// Lets them deploy for so long, and at least until some deployments were acknowledged; the clones.
@@ -152,7 +162,7 @@ fn blow(folder: &Folder, bare: &Path, time: Duration, fence: bool) -> Vec<PathBu
         seed += 1;
         started(path, seed * 0x9e37_79b9, fence)
     };
-    let mut deployers: Vec<Child> = clones.iter().map(&mut next).collect();
+    let mut deployers: Vec<Deployer> = clones.iter().map(&mut next).collect();
     let (mut stopped, mut dice, begun) = (BTreeSet::new(), Dice(7), Instant::now());
     let signal = |child: &Child, signal: Signal| {
         let id = Pid::from_raw(child.id().cast_signed()).expect("a process has an id");
@@ -162,7 +172,7 @@ fn blow(folder: &Folder, bare: &Path, time: Duration, fence: bool) -> Vec<PathBu
     while begun.elapsed() < time || (few() && begun.elapsed() < time + Duration::from_secs(60)) {
         std::thread::sleep(Duration::from_millis(40 + dice.roll(80)));
         let number = usize::try_from(dice.roll(DEPLOYERS as u64)).expect("it is small");
-        let child = &mut deployers[number];
+        let child = &mut deployers[number].0;
         // Whoever is stopped at the time of a roll goes on at the next one that hits it.
         if stopped.remove(&number) {
             signal(child, Signal::CONT);
@@ -177,7 +187,7 @@ fn blow(folder: &Folder, bare: &Path, time: Duration, fence: bool) -> Vec<PathBu
         }
     }
     write(&folder.0, "over", "");
-    for (path, child) in clones.iter().zip(&mut deployers) {
+    for (path, Deployer(child)) in clones.iter().zip(&mut deployers) {
         signal(child, Signal::CONT);
         assert!(child.wait().expect("it ends").success(), "{}: {}", path.display(), errors(path));
     }

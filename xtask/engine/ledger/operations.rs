@@ -4,6 +4,7 @@
 //! ids and digests, and nothing of how steps run.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::chain::{Draft, Ledger, Standing, Swap};
@@ -206,6 +207,11 @@ impl Ledger {
                     holder.release.display, holder.by, holder.since, holder.host
                 )
             }
+            Life::Ending => {
+                format!(
+                    "{attempt}: {who}; that was killed, and its steps are still being ended: try again in some seconds"
+                )
+            }
             Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
             Life::Elsewhere => format!(
                 "{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"
@@ -220,6 +226,12 @@ impl Ledger {
             return Life::Dead;
         }
         life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+    }
+
+    /// The file that guardians lock while they have steps of this environment.
+    #[must_use]
+    pub fn steps_file(&self, environment: &str) -> PathBuf {
+        super::place::steps(&folder(&self.git, environment))
     }
 
     fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
