@@ -8,6 +8,8 @@ mod damaged;
 mod faults;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/forged.rs"]
+mod forged;
 #[path = "ledger/git_killed.rs"]
 mod git_killed;
 #[path = "ledger/killed.rs"]
@@ -22,9 +24,13 @@ mod model;
 mod objects;
 #[path = "ledger/races.rs"]
 mod races;
+#[path = "ledger/reached.rs"]
+mod reached;
 #[path = "ledger/shown.rs"]
 mod shown;
 #[path = "ledger/storm.rs"]
 mod storm;
 #[path = "support/strace.rs"]
 mod strace;
+#[path = "ledger/surroundings.rs"]
+mod surroundings;

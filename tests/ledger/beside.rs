@@ -80,6 +80,10 @@ fn refs_in_tables() {
     ledger.finish(holding, &good()).unwrap();
     ledger.finish(ledger.start(&after(request(&ledger, "prod"), &["dev"])).unwrap(), &good()).unwrap();
     assert_eq!(git(&path, "rev-list --first-parent --count refs/deployments/dev"), "13");
+    let left = path.join(".git/reftable/tables.list.lock");
+    std::fs::write(&left, "").unwrap();
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "tables.list.lock exists (made ", "rm "]);
+    std::fs::remove_file(left).unwrap();
     share(&folder, &path);
     deploy(&shared(&path), "dev");
     assert_eq!(shared(&path).standing("dev").unwrap().state().unwrap().seq, 14);

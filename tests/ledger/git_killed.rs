@@ -251,7 +251,7 @@ fn fault_29_git_killed_at_every_system_call() {
                     found[0] += usize::from(said.contains("exit 0"));
                     found[1] += usize::from(!said.contains("exit 0"));
                     found[2] += removed;
-                    found[3] += usize::from(!hit.is_some_and(|hit| hit.call == moment.call));
+                    found[3] += usize::from(hit.is_none_or(|hit| hit.call != moment.call));
                 }
             });
         }

@@ -210,6 +210,9 @@ pub struct SettleArgs {
     /// Why; it is recorded
     #[arg(long, value_name = "REASON", value_parser = parse_reason)]
     pub reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -220,6 +223,9 @@ pub struct ApproveArgs {
     /// The commit; default: HEAD
     #[arg(value_name = "COMMIT")]
     pub commit: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

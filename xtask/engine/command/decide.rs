@@ -23,10 +23,8 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
     ledger.sync().map_err(|error| session.refused(&error))?;
     let standing = ledger.standing(&args.environment).map_err(|error| session.refused(&error))?;
     session.output.say(&whose(&args.environment, &standing));
-    if !args.yes && !confirmed("unlock it?") {
-        session.output.error("not confirmed: nothing was changed; `--yes` does not ask");
-        return Err(Refused(exit::REFUSED_BY_FINDINGS));
-    }
+    // It may end somebody else's deployment: without a terminal, only whoever says so beforehand means it.
+    session.confirm("unlock it?", args.yes, false)?;
     let unlock = Unlock {
         environment: args.environment.clone(),
         reason: args.reason.clone(),
@@ -52,38 +50,28 @@ fn whose(environment: &str, standing: &Standing) -> String {
         None => format!("{environment}: nobody deploys it"),
     };
     if let Some(rewritten) = &standing.rewritten {
-        let now = rewritten.now.as_deref().unwrap_or("nothing");
-        text += &format!(
-            "\nits ledger was rewritten: the newest event seen here was {}, and now it has {now}",
-            rewritten.seen
-        );
+        text += &match (&rewritten.forged, &rewritten.now) {
+            (Some(forged), _) => format!("\nits ledger has an event that ciao did not write: {forged}"),
+            (None, Some(now)) => {
+                format!("\nits ledger was rewritten: {} was seen here, and now it is at {now}", rewritten.seen)
+            }
+            (None, None) => format!("\nits ledger was deleted: {} was seen here", rewritten.seen),
+        };
     }
     text
 }
 
-fn confirmed(question: &str) -> bool {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return false;
-    }
-    let _closed = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+pub fn settle(session: &Session<'_>, args: &SettleArgs) -> u8 {
+    given_up(session, args).unwrap_or_else(|Refused(code)| code)
 }
 
-pub fn settle(session: &Session<'_>, args: &SettleArgs) -> u8 {
-    let settled = session.known(&args.environment).and_then(|ledger| {
-        ledger.settle(&args.environment, &args.step, &args.reason).map_err(|error| session.refused(&error))
-    });
-    match settled {
-        Ok(_) => {
-            session.output.say(&format!("{}: what {} owed is given up", args.environment, args.step));
-            0
-        }
-        Err(Refused(code)) => code,
-    }
+fn given_up(session: &Session<'_>, args: &SettleArgs) -> Result<u8> {
+    let SettleArgs { environment, step, reason, yes } = args;
+    let ledger = session.known(environment)?;
+    session.confirm(&format!("{environment}: never do what {step} still owes (finally)?"), *yes, true)?;
+    ledger.settle(environment, step, reason).map_err(|error| session.refused(&error))?;
+    session.output.say(&format!("{environment}: what {step} owed is given up"));
+    Ok(0)
 }
 
 pub fn approve(session: &Session<'_>, args: &ApproveArgs) -> u8 {
@@ -108,6 +96,7 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
     ledger.sync().map_err(fail)?;
     let standing = ledger.standing(&args.environment).map_err(fail)?;
     session.output.say(&what_changes(&ledger, &args.environment, &standing, &release.commit));
+    session.confirm(&format!("approve release {} for {}?", release.display, args.environment), args.yes, true)?;
     let approval =
         Approval { environment: args.environment.clone(), release: release.clone(), plan: show::json::digest(plan) };
     let record = ledger.approve(&approval).map_err(fail)?;
@@ -180,6 +169,23 @@ impl Drop for Checkout {
 }
 
 impl Session<'_> {
+    /// Asks whether it is meant. Without a terminal nobody can answer: then `unasked` counts.
+    fn confirm(&self, question: &str, yes: bool, unasked: bool) -> Result<()> {
+        let stdin = std::io::stdin();
+        let answer = if yes || !stdin.is_terminal() {
+            yes || unasked
+        } else {
+            let _closed = write!(std::io::stderr(), "{question} [y/N] ");
+            let mut answer = String::new();
+            stdin.lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+        };
+        if answer {
+            return Ok(());
+        }
+        self.output.error("not confirmed: nothing was changed; `--yes` does not ask");
+        Err(Refused(exit::REFUSED_BY_FINDINGS))
+    }
+
     /// The ledger, for an environment that there is or that it knows of.
     pub fn known(&self, environment: &str) -> Result<Ledger> {
         let repository = self.read();

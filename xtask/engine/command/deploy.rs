@@ -317,7 +317,9 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
 /// Whether an environment holds this release already, with this plan, as the next gate demands.
 fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bool> {
     let standing = ledger.standing(&request.environment).map_err(|error| session.refused(&error))?;
-    let Some(state) = standing.state().filter(|state| state.owed.is_empty()) else { return Ok(false) };
+    // Of one that was rewritten nothing is believed: `start` refuses it.
+    let believed = standing.state().filter(|state| state.owed.is_empty() && standing.rewritten.is_none());
+    let Some(state) = believed else { return Ok(false) };
     let same = |current: &Current| current.release.id == request.release.id && current.plan == request.plan;
     let current = state.current.as_ref().is_some_and(same);
     Ok(current && !request.release.dirty && state.proof(&request.release.id).is_some_and(Proof::good))

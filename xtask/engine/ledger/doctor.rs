@@ -44,6 +44,7 @@ impl Ledger {
     pub fn doctor(&self, environments: &[&str]) -> Vec<Check> {
         let mut checks = vec![self.version(), self.identity(), self.writable(), self.packs(), self.locks()];
         checks.extend(self.remote());
+        checks.extend(self.histories(environments));
         checks.push(self.clock(environments));
         checks
     }
@@ -126,6 +127,28 @@ impl Ledger {
                 check("lock files", Verdict::Bad, stale_lock(&words).unwrap_or(words))
             }
         }
+    }
+
+    /// Every event of every environment, from the first one on.
+    fn histories(&self, environments: &[&str]) -> Option<Check> {
+        let mut events = 0;
+        for name in environments {
+            let found = self.standing(name).and_then(|standing| {
+                self.usable("deploy", name, &standing)?;
+                events += standing.state().map_or(0, |state| state.seq + 1);
+                self.adds_up(name)
+            });
+            let wrong = match found {
+                Ok(true) => continue,
+                Ok(false) => format!(
+                    "the state of {name} is not what its events add up to: look at git log -p {}",
+                    self.home(name)
+                ),
+                Err(error) => error.message,
+            };
+            return Some(check("history", Verdict::Bad, wrong));
+        }
+        (events > 0).then(|| check("history", Verdict::Good, format!("{events} events add up to what is shown")))
     }
 
     fn clock(&self, environments: &[&str]) -> Check {

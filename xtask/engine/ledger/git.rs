@@ -91,20 +91,32 @@ impl Git {
     /// As [`Git::local_failure`], from the words of git or of the system.
     pub fn failure(&self, attempt: &str, said: &str) -> Error {
         let words = said.to_lowercase();
-        if let Some(advice) = stale_lock(said) {
+        // Where refs are in tables git does not name the file.
+        let tables = self.common.join("reftable/tables.list.lock");
+        let tables =
+            (said.contains(TABLES_LOCKED) && tables.exists()).then(|| format!("'{}': File exists", tables.display()));
+        if let Some(advice) = stale_lock(tables.as_deref().unwrap_or(said)) {
             return Error::unreadable(format!("{attempt}: {advice}"));
         }
         let common = self.common.display();
-        Error::unreadable(if words.contains("no space left") || words.contains("quota exceeded") {
-            format!("{attempt}: the disk of {common} is full; nothing was changed: make room and try again")
-        } else if words.contains("read-only file system")
-            || words.contains("permission denied")
-            || words.contains("insufficient permission")
-        {
-            format!("{attempt}: {common} cannot be written; a deployment keeps its ledger and journal there")
-        } else {
-            format!("{attempt}: git says: {}", one_line(said))
-        })
+        // Of a ref's lock file git says only that it could not write it.
+        let full = || rustix::fs::statvfs(&self.common).is_ok_and(|disk| disk.f_bavail * disk.f_frsize < 64 << 10);
+        let written = ["couldn't write", "unable to write", "unable to create", "could not write"];
+        Error::unreadable(
+            if words.contains("no space left")
+                || words.contains("quota exceeded")
+                || (written.iter().any(|part| words.contains(part)) && full())
+            {
+                format!("{attempt}: the disk of {common} is full; nothing was changed: make room and try again")
+            } else if words.contains("read-only file system")
+                || words.contains("permission denied")
+                || words.contains("insufficient permission")
+            {
+                format!("{attempt}: {common} cannot be written; a deployment keeps its ledger and journal there")
+            } else {
+                format!("{attempt}: git says: {}", one_line(said))
+            },
+        )
     }
 
     /// A value of the user's configuration; keys as git prints them, the last part in lower case.
@@ -187,6 +199,9 @@ pub fn one_line(words: &str) -> String {
     let line = said.or_else(|| lines.clone().next()).unwrap_or("nothing");
     line.trim_start_matches("fatal:").trim_start_matches("error:").trim().to_owned()
 }
+
+/// What git says where refs are in tables (reftable), and another git is just writing one.
+pub const TABLES_LOCKED: &str = "cannot lock references";
 
 /// What to do about a lock file that a killed git left behind. It is named, and never removed on a guess.
 pub fn stale_lock(words: &str) -> Option<String> {

@@ -25,6 +25,7 @@ mod sha1;
 pub mod state;
 pub mod status;
 pub mod tidy;
+mod verify;
 mod watch;
 
 use std::fmt;
@@ -38,7 +39,7 @@ pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
-pub use place::{Caller, Life};
+pub use place::{Caller, Life, cache};
 pub use release::{Changes, Release};
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::chain::{Draft, Ledger, Standing, Swap};
 use super::gate::Gate;
 use super::journal::{Header, Journal, Line, discard};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, note, noted};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::state::{Deployment, State};
@@ -167,14 +167,26 @@ impl Ledger {
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let now =
-            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
+        let what = match (&rewritten.forged, &rewritten.now) {
+            (Some(forged), _) => format!("its ledger has an event that ciao did not write: {forged}"),
+            (None, Some(now)) => format!(
+                "its ledger was rewritten or deleted: this clone has seen {}, and {} is now at {}",
+                short(&rewritten.seen),
+                self.home(environment),
+                short(now)
+            ),
+            (None, None) => format!(
+                "its ledger was rewritten or deleted: this clone has seen {}, and {} is gone",
+                short(&rewritten.seen),
+                self.home(environment)
+            ),
+        };
         Err(Error::unreadable(format!(
-            "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
-             (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
+            "{attempt}: {what}; look at it (git log {0}), then put it back (git push --force {1} {0}:{2}) or accept it: \
+             cargo xtask unlock {environment} --accept-ledger --reason …",
             short(&rewritten.seen),
-            self.home(environment),
             self.settings.remote.as_deref().unwrap_or("."),
+            self.home(environment),
         )))
     }
 
@@ -197,13 +209,15 @@ impl Ledger {
         );
         let message = match self.life(environment, holder, locked) {
             Life::Dead => {
-                let at = self
-                    .last_step(environment, &holder.event)
-                    .map(|step| format!(" at step {step}"))
-                    .unwrap_or_default();
+                let at = self.last_step(environment, &holder.event);
+                let at = at.map_or_else(String::new, |step| format!(" at step {step}"));
+                let there = Some(&holder.place.clone).filter(|clone| **clone != self.caller.place.clone);
+                let there = there.and_then(|clone| noted(clone)).map_or_else(String::new, |common| {
+                    format!(" in the clone {}", common.parent().unwrap_or(&common).display())
+                });
                 format!(
                     "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
-                     cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
+                     cargo xtask resume {environment}{there}, or give it up with cargo xtask unlock {environment} --reason …",
                     holder.release.display, holder.by, holder.since, holder.host
                 )
             }
@@ -225,7 +239,7 @@ impl Ledger {
         if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
             return Life::Dead;
         }
-        life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+        life(&self.caller.place, &holder.place, &self.git, environment)
     }
 
     /// The file that guardians lock while they have steps of this environment.
@@ -273,6 +287,7 @@ impl Ledger {
             place: self.caller.place.clone(),
             at: record.at.clone(),
         };
+        note(&self.git, &self.caller.place);
         let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
             journal.write(Line::Carried { steps, owed })?;
             Ok(journal)
@@ -339,7 +354,10 @@ impl Ledger {
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
         let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
         let written = holding.journal.write(line);
-        let result = self.record_end(&record, &ending.steps, holding.standing.clone());
+        let taken = || unrecorded(&holding.environment, "its lock was taken away meanwhile");
+        let result = self
+            .record_end(&record, &ending.steps, holding.standing.clone())
+            .and_then(|recorded| recorded.ok_or_else(taken));
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
             tidy(&self.git);
@@ -353,24 +371,23 @@ impl Ledger {
         result
     }
 
-    /// Appends the end of a deployment, if it still holds the lock.
-    pub(super) fn record_end(&self, record: &Record, steps: &[StepRecord], mut standing: Standing) -> Result<Record> {
+    /// Appends the end of a deployment, if it still holds the lock; `None`: that was taken away.
+    pub(super) fn record_end(
+        &self,
+        record: &Record,
+        steps: &[StepRecord],
+        mut standing: Standing,
+    ) -> Result<Option<Record>> {
         let environment = &record.environment;
-        let attempt = format!("record the end of the deployment of {environment}");
-        let unrecorded = |why: &str| {
-            Error::new(
-                Failure::Unrecorded,
-                format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"),
-            )
-        };
+        let unrecorded = |why: &str| unrecorded(environment, why);
         let mut failed = 0;
         for _ in 0..SWAPS {
-            self.usable(&attempt, environment, &standing).map_err(|error| unrecorded(&error.message))?;
+            self.usable("record its end", environment, &standing).map_err(|error| unrecorded(&error.message))?;
             let holds = standing.state().and_then(State::running).is_some_and(|holder| {
                 Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref()
             });
             if !holds {
-                return Err(unrecorded("its lock was taken away meanwhile"));
+                return Ok(None);
             }
             let files = vec![("steps.json", steps_json(steps))];
             let draft = Draft {
@@ -379,7 +396,7 @@ impl Ledger {
                 second_parent: record.release.as_ref().map(|release| release.commit.clone()),
             };
             match self.append(environment, &standing, &draft, &[]) {
-                Ok(Swap::Done(tip)) => return Ok(Record { seq: tip.state.seq, ..record.clone() }),
+                Ok(Swap::Done(tip)) => return Ok(Some(Record { seq: tip.state.seq, ..record.clone() })),
                 Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
                 Err(error) if failed == 2 => return Err(unrecorded(&error.message)),
                 Err(_) => {
@@ -390,6 +407,16 @@ impl Ledger {
         }
         Err(unrecorded("others write its ledger all the time"))
     }
+}
+
+fn unrecorded(environment: &str, why: &str) -> Error {
+    Error::new(
+        Failure::Unrecorded,
+        format!(
+            "record the end of the deployment of {environment}: {why}; what happened is kept in the journal, and the next \
+             command records it"
+        ),
+    )
 }
 
 pub(super) fn steps_json(steps: &[StepRecord]) -> Vec<u8> {

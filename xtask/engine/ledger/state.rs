@@ -29,6 +29,9 @@ pub struct Deployment {
     pub plan: String,
     pub by: String,
     pub host: String,
+    /// Of the ciao that began or resumed it.
+    #[serde(default)]
+    pub version: String,
     #[serde(default)]
     pub place: Place,
     pub started_at: String,
@@ -207,6 +210,7 @@ fn begin(state: &mut State, record: &Record) {
         plan: record.plan.clone().unwrap_or_default(),
         by: record.by.clone(),
         host: record.host.clone(),
+        version: record.version.clone(),
         place: record.place.clone().unwrap_or_default(),
         started_at: before.as_ref().map_or_else(|| record.at.clone(), |before| before.started_at.clone()),
         since: record.at.clone(),
