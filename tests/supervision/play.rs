@@ -369,6 +369,7 @@ impl Play {
             only: None,
             owed: Vec::new(),
             lost,
+            busy: None,
             caller,
             exe,
         };

@@ -124,6 +124,7 @@ fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals:
         only: ready.only.clone(),
         owed: holding.owed.clone(),
         lost: std::sync::Arc::clone(&watch.lost),
+        busy: Some(ready.ledger.steps_file(&ready.plan.environment)),
         caller,
         exe: itself(),
     };

@@ -7,14 +7,17 @@
 //! Standard input is the socket to the orchestrator; standard error is where the step's output goes, standard output
 //! where what it produces goes, if that is kept apart.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{
     Resource, Rlimit, Signal, WaitOptions, getpgid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
 };
@@ -51,13 +54,16 @@ struct Guardian {
     inbox: Vec<u8>,
     block: Box<[u8]>,
     running: Option<Running>,
+    /// To be locked before the first step; then the lock.
+    busy: Option<PathBuf>,
+    _lock: Option<File>,
     /// The orchestrator is gone.
     alone: bool,
 }
 
 /// The whole life of a guardian.
-pub fn main() -> ExitCode {
-    match prepare().and_then(|mut guardian| guardian.serve()) {
+pub fn main(busy: Option<PathBuf>) -> ExitCode {
+    match prepare(busy).and_then(|mut guardian| guardian.serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guardian: {error}");
@@ -66,7 +72,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn prepare() -> io::Result<Guardian> {
+fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
     rustix::net::sockopt::socket_type(stdin()).map_err(|_| io::Error::other("started by hand: it is internal"))?;
     let (children, wake) = UnixStream::pair()?;
     children.set_nonblocking(true)?;
@@ -84,7 +90,8 @@ fn prepare() -> io::Result<Guardian> {
     tree::orphans_come_here()?;
     no_core_dumps();
     let spawner = Spawner::new()?;
-    Ok(Guardian { spawner, children, inbox: Vec::new(), block: vec![0; 16 << 10].into(), running: None, alone: false })
+    let (inbox, block) = (Vec::new(), vec![0; 16 << 10].into());
+    Ok(Guardian { spawner, children, inbox, block, running: None, busy, _lock: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.
@@ -150,7 +157,28 @@ impl Guardian {
         Ok(())
     }
 
+    /// Says that there are steps, to whoever takes the orchestrator's place. Then that one must still be there: a step that
+    /// is started after its death could run beside the next one's.
+    fn engage(&mut self) -> io::Result<()> {
+        let Some(path) = self.busy.take() else { return Ok(()) };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        // Whoever only looks holds it for some microseconds.
+        flock(&file, FlockOperation::LockShared)?;
+        self._lock = Some(file);
+        let input = stdin();
+        let mut fds = [PollFd::new(&input, PollFlags::empty())];
+        poll(&mut fds, Some(&super::timespec(Duration::ZERO)))?;
+        if fds[0].revents().contains(PollFlags::HUP) {
+            return Err(io::Error::other("the orchestrator is gone"));
+        }
+        Ok(())
+    }
+
     fn launch(&mut self, launch: &Launch) {
+        if let Err(error) = self.engage() {
+            let what = "tell that there are steps".to_owned();
+            return self.tell(&Report::NotStarted { errno: error.raw_os_error().unwrap_or(0), what });
+        }
         match self.spawner.spawn(launch) {
             Ok(started) => {
                 self.running = Some(Running {

@@ -151,7 +151,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 _ => return Ok(free),
             }
         }
-        self.slots.push(Slot { lane: Lane::start(&self.deployment.exe)?, course: None });
+        self.slots
+            .push(Slot { lane: Lane::start(&self.deployment.exe, self.deployment.busy.as_deref())?, course: None });
         Ok(self.slots.len() - 1)
     }
 

@@ -65,6 +65,8 @@ pub struct Deployment<'a> {
     pub owed: Vec<String>,
     /// Set by whoever watches the lock when it was taken away: everything is stopped at once.
     pub lost: Arc<AtomicBool>,
+    /// The file that guardians keep locked while they have steps, so that it is known when the last has ended.
+    pub busy: Option<PathBuf>,
     /// The variables that steps see, of those of the caller.
     pub caller: environment::Caller,
     /// This executable, which is also guardian and tasks: [`crate::process::itself`].
