@@ -4,9 +4,10 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, cargo, git, quoted};
+use super::destination::{Destination, git, quoted};
 use super::edit::{Document, quoted as string, with_block};
 use super::origin::{Origin, RECORD};
+use super::proof::Cargo;
 use super::starter::{self, Starter};
 use super::write::{self, Change};
 use super::{Refusal, adopt, confirmed, lock};
@@ -68,26 +69,32 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     if !confirmed("write this?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
     }
-    let worked = workspace_of(&destination.root).is_ok() || !destination.has("Cargo.toml");
-    let written = write::write(&destination.root, &changes)?;
-    if let (Err(refusal), true) = (workspace_of(&destination.root), worked) {
-        written.take_back();
-        return Err(refusal);
-    }
-    let orders = snapshots(&destination.root)?;
-    let _kept = write::write(&destination.root, &orders)?;
-    // So that the lock file is whole before it is committed: the first build would change it, and the tree be dirty.
-    let _left_to_the_first_build = cargo(&destination.root, &["update", "--workspace", "--offline", "--quiet"]);
+    copy(&destination, &changes)?;
     next(&destination, adopted.is_some(), out)
 }
 
-/// Whether cargo can read the workspace, without a look at any registry.
-fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
-    let read = cargo(root, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-    let help = "mend what cargo says, then again; nothing was changed";
-    read.map(drop).map_err(|failed| {
-        Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help)
-    })
+/// Writes everything, unless cargo could read the workspace before and cannot after.
+fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
+    let root = &destination.root;
+    let cargo = Cargo::of(root);
+    // Without a look at any registry.
+    let read = || cargo.run(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let worked = read().is_ok() || !destination.has("Cargo.toml");
+    let written = write::write(root, changes)?;
+    if let (Err(failed), true) = (read(), worked) {
+        written.take_back()?;
+        let message = format!("cargo would not accept the workspace any more: {}", failed.stderr.trim());
+        let help = "mend what cargo says, then again; nothing was changed";
+        return Err(cargo.interrupted().unwrap_or(Refusal::new(message, help)));
+    }
+    let written = written.and(&snapshots(root)?)?;
+    cargo.complete_lock();
+    if let Some(interrupted) = cargo.interrupted() {
+        written.take_back()?;
+        return Err(interrupted);
+    }
+    written.keep();
+    Ok(())
 }
 
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::{Document, quoted as string};
 use super::write::{self, Change};
-use super::{Refusal, ask};
+use super::{Refusal, ask, undo};
 use crate::declare::literal::Literal;
 use crate::declare::orchestration::Environment;
 use crate::declare::parameter::{Parameter, Type};
@@ -88,6 +88,7 @@ pub struct StepArgs {
 /// # Errors
 /// If it cannot be written; then nothing has changed.
 pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
+    undo::recover(root)?;
     let repository = Repository::read(root);
     let changes = match &args.what {
         What::Environment(args) => environment(args, &repository)?,
@@ -102,7 +103,7 @@ pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), R
         })?;
     }
     write::show(&changes, out)?;
-    let _kept = write::write(root, &changes)?;
+    write::write(root, &changes)?.keep();
     writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
     Ok(())
 }
