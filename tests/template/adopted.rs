@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::shapes::{Folder, make, read, write, xtask};
-use super::{arg, refused};
+use super::shapes::{Folder, make, read, run, write, xtask};
+use super::{arg, refused, tree};
 
 /// The vendor's delivery of the story: two scripts and a readme.
 fn delivery(inside: &Path) -> std::path::PathBuf {
@@ -61,4 +61,86 @@ fn the_order_of_a_readme_is_marked_as_unproved() {
     assert_eq!(code, 0, "{said}");
     let pipeline = read(&root, "pipelines/deployments/vendor-scripts/pipeline.toml");
     assert!(pipeline.contains("The order is as README.md names them. Nothing proves it yet"), "{pipeline}");
+}
+
+/// A delivery as vendors make it, in `acme/`; its readme gives the order wrong.
+fn acme(inside: &Path) -> std::path::PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/template/acme");
+    let scripts = inside.join("Acme Shop 4.2");
+    run(inside, "cp", &["-R", super::arg(&from), super::arg(&scripts)]);
+    scripts
+}
+
+const SECRETS: [&str; 2] = ["Geheim123", "s3cr3tpw"];
+
+#[test]
+fn a_vendors_delivery_becomes_a_pipeline_that_says_what_is_unproved_and_missing() {
+    let folder = Folder::new();
+    let scripts = acme(&folder.0);
+    let root = make("no rust", &folder.0);
+    let init = ["init", arg(&root), "--from", arg(&scripts), "--order"];
+    let (code, said) = xtask(&init[..4]);
+    assert_eq!(code, 2);
+    let proposed = "README.txt names them in this order, which nothing has proved: \
+                    db/load-data.sh, db/create-schema.sh, install.sh, rollback.sh\n        to state that one: --order readme";
+    assert!(said.contains(proposed), "{said}");
+    let (code, said) = xtask(&[&init[..], &["db/create-schema.sh,db/load-data.sh,install.sh"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let notes: String =
+        said.lines().filter(|line| line.starts_with("note: ")).map(|line| format!("{line}\n")).collect();
+    insta::assert_snapshot!("notes of a vendor's delivery", notes);
+    insta::assert_snapshot!(
+        "pipeline of a vendor's delivery",
+        read(&root, "pipelines/deployments/acme-shop-4-2/pipeline.toml")
+    );
+    insta::assert_snapshot!("environment of a vendor's delivery", read(&root, "pipelines/environment.toml"));
+    insta::assert_snapshot!("values of a vendor's delivery", read(&root, "pipelines/environments/dev.toml"));
+    for (path, content) in
+        tree(&root).iter().filter(|(path, _)| !path.contains("/deployments/") || path.ends_with(".toml"))
+    {
+        let content = String::from_utf8_lossy(content);
+        assert!(SECRETS.iter().all(|secret| !content.contains(secret)), "a secret is in {path}");
+    }
+    assert!(SECRETS.iter().all(|secret| !said.contains(secret)), "{said}");
+    // As they were delivered, and runnable.
+    let there = root.join("pipelines/deployments/acme-shop-4-2");
+    assert_eq!(read(&there, "install.sh"), read(&scripts, "install.sh"));
+    run(&there, "test", &["-x", "db/load-data.sh"]);
+
+    let (code, said) = xtask(&["-C", arg(&root), "check"]);
+    assert_eq!(code, 1);
+    for missing in
+        ["`dev` gives no value for `acme_shop_4_2.pghost`", "no step reaches `rollback.sh`", "no-verification"]
+    {
+        assert!(said.contains(missing), "{missing}: {said}");
+    }
+    // The values that are proposed as comments are of the right types.
+    for environment in ["dev", "test", "prod"] {
+        let path = format!("pipelines/environments/{environment}.toml");
+        let values = read(&root, &path).replace("# [acme", "[acme").replace("# Still", "## Still");
+        let line = |line: &str| match line.strip_prefix("# ").filter(|rest| rest.contains(" = ")) {
+            Some(value) => format!("{}\n", value.replace("\"…\"", "\"SHOP_SECRET\"")),
+            None => format!("{line}\n"),
+        };
+        write(&root, &path, &values.lines().map(line).collect::<String>());
+    }
+    let (_, said) = xtask(&["-C", arg(&root), "check"]);
+    assert!(!said.contains("missing-value") && !said.contains("wrong-type") && !said.contains("bad-value"), "{said}");
+}
+
+#[test]
+fn scripts_of_one_name_are_told_apart_by_their_folders() {
+    let folder = Folder::new();
+    let scripts = folder.0.join("delivery");
+    for path in ["b/run.sh", "a/run.sh"] {
+        write(&scripts, path, "#!/bin/sh\n");
+    }
+    write(&scripts, "INSTALL", "First b/run.sh, then a/run.sh.\n");
+    let root = make("no rust", &folder.0);
+    let (_, said) = xtask(&["init", arg(&root), "--from", arg(&scripts)]);
+    assert!(said.contains("nothing has proved: b/run.sh, a/run.sh\n"), "{said}");
+    let (code, said) = xtask(&["init", arg(&root), "--from", arg(&scripts), "--order", "readme"]);
+    assert_eq!(code, 0, "{said}");
+    let (_, plan) = xtask(&["-C", arg(&root), "plan", "dev"]);
+    assert!(plan.find("b-run").expect("a step") < plan.find("a-run").expect("a step"), "{plan}");
 }

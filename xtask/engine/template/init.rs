@@ -118,7 +118,11 @@ fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result
     writeln!(out, "\nwritten. Next:")?;
     writeln!(out, "  cd {}", quoted(&destination.root))?;
     if adopted {
-        writeln!(out, "  cargo xtask check           # what is missing before it can be deployed")?;
+        writeln!(
+            out,
+            "  $EDITOR pipelines/environments/*.toml   # the values: what stood in the scripts is there as a comment"
+        )?;
+        writeln!(out, "  cargo xtask check           # what is still missing before it can be deployed")?;
         writeln!(out, "  cargo xtask plan dev        # what would be done, in which order")?;
     } else {
         writeln!(out, "  git add --all && git commit --message \"Deployments\"")?;
