@@ -6,6 +6,8 @@
 mod adopted;
 #[path = "template/built.rs"]
 mod built;
+#[path = "template/documented.rs"]
+mod documented;
 #[path = "template/owner.rs"]
 mod owner;
 #[path = "template/shapes.rs"]

@@ -32,6 +32,7 @@ pub enum What {
     /// A deployment pipeline with a first step, called last
     #[command(alias = "deployment")]
     Pipeline {
+        /// Its name, and that of its folder
         #[arg(value_name = "NAME")]
         name: String,
         /// Call it before this one
@@ -44,6 +45,7 @@ pub enum What {
 
 #[derive(Debug, clap::Args)]
 pub struct EnvironmentArgs {
+    /// Its name
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The environment whose values it begins with
@@ -62,8 +64,10 @@ pub struct EnvironmentArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct StepArgs {
+    /// The pipeline that gets it
     #[arg(value_name = "PIPELINE")]
     pub pipeline: String,
+    /// Its name
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The script beside the pipeline; it is written if it is not there. Default: NAME.sh
