@@ -136,6 +136,23 @@ fn a_copy_has_nothing_of_the_engines_own_tests() {
     assert!(!read(&root, "Cargo.lock").contains("proptest"));
 }
 
+/// What is built for `cargo xtask` is what `cargo test` needs: with other features of anything the engine would be built twice.
+#[test]
+fn the_tests_of_a_copy_build_nothing_of_the_engine_anew() {
+    let folder = Folder::new();
+    let root = make("no rust", &folder.0);
+    init(&root);
+    let built = |edges: &str| {
+        let args =
+            ["tree", "--offline", "--package", "xtask", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
+        let tree = run(&root, "cargo", &args);
+        tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let (program, tests) = (built("normal,build"), built("normal,build,dev"));
+    let anew: Vec<&String> = program.difference(&tests).collect();
+    assert!(program.len() > 30 && anew.is_empty(), "built with other features for the tests: {anew:?}");
+}
+
 #[test]
 fn bad_places_are_refused_and_nothing_is_written() {
     let folder = Folder::new();

@@ -28,7 +28,9 @@ fn new_things_are_written_where_they_belong() {
     assert_eq!(code, 0, "{said}");
     assert_eq!(read(&root, "pipelines/environments/personal/anna.toml"), "like = \"dev\"\ntitle = \"Mine\"\n");
 
-    assert_eq!(new(&["step", "app", "install"]).0, 0);
+    let (code, said) = new(&["step", "app", "install"]);
+    let shown = "            + [[step]]\n            + name = \"install\"\n            + script = \"install.sh\"\n            + \nwritten";
+    assert!(code == 0 && said.contains(shown), "{said}");
     assert_eq!(new(&["step", "app", "migrate", "--before", "install", "--", "echo", "a b"]).0, 0);
     assert_eq!(new(&["deployment", "database", "--before", "app"]).0, 0);
     let (code, said) = xtask(&["-C", arg(&root), "check"]);

@@ -36,12 +36,13 @@ fn older(inside: &Folder) -> PathBuf {
 }
 
 /// The upgrade of a copy whose cargo is a script. What is said here in sh happens in place of the tests, before or after, and
-/// to each plan after.
+/// to each plan.
 struct Proved {
     folder: Folder,
     root: PathBuf,
     before: &'static str,
     after: &'static str,
+    plan_before: &'static str,
     plan: &'static str,
 }
 
@@ -49,17 +50,17 @@ impl Proved {
     fn new() -> Proved {
         let folder = Folder::new();
         let root = older(&folder);
-        Proved { folder, root, before: "exit 0", after: "exit 0", plan: "cat" }
+        Proved { folder, root, before: "exit 0", after: "exit 0", plan_before: "cat", plan: "cat" }
     }
 
     fn command(&self) -> Command {
-        let Proved { folder, before, after, plan, .. } = self;
+        let Proved { folder, before, after, plan_before, plan, .. } = self;
         let (xtask, log) = (env!("CARGO_BIN_EXE_xtask"), folder.0.join("log"));
         let script = format!(
             "#!/bin/sh\nlog='{}'\nif grep -q '{ONCE}' {FILE}; then at=before; else at=after; fi\necho \"$at $*\" >> \"$log\"\n\
              case \"$at $*\" in\n  'before test'*) {before} ;;\n  'after test'*) {after} ;;\n\
              esac\nwhile [ \"$1\" != -- ]; do shift; done\nshift\ncase \"$at $1\" in\n\
-             'after plan') '{xtask}' -C . \"$@\" | {plan} ;;\n  *) exec '{xtask}' -C . \"$@\" ;;\nesac\n",
+             'after plan') '{xtask}' -C . \"$@\" | {plan} ;;\n  'before plan') '{xtask}' -C . \"$@\" | {plan_before} ;;\n  *) exec '{xtask}' -C . \"$@\" ;;\nesac\n",
             log.display()
         );
         write(&folder.0, "bin/cargo", &script);
@@ -133,11 +134,29 @@ fn an_upgrade_after_which_the_tests_fail_is_taken_back() {
 }
 
 #[test]
-fn a_copy_whose_tests_fail_already_is_not_upgraded() {
+fn a_copy_whose_tests_fail_already_is_held_to_its_order() {
     let mut proved = Proved::new();
     proved.before = "echo 'broken since monday'; exit 101";
-    let said = proved.taken_back(2, "its own tests do not pass before the upgrade");
-    assert!(said.contains("broken since monday") && said.contains("--unchecked"), "{said}");
+    proved.plan = r#"sed 's,"app/verify","app/another",'"#;
+    proved.taken_back(1, "the order of its steps would change");
+    proved.plan = "cat";
+    let (code, said) = proved.upgrade();
+    assert!(code == 0 && said.contains("its tests did not pass before, and do now"), "{said}");
+
+    let mut proved = Proved::new();
+    proved.before = "echo 'broken since monday'; exit 101";
+    proved.after = "echo 'still broken'; exit 101";
+    let (code, said) = proved.upgrade();
+    assert!(code == 0 && said.contains("and do not now:\nstill broken"), "{said}");
+}
+
+#[test]
+fn a_copy_that_cannot_be_built_has_nothing_to_compare_with() {
+    let mut proved = Proved::new();
+    proved.before = "echo 'it does not build' >&2; exit 101";
+    proved.plan_before = "cat > /dev/null";
+    let said = proved.taken_back(2, "it has no plan before the upgrade");
+    assert!(said.contains("it does not build") && said.contains("--unchecked"), "{said}");
 }
 
 #[test]
@@ -146,8 +165,8 @@ fn what_a_build_writes_into_the_lock_file_is_taken_back_too() {
     proved.before = "echo '# before' >> Cargo.lock; exit 0";
     proved.after = "echo '# after' >> Cargo.lock; exit 1";
     proved.taken_back(1, "its tests do not pass any more");
-    proved.before = "echo '# before' >> Cargo.lock; exit 1";
-    proved.taken_back(2, "its own tests do not pass before");
+    proved.plan_before = "cat > /dev/null";
+    proved.taken_back(2, "it has no plan before");
 }
 
 #[test]
@@ -199,7 +218,8 @@ fn killed_at_any_moment_it_is_all_or_nothing() {
     let folder = Folder::new();
     let root = older(&folder);
     let before = tree(&root);
-    for wait in (0..400).map(|step| Duration::from_millis(step)) {
+    // A quarter longer each time: fine where it is quick, and soon long enough where it is not.
+    for wait in std::iter::successors(Some(100_u64), |wait| Some(wait * 5 / 4)).take(60).map(Duration::from_micros) {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut upgrade = command(here, env!("CARGO_BIN_EXE_xtask"), &["upgrade", arg(&root), "--unchecked"]);
         let mut running = upgrade.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be run");
@@ -208,7 +228,7 @@ fn killed_at_any_moment_it_is_all_or_nothing() {
         while !root.join(".git/ciao/undo.lock").exists() && start.elapsed() < Duration::from_secs(20) {
             std::thread::yield_now();
         }
-        std::thread::sleep(wait / 8);
+        std::thread::sleep(wait);
         running.kill().expect("it is a child");
         let ended = running.wait().expect("it is a child");
         let (_, said) = xtask(&["init", arg(&root)]);

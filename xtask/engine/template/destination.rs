@@ -85,6 +85,15 @@ impl Destination {
             .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
     }
 
+    /// Whether a package stands at its root.
+    ///
+    /// # Errors
+    /// If its manifest cannot be read; one that is broken is none.
+    pub fn is_package(&self) -> Result<bool, Refusal> {
+        let text = self.text("Cargo.toml")?.unwrap_or_default();
+        Ok(Document::parse(&text).is_ok_and(|document| document.has(&["package"])))
+    }
+
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.root.join(path).symlink_metadata().is_ok()

@@ -63,6 +63,7 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     }
     writeln!(out, "{} gets:", destination.root)?;
     write::show(&changes, out)?;
+    writeln!(out, "  create  tests/snapshots/: the order of the steps in every environment, as it is then")?;
     for note in &notes {
         writeln!(out, "note: {note}")?;
     }
@@ -87,7 +88,7 @@ fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
         let help = "mend what cargo says, then again; nothing was changed";
         return Err(cargo.interrupted().unwrap_or(Refusal::new(message, help)));
     }
-    let written = written.and(&snapshots(root)?)?;
+    let written = written.and(&snapshots(root, destination.is_package()?)?)?;
     cargo.complete_lock();
     if let Some(interrupted) = cargo.interrupted() {
         written.take_back()?;
@@ -98,16 +99,18 @@ fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
 }
 
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
-fn snapshots(root: &Utf8Path) -> Result<Vec<Change>, Refusal> {
+fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
     let repository = Repository::read(root);
     let examined = repository.examine(&Tasks::new());
     let mut changes = Vec::new();
+    // As insta writes it, so that what is accepted later differs in the order alone.
+    let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
     for environment in repository.declarations.orchestration.names() {
         let Some(plan) = examined.plan(environment) else { continue };
         let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
         let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
-            let text = format!("---\nsource: tests/step_order.rs\n---\n{order}");
+            let text = format!("---\nsource: {source}\n---\n{order}");
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
         }
     }
@@ -285,8 +288,7 @@ impl Draft<'_> {
         for starter in &starter::CODE {
             self.start(starter, starter.text)?;
         }
-        let at_root = self.destination.text("Cargo.toml")?.unwrap_or_default();
-        let package = parsed("Cargo.toml", &at_root)?.has(&["package"]);
+        let package = self.destination.is_package()?;
         self.start(&starter::TEST, if package { starter::TEST_OF_ROOT } else { starter::TEST.text })?;
         let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
         if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
@@ -337,9 +339,12 @@ impl Draft<'_> {
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
         let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
-        for (line, example) in
-            [("/target/", "target/x"), ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml")]
-        {
+        for (line, example) in [
+            ("/target/", "target/x"),
+            ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml"),
+            // What a test of the step order that failed leaves to be looked at; it would make the tree dirty.
+            ("*.snap.new", "tests/snapshots/x.snap.new"),
+        ] {
             if !self.destination.ignores(example) {
                 ignored = with_line(&ignored, line);
             }

@@ -134,6 +134,12 @@ impl Proof {
         }
     }
 
+    /// Whether there is a plan at all.
+    #[must_use]
+    pub fn has_plan(&self) -> bool {
+        self.orders.iter().any(|(_, order)| order.is_some())
+    }
+
     /// The first environment whose order is another one, and where.
     #[must_use]
     pub fn differs(&self, after: &Proof) -> Option<String> {

@@ -94,19 +94,20 @@ fn replace(
     let written = write::write(root, &[lock])?;
     writeln!(out, "before: check, plans and tests")?;
     let before = Proof::of(&cargo);
-    if cargo.signal().is_some() || before.failure.is_some() {
+    if cargo.signal().is_some() || !before.has_plan() {
         written.take_back()?;
         let failure = before.failure.unwrap_or_default();
         let help = format!("{failure}\nmend that first, or call it with `--unchecked`; nothing was changed");
-        return Err(cargo.interrupted().unwrap_or(Refusal::new("its own tests do not pass before the upgrade", help)));
+        let refusal = Refusal::new("it has no plan before the upgrade: there is nothing to compare with", help);
+        return Err(cargo.interrupted().unwrap_or(refusal));
     }
     let written = written.and(changes)?;
     writeln!(out, "after: check, plans and tests")?;
     let after = Proof::of(&cargo);
     let why = match (&after.failure, before.differs(&after)) {
         (_, Some(what)) => Some(format!("the order of its steps would change: {what}")),
-        (Some(failure), None) => Some(format!("its tests do not pass any more\n{failure}")),
-        (None, None) => None,
+        (Some(failure), None) if before.failure.is_none() => Some(format!("its tests do not pass any more\n{failure}")),
+        _ => None,
     };
     if cargo.signal().is_some() || why.is_some() {
         written.take_back()?;
@@ -115,6 +116,11 @@ fn replace(
         return Err(cargo.interrupted().unwrap_or(refusal));
     }
     written.keep();
+    match (&before.failure, &after.failure) {
+        (Some(_), Some(failure)) => writeln!(out, "note: its tests did not pass before, and do not now:\n{failure}")?,
+        (Some(_), None) => writeln!(out, "note: its tests did not pass before, and do now")?,
+        _ => {}
+    }
     if before.clean && !after.clean {
         writeln!(out, "note: this version finds errors that the one before did not: `cargo xtask check`")?;
     }
