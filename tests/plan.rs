@@ -2,7 +2,7 @@
 
 mod support;
 
-use ciao::check::{Subject, check, merged};
+use ciao::check::merged;
 use ciao::declare::Declarations;
 use ciao::finding::Code;
 use ciao::plan::build::{Inputs, build, files};
@@ -64,10 +64,7 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
         findings.extend(found);
         plans.extend(built.map(|built| (name.to_owned(), built)));
     }
-    let facts = Default::default();
-    let named = support::named(&plans);
-    let (declared, sources) = (&declarations, &sources);
-    findings.extend(check(&Subject { declarations: declared, sources, plans: &plans, named: &named, facts: &facts }));
+    findings.extend(support::check(&declarations, &sources, &plans));
     let mut findings = merged(findings, &declarations);
     findings.retain(|finding| !ELSEWHERE.contains(&finding.code));
     let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
