@@ -73,7 +73,12 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
     let plan = plan.map(|plan| match form {
         Form::Value => show::plan::text(plan, Side::Value, &tasks),
         Form::Skeleton => show::plan::text(plan, Side::Skeleton, &tasks),
-        Form::Json => format!("{:#}", show::json::plan(plan, None)),
+        Form::Json => {
+            let text = show::json::plan(plan, None).to_string();
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(format!("{value:#}"), text, "as a program would write it, with its keys sorted");
+            text
+        }
     });
     format!("{}{wrong}", plan.unwrap_or_else(|| "no plan\n".to_owned())).trim_end().to_owned()
 }

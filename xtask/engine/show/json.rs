@@ -101,8 +101,8 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     out.plain("runs", boolean(step.runs));
     out.list("secrets", step.secrets.iter().map(|name| &**name));
     command(out, &step.action, "skeleton", Side::Skeleton);
-    out.text("step", &step.name);
     stdin(out, step.stdin.as_ref());
+    out.text("step", &step.name);
     out.value("timeout_s", &seconds(step.timeout));
     match &step.unless {
         Some(unless) => arguments(out, "unless", None, unless, Side::Value),

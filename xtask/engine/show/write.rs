@@ -22,7 +22,12 @@ impl Json {
 
     fn line(&mut self) {
         self.indented.push('\n');
-        (0..self.depth).for_each(|_| self.indented.push_str("  "));
+        let mut left = self.depth * 2;
+        while left > 0 {
+            let some = left.min(16);
+            self.indented.push_str(&"                "[..some]);
+            left -= some;
+        }
     }
 
     pub fn open(&mut self, bracket: char) {
@@ -51,11 +56,13 @@ impl Json {
         self.filled = true;
     }
 
+    /// A key that needs no escapes: one of ours, or the name of a variable.
     pub fn key(&mut self, key: &str) {
         self.item();
-        self.string(key);
-        self.dense.push(':');
-        self.indented.push_str(": ");
+        self.push("\"");
+        self.push(key);
+        self.dense.push_str("\":");
+        self.indented.push_str("\": ");
     }
 
     pub fn string(&mut self, text: &str) {
@@ -113,7 +120,13 @@ impl Json {
             }
             Value::Object(entries) => {
                 self.open('{');
-                entries.iter().for_each(|(key, value)| self.value(key, value));
+                for (key, value) in entries {
+                    self.item();
+                    self.string(key);
+                    self.dense.push(':');
+                    self.indented.push_str(": ");
+                    self.any(value);
+                }
                 self.close('}');
             }
             Value::String(text) => self.string(text),
