@@ -170,8 +170,13 @@ pub struct Series {
 /// further round begins.
 pub fn in_turn(subjects: &[Subject], rounds: usize, cap: Duration, effort: Effort) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
-    for subject in subjects {
-        let first = subject.run(subject.limit.unwrap_or(effort.limit));
+    let limit = |number: usize| match subjects[number].limit {
+        Some(limit) => limit,
+        None if number < 2 => effort.limit * 6,
+        None => effort.limit,
+    };
+    for (number, subject) in subjects.iter().enumerate() {
+        let first = subject.run(limit(number));
         eprint!(".");
         all.push(Series { name: subject.name.clone(), runs: first.map(|run| vec![run]) });
     }
@@ -182,8 +187,8 @@ pub fn in_turn(subjects: &[Subject], rounds: usize, cap: Duration, effort: Effor
         if round > 0 && begun.elapsed() > effort.budget {
             break;
         }
-        for ((subject, series), _) in subjects.iter().zip(&mut all).zip(&again).filter(|(_, again)| **again) {
-            match (subject.run(subject.limit.unwrap_or(effort.limit)), &mut series.runs) {
+        for (number, series) in all.iter_mut().enumerate().filter(|(number, _)| again[*number]) {
+            match (subjects[number].run(limit(number)), &mut series.runs) {
                 (Ok(run), Ok(runs)) if round == 0 => *runs = vec![run],
                 (Ok(run), Ok(runs)) => runs.push(run),
                 (Err(why), _) => series.runs = Err(why),

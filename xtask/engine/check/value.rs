@@ -207,6 +207,9 @@ fn url_encoded(text: &str) -> String {
 
 /// The host in `https://user@db.example:5432/path` or `db.example:5432`, if it is a name with a dot.
 fn host_of(text: &str) -> Option<&str> {
+    if !text.contains(':') {
+        return None;
+    }
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let authority = rest.unwrap_or(text).split(['/', '?', '#']).next()?;
     let host_port = authority.rsplit('@').next()?;

@@ -107,7 +107,8 @@ fn program(run: &[Template], cwd: impl FnOnce() -> Option<Utf8PathBuf>) -> Optio
     let mut words = run.iter();
     let first = words.next()?.as_literal()?;
     let interpreters = ["sh", "bash", "dash", "python", "python3"];
-    let script = if interpreters.contains(&first.rsplit('/').next().unwrap_or(first)) {
+    let base = first.rfind('/').map_or(first, |at| &first[at + 1..]);
+    let script = if interpreters.contains(&base) {
         let script = words.next()?;
         // `-c`, `-m` and others: no file, or one that takes more to find.
         script.as_literal().filter(|script| !script.starts_with('-'))?

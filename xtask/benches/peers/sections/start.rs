@@ -23,7 +23,9 @@ pub fn measure(section: &mut Section, effort: Effort) {
          is what people wait for.",
     );
     let Some(cargo) = found("cargo") else { return };
+    // The first time it may have to build it.
     let xtask = Subject::new("cargo xtask --help", cargo, &["xtask", "--help"], root());
+    let xtask = xtask.limit(std::time::Duration::from_secs(600));
     let all = in_turn(&[xtask, subjects[0].clone()], rounds.min(9), effort.cap, effort);
     section.table(&all, "ciao --help");
 }
