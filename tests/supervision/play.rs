@@ -229,7 +229,7 @@ impl Play {
             each: None,
             needs: None,
             env: BTreeMap::new(),
-            pipeline: "pipelines/deployments/p/pipeline.toml".into(),
+            pipeline: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
             parallel: false,
         };
         Plan {
@@ -295,7 +295,7 @@ impl Play {
                 .iter()
                 .map(|(path, sha256)| NamedFile { path: path.into(), sha256: sha256.clone() })
                 .collect(),
-            file: "pipelines/deployments/p/pipeline.toml".into(),
+            file: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
             line: index + 1,
         }
     }

@@ -12,7 +12,7 @@ use crate::show::{self, word::Side};
 pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     // The process ends with this command: to give back 100,000 steps one by one takes a tenth of the time.
     let repository = ManuallyDrop::new(session.read());
-    let examined = ManuallyDrop::new(repository.examine(session.tasks));
+    let examined = ManuallyDrop::new(repository.examine_for(session.tasks, |name| name == args.environment));
     let stopping: Vec<&Finding> = examined.stopping(&args.environment).collect();
     if !repository.declarations.environments().any(|name| name == args.environment) && !repository.unreadable() {
         session.unknown_environment(&repository, &args.environment);

@@ -70,7 +70,7 @@ impl Loop<'_, '_> {
             step: step.id.clone(),
             finally,
             what: result.message.clone().unwrap_or_default(),
-            file: step.file.clone(),
+            file: step.file.to_path_buf(),
             line: step.line,
             command: self.outlet.mask.text(&self.pasted(plan, step, finally)),
             log: course.voice.log.path().map(ToOwned::to_owned),

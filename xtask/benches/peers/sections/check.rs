@@ -13,8 +13,13 @@ pub fn measure(section: &mut Section, effort: Effort) {
     // Whatever it finds, exit 0 or 1, the same is read: what counts is the time, so both are let pass.
     let check = Subject::new("ciao check", "sh", &["-c", &format!("'{binary}' check || [ $? = 1 ]")], &folder);
     let cat = Subject::new("cat of all files", "sh", &["-c", "find pipelines -type f -exec cat {} +"], &folder);
-    let all = in_turn(&[check, cat], effort.rounds, effort.cap);
-    section.say("1,000 scripts of 200 lines, 50 environments of 200 values; reading alone is the limit:");
+    let plan = Subject::new("ciao plan", binary, &["plan", "env-49"], &folder);
+    let json = Subject::new("ciao plan, JSON", binary, &["plan", "env-49", "--format", "json"], &folder);
+    let all = in_turn(&[check, cat, plan, json], effort.rounds, effort.cap, effort);
+    section.say(
+        "All three tiers: 50 pipelines of 20 steps, each with a script of 200 lines, and 50 environments of 200 values. \
+         `plan` of one of them checks all of it too. Reading alone is the limit:",
+    );
     section.table(&all, "cat of all files");
     let what = "`check` of 1,000 scripts with 50 environments";
     section.goals.push(Goal::at_most(what, all[0].wall().map(|wall| wall.median), 1.0, "s"));
@@ -51,7 +56,7 @@ pub fn growth(section: &mut Section, effort: Effort) {
                 subjects.push(Subject::new(command, "sh", &["-c", &line], &folder));
             }
         }
-        let all = in_turn(&subjects, effort.rounds.div_ceil(2), effort.cap);
+        let all = in_turn(&subjects, effort.rounds.div_ceil(2), effort.cap, effort);
         let times = |which: usize| -> Vec<f64> {
             all.iter().skip(which).step_by(2).map(|series| series.wall().map_or(f64::NAN, |wall| wall.median)).collect()
         };
