@@ -1,8 +1,6 @@
 //! The rows of FAULTS.md that are the ledger's, each by its number.
 
 use std::os::unix::fs::PermissionsExt;
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ciao::ledger::record::{Ended, Kind, Outcome};
@@ -353,32 +351,6 @@ fn fault_43_an_edited_state_does_not_add_up() {
     git(root, &format!("update-ref refs/deployments/dev {commit}"));
     assert!(!ledger.adds_up("dev").unwrap());
     says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten"]);
-}
-
-/// What git runs by itself, and what people run by hand: each in a loop of its own, all beside deployments.
-#[test]
-fn fault_44_gc_beside_deployments() {
-    let folder = Folder::new();
-    let ledger = local(&repository(&folder.path("repo")));
-    let root = &ledger.git.root;
-    let over = &AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for what in
-            ["gc --quiet --prune=now", "gc --quiet", "pack-refs --all", "repack -a -d --quiet", "prune --expire=now"]
-        {
-            scope.spawn(move || {
-                while !over.load(Ordering::SeqCst) {
-                    try_git(root, what);
-                }
-            });
-        }
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| (0..8).for_each(|_| deploy(&ledger, "dev"))));
-        over.store(true, Ordering::SeqCst);
-        done.expect("every deployment is recorded");
-    });
-    assert_eq!(git(root, "rev-list --first-parent --count refs/deployments/dev"), "17");
-    git(root, "fsck --strict");
-    assert!(ledger.adds_up("dev").unwrap());
 }
 
 #[test]

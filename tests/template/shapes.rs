@@ -14,7 +14,12 @@ impl Folder {
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
         let path = std::env::temp_dir().join(format!("ciao-template-{}-{count}", std::process::id()));
         fs::create_dir_all(&path).expect("a temporary folder can be made");
-        Folder(path.canonicalize().expect("it is there"))
+        let path = path.canonicalize().expect("it is there");
+        // Builds are what these tests cost: one folder for all copies, and nothing optimised. Cargo reads it from above.
+        let built = std::env::temp_dir().join("ciao-template-built");
+        let config = format!("[build]\ntarget-dir = {built:?}\n[profile.dev.package]\nxtask.opt-level = 0\n");
+        write(&path, ".cargo/config.toml", &config);
+        Folder(path)
     }
 }
 
@@ -35,7 +40,11 @@ pub fn command(folder: &Path, program: &str, args: &[&str]) -> Command {
     // What cargo sets for this test would lead a cargo in another repository astray.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name.starts_with("CIAO_") {
+        if name.starts_with("CARGO_PKG")
+            || name.starts_with("CARGO_MANIFEST")
+            || name == "CARGO_TARGET_DIR"
+            || name.starts_with("CIAO_")
+        {
             command.env_remove(name);
         }
     }

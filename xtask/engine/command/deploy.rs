@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::Signal;
 
 use super::output::Output;
 use super::prepare::{Refused, Result};
@@ -34,12 +34,10 @@ struct Ready<'a> {
 }
 
 pub fn run(session: &Session<'_>, args: &DeployArgs) -> u8 {
-    deploy(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| deploy(session, args, signals))
 }
 
-fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
-    // Before the lock is taken: no signal may come between.
-    let mut signals = session.signals()?;
+fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
@@ -57,25 +55,31 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
         only,
         done: BTreeMap::new(),
     };
-    let holding = take_lock(session, &ledger, &request, args)?;
-    Ok(hold(session, &ready, holding, &mut signals))
+    let holding = take_lock(session, &ledger, &request, args, signals)?;
+    Ok(hold(session, &ready, holding, signals))
 }
 
-fn take_lock(session: &Session<'_>, ledger: &Ledger, request: &Request, args: &DeployArgs) -> Result<Holding> {
-    let taken = match args.wait {
-        None => ledger.start(request),
-        Some(wait) => {
-            let mut said = String::new();
-            ledger.start_waiting(request, wait.into(), |error| {
-                if said != error.message {
-                    said.clone_from(&error.message);
-                    session.output.say(&format!("waiting: {}", error.message));
-                }
-                true
-            })
+fn take_lock(
+    session: &Session<'_>,
+    ledger: &Ledger,
+    request: &Request,
+    args: &DeployArgs,
+    signals: &mut Signals,
+) -> Result<Holding> {
+    let wait = args.wait.map_or(Duration::ZERO, Into::into);
+    let (mut said, mut ended) = (String::new(), None);
+    let taken = ledger.start_waiting(request, wait, |error, pause| {
+        if said != error.message {
+            said.clone_from(&error.message);
+            session.output.say(&format!("waiting: {}", error.message));
         }
-    };
-    taken.map_err(|error| session.refused(&error))
+        ended = signals.pause(pause);
+        ended.is_none()
+    });
+    match ended {
+        Some(signal) => Err(session.interrupted(signal)),
+        None => taken.map_err(|error| session.refused(&error)),
+    }
 }
 
 /// The steps of the pipelines that `--only` names.
@@ -120,6 +124,7 @@ fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals:
         only: ready.only.clone(),
         owed: holding.owed.clone(),
         lost: std::sync::Arc::clone(&watch.lost),
+        busy: Some(ready.ledger.steps_file(&ready.plan.environment)),
         caller,
         exe: itself(),
     };
@@ -164,7 +169,10 @@ fn prepare(
     let caller = Caller::new(std::env::vars_os(), &pass_env);
     let secrets = match Secrets::read(ready.plan, &session.root, &caller, &itself(), signals) {
         Ok(secrets) => secrets,
-        Err(Unreadable::Interrupted(signal)) => return Err((Ended::Interrupted, 128 + signal as u8)),
+        Err(Unreadable::Interrupted(signal)) => {
+            let Refused(code) = session.interrupted(signal);
+            return Err((Ended::Interrupted, code));
+        }
         Err(Unreadable::Problems(problems)) => {
             for problem in problems {
                 session.output.error(&problem.to_string());
@@ -231,11 +239,10 @@ fn code(summary: &Summary) -> u8 {
 }
 
 pub fn resume(session: &Session<'_>, args: &ResumeArgs) -> u8 {
-    go_on(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| go_on(session, args, signals))
 }
 
-fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
@@ -257,16 +264,15 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let ready =
         Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
     let holding = ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error))?;
-    Ok(hold(session, &ready, holding, &mut signals))
+    Ok(hold(session, &ready, holding, signals))
 }
 
 pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
-    all(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| all(session, args, signals))
 }
 
 /// The first tier: each environment in turn, up to the first that fails or whose gate is closed.
-fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined: Examined = repository.examine(session.tasks);
     let names: Vec<&str> = repository.declarations.orchestration.names().collect();
@@ -289,9 +295,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             session.output.say(&format!("{name}: holds release {} already", release.display));
             continue;
         }
-        let came = signals.take();
-        if let Some(signal) = came.iter().find(|signal| !matches!(**signal, Signal::TSTP | Signal::CONT)) {
-            return Ok(128_u8.saturating_add(signal.as_raw() as u8));
+        if let Some(signal) = signals.ending() {
+            return Err(session.interrupted(signal));
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;
@@ -305,7 +310,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             only: None,
             done: BTreeMap::new(),
         };
-        let code = hold(session, &ready, holding, &mut signals);
+        let code = hold(session, &ready, holding, signals);
         if code != 0 {
             return Ok(code);
         }
@@ -325,11 +330,25 @@ fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bo
 }
 
 impl Session<'_> {
-    fn signals(&self) -> Result<Signals> {
-        Signals::install().map_err(|error| {
-            self.output.error(&format!("signals cannot be caught: {error}"));
-            Refused(exit::REFUSED_BY_FINDINGS)
+    /// Catches signals before anything is read or locked, so that none comes between.
+    fn listening(&self, act: impl FnOnce(&mut Signals) -> Result<u8>) -> u8 {
+        let mut signals = match Signals::install() {
+            Ok(signals) => signals,
+            Err(error) => {
+                self.output.error(&format!("signals cannot be caught: {error}"));
+                return exit::REFUSED_BY_FINDINGS;
+            }
+        };
+        act(&mut signals).unwrap_or_else(|Refused(code)| {
+            // It may be why: a program that is just being started gets the Ctrl-C too.
+            signals.ending().map_or(code, |signal| self.interrupted(signal).0)
         })
+    }
+
+    /// For a signal that came while no step could run.
+    fn interrupted(&self, signal: i32) -> Refused {
+        self.output.say("interrupted: nothing was started");
+        Refused(128_u8.saturating_add(signal as u8))
     }
 
     /// Where this clone keeps what is its own: journals, logs.

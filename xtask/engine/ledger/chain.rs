@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::git::{Call, Git, stale_lock};
+use super::git::{Call, Git, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
@@ -349,7 +349,8 @@ impl Ledger {
                 return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
             }
             // Nothing moved. Whoever meets another writer at git's lock file comes again; after a second it was left behind.
-            if attempt == 10 || stale_lock(&said.stderr).is_none() {
+            let met = ["File exists", TABLES_LOCKED].iter().any(|words| said.stderr.contains(words));
+            if attempt == 10 || !met {
                 return Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said));
             }
             std::thread::sleep(Duration::from_millis(100));

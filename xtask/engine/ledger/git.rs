@@ -91,7 +91,11 @@ impl Git {
     /// As [`Git::local_failure`], from the words of git or of the system.
     pub fn failure(&self, attempt: &str, said: &str) -> Error {
         let words = said.to_lowercase();
-        if let Some(advice) = stale_lock(said) {
+        // Where refs are in tables git does not name the file.
+        let tables = self.common.join("reftable/tables.list.lock");
+        let tables =
+            (said.contains(TABLES_LOCKED) && tables.exists()).then(|| format!("'{}': File exists", tables.display()));
+        if let Some(advice) = stale_lock(tables.as_deref().unwrap_or(said)) {
             return Error::unreadable(format!("{attempt}: {advice}"));
         }
         let common = self.common.display();
@@ -195,6 +199,9 @@ pub fn one_line(words: &str) -> String {
     let line = said.or_else(|| lines.clone().next()).unwrap_or("nothing");
     line.trim_start_matches("fatal:").trim_start_matches("error:").trim().to_owned()
 }
+
+/// What git says where refs are in tables (reftable), and another git is just writing one.
+pub const TABLES_LOCKED: &str = "cannot lock references";
 
 /// What to do about a lock file that a killed git left behind. It is named, and never removed on a guess.
 pub fn stale_lock(words: &str) -> Option<String> {

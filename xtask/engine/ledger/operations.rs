@@ -4,6 +4,7 @@
 //! ids and digests, and nothing of how steps run.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
@@ -136,8 +137,8 @@ impl Ledger {
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))
     }
 
-    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why, once for each holder;
-    /// it answers false to give up.
+    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why
+    /// and how long to pause before it is tried again; it answers false to give up.
     ///
     /// # Errors
     /// As [`Ledger::start`].
@@ -145,18 +146,16 @@ impl Ledger {
         &self,
         request: &Request,
         wait: Duration,
-        mut waiting: impl FnMut(&Error) -> bool,
+        mut waiting: impl FnMut(&Error, Duration) -> bool,
     ) -> Result<Holding> {
         let begun = Instant::now();
         loop {
             match self.start(request) {
-                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait && waiting(&error) => {
-                    let pause = if self.settings.remote.is_some() {
-                        Duration::from_secs(5)
-                    } else {
-                        Duration::from_millis(300)
-                    };
-                    std::thread::sleep(pause.min(wait.saturating_sub(begun.elapsed())));
+                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait => {
+                    let pause = Duration::from_millis(if self.settings.remote.is_some() { 5_000 } else { 300 });
+                    if !waiting(&error, pause.min(wait.saturating_sub(begun.elapsed()))) {
+                        return Err(error);
+                    }
                 }
                 other => return other,
             }
@@ -215,6 +214,11 @@ impl Ledger {
                     holder.release.display, holder.by, holder.since, holder.host
                 )
             }
+            Life::Ending => {
+                format!(
+                    "{attempt}: {who}; that was killed, and its steps are still being ended: try again in some seconds"
+                )
+            }
             Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
             Life::Elsewhere => format!(
                 "{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"
@@ -229,6 +233,12 @@ impl Ledger {
             return Life::Dead;
         }
         life(&self.caller.place, &holder.place, &self.git, environment)
+    }
+
+    /// The file that guardians lock while they have steps of this environment.
+    #[must_use]
+    pub fn steps_file(&self, environment: &str) -> PathBuf {
+        super::place::steps(&folder(&self.git, environment))
     }
 
     fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
@@ -340,7 +350,10 @@ impl Ledger {
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
         let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
         let written = holding.journal.write(line);
-        let result = self.record_end(&record, &ending.steps, holding.standing.clone());
+        let taken = || unrecorded(&holding.environment, "its lock was taken away meanwhile");
+        let result = self
+            .record_end(&record, &ending.steps, holding.standing.clone())
+            .and_then(|recorded| recorded.ok_or_else(taken));
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
             tidy(&self.git);
@@ -354,24 +367,23 @@ impl Ledger {
         result
     }
 
-    /// Appends the end of a deployment, if it still holds the lock.
-    pub(super) fn record_end(&self, record: &Record, steps: &[StepRecord], mut standing: Standing) -> Result<Record> {
+    /// Appends the end of a deployment, if it still holds the lock; `None`: that was taken away.
+    pub(super) fn record_end(
+        &self,
+        record: &Record,
+        steps: &[StepRecord],
+        mut standing: Standing,
+    ) -> Result<Option<Record>> {
         let environment = &record.environment;
-        let attempt = format!("record the end of the deployment of {environment}");
-        let unrecorded = |why: &str| {
-            Error::new(
-                Failure::Unrecorded,
-                format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"),
-            )
-        };
+        let unrecorded = |why: &str| unrecorded(environment, why);
         let mut failed = 0;
         for _ in 0..SWAPS {
-            self.usable(&attempt, environment, &standing).map_err(|error| unrecorded(&error.message))?;
+            self.usable("record its end", environment, &standing).map_err(|error| unrecorded(&error.message))?;
             let holds = standing.state().and_then(State::running).is_some_and(|holder| {
                 Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref()
             });
             if !holds {
-                return Err(unrecorded("its lock was taken away meanwhile"));
+                return Ok(None);
             }
             let files = vec![("steps.json", steps_json(steps))];
             let draft = Draft {
@@ -380,7 +392,7 @@ impl Ledger {
                 second_parent: record.release.as_ref().map(|release| release.commit.clone()),
             };
             match self.append(environment, &standing, &draft, &[]) {
-                Ok(Swap::Done(tip)) => return Ok(Record { seq: tip.state.seq, ..record.clone() }),
+                Ok(Swap::Done(tip)) => return Ok(Some(Record { seq: tip.state.seq, ..record.clone() })),
                 Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
                 Err(error) if failed == 2 => return Err(unrecorded(&error.message)),
                 Err(_) => {
@@ -391,6 +403,16 @@ impl Ledger {
         }
         Err(unrecorded("others write its ledger all the time"))
     }
+}
+
+fn unrecorded(environment: &str, why: &str) -> Error {
+    Error::new(
+        Failure::Unrecorded,
+        format!(
+            "record the end of the deployment of {environment}: {why}; what happened is kept in the journal, and the next \
+             command records it"
+        ),
+    )
 }
 
 pub(super) fn steps_json(steps: &[StepRecord]) -> Vec<u8> {

@@ -28,6 +28,8 @@ pub struct Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Alive,
+    /// It is dead, and the guardians of its steps are still ending them.
+    Ending,
     Dead,
     /// It runs elsewhere, and nobody here can tell.
     Elsewhere,
@@ -130,20 +132,33 @@ pub fn folder(git: &Git, environment: &str) -> PathBuf {
     git.common.join("ciao").join(environment)
 }
 
+/// The file that guardians of an environment's steps keep locked, shared, from their first step on: a holder may be killed,
+/// and its steps still have their grace.
+pub fn steps(folder: &Path) -> PathBuf {
+    folder.join("steps")
+}
+
+/// Whether steps of an environment are running or being ended.
+fn busy(folder: &Path) -> bool {
+    let file = File::open(steps(folder));
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::AGAIN))
+}
+
 /// Takes the lock of an environment in this clone. It is let go when the file is closed: also by kill -9.
 ///
-/// `None` if another process has it. One that only looks whether somebody has it holds it for some microseconds.
+/// `None` if another process has it, or steps of one that had it are not over yet. One that only looks whether somebody
+/// has it holds it for some microseconds.
 pub fn lock(folder: &Path) -> io::Result<Option<File>> {
     std::fs::create_dir_all(folder)?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
     let begun = Instant::now();
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
+            Ok(()) if !busy(folder) => return Ok(Some(file)),
+            Ok(()) | Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
                 std::thread::sleep(Duration::from_millis(2))
             }
-            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Ok(()) | Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
     }
@@ -159,8 +174,10 @@ pub fn life(here: &Place, holder: &Place, git: &Git, environment: &str) -> Life 
     }
     let common = if here.clone == holder.clone { Some(git.common.clone()) } else { noted(&holder.clone) };
     let Some(common) = common else { return Life::Elsewhere };
-    let Ok(file) = File::open(common.join("ciao").join(environment).join("lock")) else { return Life::Dead };
+    let folder = common.join("ciao").join(environment);
+    let Ok(file) = File::open(folder.join("lock")) else { return Life::Dead };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) if busy(&folder) => Life::Ending,
         Ok(()) => Life::Dead,
         Err(_) => Life::Alive,
     }

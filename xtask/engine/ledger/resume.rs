@@ -179,9 +179,7 @@ impl Ledger {
             }
             // Whoever has the lock is at work with it.
             if let Ok(Some(_lock)) = lock(&place) {
-                let one = self.publish_one(environment);
-                // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
-                published.extend(one.map_err(|error| Error::unreadable(error.message))?);
+                published.extend(self.publish_one(environment)?);
             }
         }
         Ok(published)
@@ -219,9 +217,14 @@ impl Ledger {
         // Not the others: the caller may have begun one of its own.
         let discard = || std::fs::remove_file(&found.path).map_err(unreadable);
         if holder.as_ref() == Some(&header.event) {
-            let record = self.record_end(&record, &steps, standing)?;
-            discard()?;
-            return Ok(Some(record));
+            // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
+            let recorded = self.record_end(&record, &steps, standing);
+            let recorded = recorded.map_err(|error| Error::unreadable(error.message))?;
+            // Where its lock was taken away just now it is late.
+            if recorded.is_some() {
+                discard()?;
+            }
+            return Ok(recorded);
         }
         // Recorded after all by the push that nobody heard of; otherwise it is late, and the next event tells of it.
         let tip = standing.tip.as_ref().map(|tip| tip.commit.clone()).unwrap_or_default();

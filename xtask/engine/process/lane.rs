@@ -43,11 +43,11 @@ pub enum Word {
 }
 
 impl Lane {
-    /// Starts a guardian.
+    /// Starts a guardian. It keeps the file `busy` locked, shared, from its first step until it has none any more.
     ///
     /// # Errors
     /// If the executable cannot be started, or there are no more files to be opened.
-    pub fn start(exe: &Path) -> io::Result<Lane> {
+    pub fn start(exe: &Path, busy: Option<&Path>) -> io::Result<Lane> {
         let (socket, far) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let (output, output_end) = pipe()?;
@@ -55,6 +55,7 @@ impl Lane {
         let child = Command::new(exe)
             .arg0("ciao")
             .arg(GUARD)
+            .args(busy)
             .env_clear()
             .current_dir("/")
             .stdin(OwnedFd::from(far))
@@ -215,7 +216,7 @@ pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
 fn pipe() -> io::Result<(OwnedFd, Stdio)> {
     let (near, far) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&near, true)?;
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(ciao_portable)))]
     rustix::pipe::fcntl_setpipe_size(&near, 256 << 10).ok();
     Ok((near, far.into()))
 }

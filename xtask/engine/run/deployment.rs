@@ -43,7 +43,7 @@ pub struct Loop<'a, 'r> {
     pub owed: Vec<usize>,
     pub failures: Vec<Failure>,
     pub stop: Option<Stop>,
-    began: Instant,
+    pub began: Instant,
 }
 
 impl<'a, 'r> Loop<'a, 'r> {
@@ -75,6 +75,8 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// Runs all steps, then what is owed.
     pub fn run(mut self) -> Summary {
+        // What came while the lock was taken and secrets were read.
+        self.on_signals();
         loop {
             while let Some(step) = self.next_step() {
                 self.begin(step);
@@ -149,7 +151,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 _ => return Ok(free),
             }
         }
-        self.slots.push(Slot { lane: Lane::start(&self.deployment.exe)?, course: None });
+        self.slots
+            .push(Slot { lane: Lane::start(&self.deployment.exe, self.deployment.busy.as_deref())?, course: None });
         Ok(self.slots.len() - 1)
     }
 
@@ -199,8 +202,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 if let Some(course) = &mut self.slots[slot].course {
                     course.started = Some(launch);
                 }
-            } else if let Some(mut course) = self.slots[slot].course.take() {
-                self.over(&mut course, Outcome::NotRun, None);
+            } else if let Some(course) = self.slots[slot].course.take() {
+                self.not_again(course);
             }
         }
     }
@@ -373,7 +376,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         let result =
             StepResult { outcome, attempts: course.attempt, seconds: course.seconds(), exit: course.exit, message };
         let finally = course.part == Part::Finally;
-        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown | Outcome::Interrupted) {
+        // Who interrupts need not be told of each step what became of it, as if it had failed by itself.
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown) {
             let failure = self.failure(course, &result, finally);
             self.failures.push(failure);
         }

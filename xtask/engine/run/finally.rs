@@ -69,7 +69,7 @@ impl Loop<'_, '_> {
         Failure {
             step: step.id.clone(),
             finally,
-            what: result.message.clone().unwrap_or_else(|| "interrupted before it started".to_owned()),
+            what: result.message.clone().unwrap_or_default(),
             file: step.file.clone(),
             line: step.line,
             command: self.outlet.mask.text(&self.pasted(plan, step, finally)),

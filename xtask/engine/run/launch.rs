@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
-use super::encodings::SHORTEST;
+use super::mask::SHORTEST;
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
 use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};

@@ -5,15 +5,12 @@
 
 mod course;
 mod deployment;
-mod encodings;
 pub mod environment;
 pub mod event;
 mod finally;
 pub mod launch;
-mod lexer;
 pub mod logs;
 mod makers;
-pub mod mask;
 mod outlet;
 pub mod paste;
 pub mod report;
@@ -29,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use ciao_mask as mask;
 
 use crate::plan::Plan;
 use crate::process::{Exit, Signals, no_core_dumps, orphans_come_here};
@@ -67,6 +65,8 @@ pub struct Deployment<'a> {
     pub owed: Vec<String>,
     /// Set by whoever watches the lock when it was taken away: everything is stopped at once.
     pub lost: Arc<AtomicBool>,
+    /// The file that guardians keep locked while they have steps, so that it is known when the last has ended.
+    pub busy: Option<PathBuf>,
     /// The variables that steps see, of those of the caller.
     pub caller: environment::Caller,
     /// This executable, which is also guardian and tasks: [`crate::process::itself`].
@@ -203,6 +203,6 @@ fn secret_parts(produced: &Produced) -> Vec<String> {
             serde_json::Value::Null | serde_json::Value::Bool(_) => {}
         }
     }
-    parts.retain(|part| part.len() >= encodings::SHORTEST);
+    parts.retain(|part| part.len() >= mask::SHORTEST);
     parts
 }

@@ -51,6 +51,14 @@ impl<'r> Outlet<'r> {
         self.reporter.tick();
     }
 
+    pub fn sleep(&mut self) {
+        self.reporter.sleep();
+    }
+
+    pub fn wake(&mut self, slept: std::time::Duration) {
+        self.reporter.wake(slept);
+    }
+
     pub fn finished(&mut self, summary: &Summary) {
         self.reporter.finished(summary);
     }

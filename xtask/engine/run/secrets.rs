@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::encodings::SHORTEST;
 use super::environment::Caller;
 use super::launch::find_program;
+use super::mask::SHORTEST;
 use crate::plan::{Plan, SecretSource};
 use crate::process::{Captured, Launch, Signals, capture};
 

@@ -13,6 +13,7 @@ use crate::task::Tasks;
 /// Print the completions of a shell, to be read by its start-up file
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArgs {
+    /// For its start-up file: `source <(cargo xtask completions bash)`
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }

@@ -43,7 +43,7 @@ pub fn prefixed(step: &str, lines: &[u8], block: &mut Vec<u8>) {
     let prefix = [step.as_bytes(), b" | "].concat();
     let mut rest = lines;
     while !rest.is_empty() {
-        let end = crate::run::lexer::find(b'\n', rest).unwrap_or(rest.len());
+        let end = crate::run::mask::find(b'\n', rest).unwrap_or(rest.len());
         let line = &rest[..end];
         block.extend_from_slice(&prefix);
         if printable(line) {
@@ -88,7 +88,7 @@ impl Reporter for Plain {
     }
 
     fn finished(&mut self, summary: &Summary) {
-        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        let text = words::summary(&self.environment, summary, self.paint());
         self.screen.write(text.as_bytes());
     }
 
