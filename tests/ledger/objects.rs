@@ -36,6 +36,45 @@ fn fault_44_packs_are_joined_before_there_are_many() {
     assert!(ledger.adds_up("dev").unwrap());
 }
 
+/// A long pack, of the repository's own history, is never written anew for the sake of events.
+#[test]
+fn a_long_pack_is_left_as_it_is() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let mut noise = 1_u64;
+    for number in 0..2 {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            noise.to_le_bytes()[0]
+        })
+        .take(5 << 20)
+        .collect();
+        std::fs::write(repo.join(format!("noise-{number}")), bytes).unwrap();
+        commit(&repo, "noise");
+        git(&repo, "repack --quiet -d");
+    }
+    let long = || {
+        let files = std::fs::read_dir(repo.join(".git/objects/pack")).unwrap().map(|file| file.unwrap());
+        let long = files.filter(|file| file.metadata().unwrap().len() > 4 << 20);
+        long.map(|file| (file.file_name(), file.metadata().unwrap().modified().unwrap())).collect::<Vec<_>>()
+    };
+    let mut before = long();
+    let ledger = local(&repo);
+    let mut most = 0;
+    for _ in 0..15 {
+        deploy(&ledger, "dev");
+        most = most.max(packs(&repo));
+    }
+    assert!(most > 20 && packs(&repo) < 20, "{most} packs, then {}", packs(&repo));
+    let mut now = long();
+    before.sort();
+    now.sort();
+    assert!(before.len() == 2 && before == now, "{before:?}, then {now:?}");
+    git(&repo, "fsck --strict");
+}
+
 /// The packs that are written here are what git itself would write, in either object format.
 #[test]
 fn git_finds_nothing_wrong_with_a_pack() {

@@ -100,9 +100,9 @@ impl Ledger {
     fn packs(&self) -> Check {
         let tidied = tidy(&self.git);
         let mut text = match (tidied.packs, tidied.joined) {
-            (1, _) => "1 pack".to_owned(),
-            (packs, false) => format!("{packs} packs"),
-            (packs, true) => format!("{packs} packs, now joined"),
+            (1, _) => "1 short pack".to_owned(),
+            (packs, false) => format!("{packs} short packs"),
+            (packs, true) => format!("{packs} short packs, now joined"),
         };
         if !tidied.removed.is_empty() {
             text += &format!("; {} files of killed commands removed", tidied.removed.len());

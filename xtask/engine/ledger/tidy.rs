@@ -11,13 +11,15 @@ use super::place::lock;
 
 /// git looks through every pack for an object that it does not find at once; with so many it takes a millisecond longer.
 const MANY: usize = 24;
+/// Longer packs, in bytes, are left as they are: to write them anew would take longer than they cost.
+const LONG: u64 = 4 << 20;
 /// What is this old belongs to no command that still runs: an event is written within minutes.
 const OLD: Duration = Duration::from_secs(86_400);
 
 /// What was found, and is gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Packs that gc may join.
+    /// Packs that are neither long nor kept.
     pub packs: usize,
     pub joined: bool,
     /// Files of commands that were killed.
@@ -32,13 +34,17 @@ pub fn tidy(git: &Git) -> Tidied {
     let checkouts = checkouts.filter(|path| name(path).starts_with(CHECKOUT) && old(path));
     tidied.removed.extend(checkouts.filter(|path| std::fs::remove_dir_all(path).is_ok()));
     let packs = entries(&folder).into_iter().filter(|path| name(path).ends_with(".pack"));
-    tidied.packs = packs.filter(|path| !path.with_extension("keep").exists()).count();
+    let (long, short): (Vec<PathBuf>, Vec<PathBuf>) = packs
+        .filter(|path| !path.with_extension("keep").exists())
+        .partition(|path| std::fs::metadata(path).is_ok_and(|meta| meta.len() > LONG));
+    tidied.packs = short.len();
     if tidied.packs > MANY
         && let Ok(Some(_lock)) = lock(&git.common.join("ciao"))
     {
-        // Only small packs are written anew, so it costs the same at any age. Unlike a gc it throws nothing away, reachable
-        // or not, and leaves alone what is kept or comes meanwhile.
-        let repack = Call::new(&["repack", "--geometric=2", "-d", "-l", "--quiet"]);
+        // Unlike a gc it throws nothing away, reachable or not, and leaves alone what is kept or comes meanwhile.
+        let kept: Vec<String> = long.iter().map(|path| format!("--keep-pack={}", name(path))).collect();
+        let mut repack = Call::new(&["repack", "--geometric=2", "-d", "-l", "--quiet"]);
+        repack.args.extend(kept.iter().map(String::as_str));
         tidied.joined = git.call(&repack).is_ok_and(|said| said.ok);
     }
     tidied
