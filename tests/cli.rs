@@ -300,7 +300,7 @@ fn the_help_of_plan_and_check() {
           --color <WHEN>     When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
           --format <FORMAT>  [default: text] [possible values: text, json]
       -q, --quiet            Show failures only, and the last line of a deployment
-      -v, --verbose          Show more: the command of every step, and why a step did not run
+      -v, --verbose          Show more: when each step starts, and all that it prints, also on a terminal
       -h, --help             Print help
     -- exit 0 --
     "#);
@@ -316,7 +316,7 @@ fn the_help_of_plan_and_check() {
           --color <WHEN>     When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
           --explain <CODE>   Tell what a code means, why it matters, and how to mend it
       -q, --quiet            Show failures only, and the last line of a deployment
-      -v, --verbose          Show more: the command of every step, and why a step did not run
+      -v, --verbose          Show more: when each step starts, and all that it prints, also on a terminal
       -h, --help             Print help
     -- exit 0 --
     "#);
