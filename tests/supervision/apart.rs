@@ -29,8 +29,12 @@ pub fn orchestrate() {
     let mut journal = Paper { file: Some(file), room: play.journal_of, events: Vec::new() };
     let display = std::env::var("PLAY_DISPLAY");
     let display = display.as_deref();
-    let to = if display == Ok("github") { Display::Github(Some(play.folder.join("summary"))) } else { Display::Plain };
-    let style = Style { quiet: display == Ok("quiet"), ..Style::default() };
+    let to = match display {
+        Ok("github") => Display::Github(Some(play.folder.join("summary"))),
+        Ok("terminal" | "verbose") => Display::Terminal,
+        _ => Display::Plain,
+    };
+    let style = Style { quiet: display == Ok("quiet"), verbose: display == Ok("verbose"), colour: false };
     let mut reporter = ciao::run::report::reporter(to, style);
     let summary = play.perform(&mut journal, reporter.as_mut());
     if display == Ok("panic") {
@@ -57,19 +61,26 @@ pub struct Orchestrator {
     pub marker: String,
     pub ready: PathBuf,
     terminal: Arc<Mutex<Option<OwnedFd>>>,
+    screen: Arc<Mutex<Vec<u8>>>,
     /// Kept open, and never read.
     pipe: Option<io::PipeReader>,
 }
 
 impl Orchestrator {
-    /// On a terminal of its own.
+    /// On a terminal of its own, with plain lines.
     pub fn start(play: &Play) -> Orchestrator {
+        Orchestrator::on_terminal(play, "plain")
+    }
+
+    pub fn on_terminal(play: &Play, display: &str) -> Orchestrator {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&near).unwrap();
         unlockpt(&near).unwrap();
         let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
-        let child = Orchestrator::command(play).env("PLAY_TERMINAL", name).stdout(Stdio::null()).spawn().unwrap();
+        let mut command = Orchestrator::command(play);
+        command.env("PLAY_TERMINAL", name).env("PLAY_DISPLAY", display).stdout(Stdio::null());
+        let child = command.spawn().unwrap();
         Orchestrator::new(play, child, Some(near))
     }
 
@@ -94,15 +105,18 @@ impl Orchestrator {
     fn new(play: &Play, child: Child, terminal: Option<OwnedFd>) -> Orchestrator {
         let terminal = Arc::new(Mutex::new(terminal));
         let read = Arc::clone(&terminal);
-        // Nobody looks at it; but a terminal that is not read would block.
+        let screen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&screen);
+        // A terminal that is not read would block.
         std::thread::spawn(move || {
             loop {
                 std::thread::sleep(Duration::from_millis(5));
                 let Some(near) = &*read.lock().unwrap() else { return };
                 let mut block = [0; 64 << 10];
                 while readable(near) {
-                    if !rustix::io::read(near, &mut block).is_ok_and(|count| count > 0) {
-                        return;
+                    match rustix::io::read(near, &mut block) {
+                        Ok(count) if count > 0 => seen.lock().unwrap().extend_from_slice(&block[..count]),
+                        _ => return,
                     }
                 }
             }
@@ -113,6 +127,7 @@ impl Orchestrator {
             marker: play.marker(),
             ready: play.folder.join("ready"),
             terminal,
+            screen,
             pipe: None,
         }
     }
@@ -132,6 +147,24 @@ impl Orchestrator {
 
     pub fn type_in(&self, keys: &[u8]) {
         rustix::io::write(self.terminal.lock().unwrap().as_ref().unwrap(), keys).unwrap();
+    }
+
+    /// What was written to the terminal so far.
+    pub fn screen(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until the terminal shows `text`, from its byte `from` on.
+    #[track_caller]
+    pub fn until_shown(&self, text: &str, from: usize) {
+        let shown = || self.screen().get(from..).is_some_and(|screen| screen.contains(text));
+        until(Duration::from_secs(10), shown);
+        assert!(shown(), "{text:?} is not in {:?}", self.screen());
+    }
+
+    pub fn resize(&self, columns: u16, lines: u16) {
+        let size = rustix::termios::Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(self.terminal.lock().unwrap().as_ref().unwrap(), size).unwrap();
     }
 
     pub fn hang_up(&self) {

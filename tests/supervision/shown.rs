@@ -1,7 +1,12 @@
 //! What people and programs are shown of a deployment: in a pipe, quietly, on GitHub.
 
+use std::time::Duration;
+
 use ciao::run::event::Event;
 
+use rustix::process::Signal;
+
+use crate::apart::{Orchestrator, stopped, until};
 use crate::play::Play;
 
 fn scene() -> Play {
@@ -122,11 +127,76 @@ fn on_github_a_step_that_runs_alone_is_shown_as_it_speaks() {
     ");
 }
 
+/// A step that goes on until `$READY.go` is there.
+fn waits(name: &str) -> Play {
+    let line = "x".repeat(200);
+    Play::new(name).step("a", &format!("echo {line}; touch $READY; while [ ! -e $READY.go ]; do sleep 0.01; done"))
+}
+
+#[test]
+fn ctrl_z_leaves_the_screen_to_the_shell() {
+    let mut run = Orchestrator::on_terminal(&waits("shell"), "terminal");
+    run.until_ready();
+    run.until_shown("dev [", 0);
+    run.type_in(b"\x1a");
+    until(Duration::from_secs(10), || stopped(run.pid()));
+    run.until_shown("note: stopped: `fg` goes on, and until then dev stays locked\r\n", 0);
+    let asleep = run.screen();
+    assert!(asleep.ends_with("A\x1b[J"), "the display is still there: {asleep:?}");
+    run.signal(Signal::CONT);
+    run.until_shown("dev [", asleep.len());
+    let after = run.screen()[asleep.len()..].to_owned();
+    assert!(
+        !after.contains('\x1b') || after.find('\x1b') > after.find("dev ["),
+        "what the shell wrote is erased: {after:?}"
+    );
+    std::fs::write(run.ready.with_extension("go"), "").unwrap();
+    assert_eq!(run.wait(), "succeeded");
+    run.until_shown("dev: deployed in ", 0);
+}
+
+#[test]
+fn a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_display() {
+    let mut run = Orchestrator::on_terminal(&waits("narrow"), "terminal");
+    run.resize(80, 24);
+    run.until_shown(&"x".repeat(40), 0);
+    run.until_shown("\x1b[2A\x1b[J", 0);
+    let wide = run.screen().len();
+    run.resize(20, 24);
+    // Lines of 79 and 35 columns.
+    run.until_shown("\x1b[6A\x1b[J", wide);
+    std::fs::write(run.ready.with_extension("go"), "").unwrap();
+    assert_eq!(run.wait(), "succeeded");
+}
+
+#[test]
+fn a_verbose_deployment_shows_starts_and_lines_above_its_display() {
+    let mut run = Orchestrator::on_terminal(&Play::new("verbose").step("a", "echo one"), "verbose");
+    assert_eq!(run.wait(), "succeeded");
+    for line in ["a starts (attempt 1)\r\n", "a | one\r\n", "a succeeded in ", "dev: deployed in "] {
+        run.until_shown(line, 0);
+    }
+}
+
+#[test]
+fn an_interrupted_step_is_no_failure_with_a_reason_to_look_for() {
+    let script = "trap '' INT; echo working; touch $READY; while :; do sleep 1; done";
+    let mut run = Orchestrator::start(&Play::new("interrupted").grace(100).step("a", script));
+    run.until_ready();
+    run.type_in(b"\x03");
+    assert_eq!(run.wait(), "interrupted 2");
+    run.until_shown("go on with", 0);
+    let screen = run.screen();
+    assert!(screen.contains(": killed\r\ndev: interrupted (SIGINT) in "), "{screen}");
+    assert!(!screen.contains("error") && !screen.contains("memory"), "{screen}");
+}
+
 #[test]
 fn a_quiet_deployment_shows_failures_and_the_result() {
     let quiet = |play: Play| play.shown("quiet").0;
     insta::assert_snapshot!(quiet(Play::new("quiet").step("a", "echo a")), @"dev: deployed in TIME (1 succeeded)");
     insta::assert_snapshot!(quiet(scene()), @r"
+
     error: b: exit code 3
       --> pipelines/deployments/p/pipeline.toml:2
       | two

@@ -36,7 +36,7 @@ pub struct Global {
     /// Show failures only, and the last line of a deployment
     #[arg(short, long, global = true, help_heading = EVERY, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show more: the command of every step, and why a step did not run
+    /// Show more: when each step starts, and all that it prints, also on a terminal
     #[arg(short, long, global = true, help_heading = EVERY)]
     pub verbose: bool,
 }

@@ -63,7 +63,7 @@ impl Reporter for Plain {
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
         if !self.style.quiet && (self.style.verbose || attempt > 1) {
-            self.line(format!("{} starts (attempt {attempt})", words::name(step, finally)));
+            self.line(words::starts(step, attempt, finally));
         }
     }
 

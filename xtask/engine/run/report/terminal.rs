@@ -135,6 +135,9 @@ impl Reporter for Terminal {
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
         self.running.retain(|running| running.id != step.id);
+        if self.style.verbose {
+            self.above(&(words::starts(step, attempt, finally) + "\n"));
+        }
         let mut name = words::name(step, finally);
         if attempt > 1 {
             name += &format!(" (attempt {attempt})");

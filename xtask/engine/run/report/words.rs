@@ -51,6 +51,12 @@ pub fn name(step: &Step, finally: bool) -> String {
     if finally { format!("{} (finally)", step.id) } else { step.id.clone() }
 }
 
+/// `database/load-data starts (attempt 1)`.
+#[must_use]
+pub fn starts(step: &Step, attempt: u32, finally: bool) -> String {
+    format!("{} starts (attempt {attempt})", name(step, finally))
+}
+
 /// `database/load-data succeeded in 1.2s`.
 #[must_use]
 pub fn ended(step: &Step, result: &StepResult, finally: bool, paint: Paint) -> String {
