@@ -33,7 +33,7 @@ pub struct Global {
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = EVERY)]
     pub color: ColorChoice,
-    /// Show failures and the result only
+    /// Show failures only
     #[arg(short, long, global = true, help_heading = EVERY, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Show more: the command of every step, and why a step did not run
