@@ -12,14 +12,27 @@ impl Folder {
     pub fn new() -> Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
-        let path = std::env::temp_dir().join(format!("ciao-template-{}-{count}", std::process::id()));
+        Folder::named(&format!("ciao-template-{}-{count}", std::process::id()))
+    }
+
+    /// One that is at the same place every time.
+    pub fn named(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(name);
+        fs::remove_dir_all(&path).ok();
         fs::create_dir_all(&path).expect("a temporary folder can be made");
         let path = path.canonicalize().expect("it is there");
         // Builds are what these tests cost: one folder for all copies, and nothing optimised. Cargo reads it from above.
-        let built = std::env::temp_dir().join("ciao-template-built");
+        let built = Folder::built();
         let config = format!("[build]\ntarget-dir = {built:?}\n[profile.dev.package]\nxtask.opt-level = 0\n");
         write(&path, ".cargo/config.toml", &config);
         Folder(path)
+    }
+}
+
+impl Folder {
+    /// What cargo builds of all copies.
+    pub fn built() -> PathBuf {
+        std::env::temp_dir().join("ciao-template-built")
     }
 }
 
