@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
 /// What is known of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -106,6 +106,7 @@ pub fn ratio(spread: &Spread) -> String {
 /// Three digits that count.
 pub fn digits(value: f64) -> String {
     match value {
+        value if value.is_nan() => "–".to_owned(),
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
         value if value >= 1.0 => format!("{value:.2}"),

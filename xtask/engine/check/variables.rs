@@ -73,6 +73,11 @@ fn is_passed(passed: &[&str], name: &str) -> bool {
 
 /// The scripts that a step runs, with the names of all that is set for it.
 fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipeline, step: &'a Step) -> Vec<Run<'a>> {
+    // Most commands run a program of the machine.
+    let is_plain = matches!(&step.action, Action::Run(run) if file_of(run).is_none());
+    if is_plain && step.unless.is_none() && step.finally.is_none() {
+        return Vec::new();
+    }
     let folder = file.parent().unwrap_or(Utf8Path::new(""));
     let set = || -> BTreeSet<&str> {
         [&declarations.environment.env, &pipeline.env, &step.env]
@@ -104,18 +109,22 @@ fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipel
 
 /// The file that a command runs: its program, or what an interpreter is given.
 fn program(run: &[Template], cwd: impl FnOnce() -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+    let file = file_of(run)?;
+    normalised(&cwd()?.join(file))
+}
+
+/// The same as it is written.
+fn file_of(run: &[Template]) -> Option<&str> {
     let mut words = run.iter();
     let first = words.next()?.as_literal()?;
     let interpreters = ["sh", "bash", "dash", "python", "python3"];
     let base = first.rfind('/').map_or(first, |at| &first[at + 1..]);
-    let script = if interpreters.contains(&base) {
-        let script = words.next()?;
+    if interpreters.contains(&base) {
         // `-c`, `-m` and others: no file, or one that takes more to find.
-        script.as_literal().filter(|script| !script.starts_with('-'))?
+        words.next()?.as_literal().filter(|script| !script.starts_with('-'))
     } else {
-        Some(first).filter(|first| first.contains('/'))?
-    };
-    normalised(&cwd()?.join(script))
+        Some(first).filter(|first| first.contains('/'))
+    }
 }
 
 /// The files that steps run, wherever they are: they are searched like those beside a pipeline.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
 use super::git::{Call, Git, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
@@ -118,7 +118,7 @@ impl Ledger {
     pub(super) fn key(&self) -> Option<String> {
         let remote = self.settings.remote.as_deref()?;
         let plain = remote.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        Some(if plain { remote.to_owned() } else { hex(&Sha256::digest(remote)[..6]) })
+        Some(if plain { remote.to_owned() } else { hex(&Sha256::hash(remote.as_bytes())[..6]) })
     }
 
     pub(super) fn tip_ref(&self, environment: &str) -> String {

@@ -22,7 +22,6 @@ mod release;
 mod remote;
 mod resume;
 mod settle;
-mod sha1;
 pub mod state;
 pub mod status;
 pub mod tidy;
@@ -116,13 +115,13 @@ impl fmt::Debug for Source {
 }
 
 fn random_id() -> String {
-    use sha2::{Digest, Sha256};
+    use hmac_sha256::Hash as Sha256;
     let mut bytes = [0_u8; 8];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     if read.is_err() {
         // Where there is no such file: the address of a local, the clock and the process are not the same twice.
         let seed = format!("{:?} {} {:p}", SystemTime::now(), std::process::id(), &bytes);
-        bytes.copy_from_slice(&Sha256::digest(seed.as_bytes())[..8]);
+        bytes.copy_from_slice(&Sha256::hash(seed.as_bytes())[..8]);
     }
     hex(&bytes)
 }

@@ -10,11 +10,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
+use sha1_smol::Sha1;
 
 use super::git::Git;
 use super::journal::crc32;
-use super::{Result, hex, sha1};
+use super::{Result, hex};
 
 /// What every file of ours in the folder of packs says or ends in, until it is part of a pack.
 pub const OURS: &str = "ciao";
@@ -64,7 +65,7 @@ impl Pack {
     }
 
     fn digest(&self, bytes: &[u8]) -> Vec<u8> {
-        if self.wide { Sha256::digest(bytes).to_vec() } else { sha1::digest(bytes).to_vec() }
+        if self.wide { Sha256::hash(bytes).to_vec() } else { Sha1::from(bytes).digest().bytes().to_vec() }
     }
 
     /// Adds an object; its name.

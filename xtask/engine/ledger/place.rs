@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hmac_sha256::Hash as Sha256;
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest, Sha256};
 
 use super::git::Git;
 use super::hex;
@@ -69,7 +69,7 @@ fn plain(text: &str) -> String {
 }
 
 fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes())[..8])
+    hex(&Sha256::hash(text.as_bytes())[..8])
 }
 
 /// The id of this clone: a random one, made once, as the file that it is in. So the same path on two machines is not the same

@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
+use hmac_sha256::Hash as Sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha1_smol::Sha1;
 
 use super::call::{LOCAL, Running};
 use super::git::{Call, Git};
-use super::{Error, Result, hex, sha1};
+use super::{Error, Result, hex};
 
 /// The repository content being deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +106,7 @@ impl Changes {
         }
         if !changed.stdout.is_empty() {
             release.dirty = true;
-            let content = content(git).unwrap_or_else(|_| hex(&Sha256::digest(&changed.stdout)));
+            let content = content(git).unwrap_or_else(|_| hex(&Sha256::hash(&changed.stdout)));
             release.display = format!("{}-dirty", &content[..12]);
         }
         Ok(release)
@@ -175,5 +176,5 @@ fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
 
 fn name(tree: &[u8], width: usize) -> Vec<u8> {
     let object = [format!("tree {}\0", tree.len()).as_bytes(), tree].concat();
-    if width == 20 { sha1::digest(&object).to_vec() } else { Sha256::digest(&object).to_vec() }
+    if width == 20 { Sha1::from(&object).digest().bytes().to_vec() } else { Sha256::hash(&object).to_vec() }
 }

@@ -209,7 +209,6 @@ impl<'d> Builder<'d, '_> {
             scope.uses.extend(common.uses.iter().map(|used| Use { user: index, ..used.clone() }));
         }
         step.when = when_written(&self.inputs.declarations.environment.deploy[instance.deploy], draft.declared);
-        step.file = Arc::clone(&instance.file.path);
         let (found, uses) = (scope.findings, scope.uses);
         self.findings.extend(found);
         step.parameters.iter().for_each(|name| self.use_name(name, draft.runs));

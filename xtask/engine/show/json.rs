@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use hmac_sha256::Hash as Sha256;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::word::{Side, plain};
 use super::write::Json;

@@ -41,7 +41,7 @@ const DIMENSIONS: &[Dimension] = &[
 pub fn growth(section: &mut Section, effort: Effort) {
     section.say(
         "A repository of 3 environments, 100 parameters, 5 pipelines of 10 steps with scripts of 20 lines, and one of these \
-         ten and a hundred times as large. Median seconds of `plan` and `check`; the last column is the growth from the \
+         ten and a hundred times as large. Median processor seconds of `plan` and `check`; the last column is the growth from the \
          second size to the third, to the power of ten: 1.0 is linear, 2.0 quadratic.",
     );
     section.text += "| | sizes | plan | check | exponent of plan, check |\n|---|---|---|---|---|\n";
@@ -53,12 +53,12 @@ pub fn growth(section: &mut Section, effort: Effort) {
             let binary = env!("CARGO_BIN_EXE_xtask");
             for command in ["plan env-0", "check"] {
                 let line = format!("'{binary}' {command}; [ $? -le 2 ]");
-                subjects.push(Subject::new(command, "sh", &["-c", &line], &folder));
+                subjects.push(Subject::new(command, "sh", &["-c", &line], &folder).limit(effort.limit * 6));
             }
         }
         let all = in_turn(&subjects, effort.rounds.div_ceil(2), effort.cap, effort);
         let times = |which: usize| -> Vec<f64> {
-            all.iter().skip(which).step_by(2).map(|series| series.wall().map_or(f64::NAN, |wall| wall.median)).collect()
+            all.iter().skip(which).step_by(2).map(|series| series.cpu().map_or(f64::NAN, |cpu| cpu.median)).collect()
         };
         let (plan, check) = (times(0), times(1));
         let join = |times: &[f64]| times.iter().map(|time| digits(*time)).collect::<Vec<_>>().join(" / ");
