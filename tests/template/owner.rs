@@ -70,6 +70,7 @@ fn names_are_completed() {
     assert_eq!(complete(&["check", "--explain", "hard"]), "hard-coded-value\n");
     assert_eq!(complete(&["schema", "p"]), "pipeline\n");
     assert_eq!(complete(&["plan", "dev", "--ske"]), "--skeleton\n");
+    assert_eq!(complete(&["plan", "dev", "--"]), "--color\n--format\n--help\n--quiet\n--skeleton\n--verbose\n");
     for shell in ["bash", "zsh", "fish"] {
         assert!(xtask(&["completions", shell]).1.contains("cargo xtask complete"));
     }

@@ -85,6 +85,10 @@ fn replace(
     if args.unchecked {
         let written = write::write(root, changes)?;
         cargo.complete_lock();
+        if let Some(interrupted) = cargo.interrupted() {
+            written.take_back()?;
+            return Err(interrupted);
+        }
         written.keep();
         return Ok(());
     }

@@ -89,11 +89,11 @@ fn difference(before: &str, after: &str) -> Vec<String> {
     let tails = before[head..].iter().rev().zip(after[head..].iter().rev());
     let tail = tails.take_while(|(left, right)| left == right).count();
     // A block that comes between two of its kind could begin earlier as well: where its header is, as a person would say.
-    let slid = (0..=head).take_while(|by| {
+    let mut slid = (0..=head).take_while(|by| {
         let same = |line: usize| after.get(line) == after.get(line + after.len() - tail - head);
         before.len() == head + tail && (1..=*by).all(|line| same(head - line))
     });
-    let by = slid.filter(|by| after.get(head - by).is_some_and(|line| line.starts_with('['))).next().unwrap_or(0);
+    let by = slid.find(|by| after.get(head - by).is_some_and(|line| line.starts_with('['))).unwrap_or(0);
     let (head, tail) = (head - by, tail + by);
     let gone = before[head..before.len() - tail].iter().map(|line| format!("- {line}"));
     let come = after[head..after.len() - tail].iter().map(|line| format!("+ {line}"));
