@@ -192,6 +192,15 @@ fn an_interrupted_step_is_no_failure_with_a_reason_to_look_for() {
 }
 
 #[test]
+fn a_failure_shows_the_start_of_a_line_without_end() {
+    let ran = Play::new("endless").step("a", "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo last; exit 3").run();
+    let lines = &ran.summary.failures[0].last_lines;
+    assert!(lines.iter().all(|line| line.chars().count() <= 404), "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "last");
+    assert!(lines[lines.len() - 2].ends_with("xxx […]"), "{lines:?}");
+}
+
+#[test]
 fn a_quiet_deployment_shows_failures_and_the_result() {
     let quiet = |play: Play| play.shown("quiet").0;
     insta::assert_snapshot!(quiet(Play::new("quiet").step("a", "echo a")), @"dev: deployed in TIME (1 succeeded)");

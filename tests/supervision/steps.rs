@@ -41,7 +41,9 @@ fn no_guard_is_asked_after_another_step_has_failed() {
         .run();
     let asked = ran.note("ready.asked").lines().count();
     let attempts = ran.summary.steps[1].attempts as usize;
-    assert_eq!((ran.outcomes(), asked), (vec![Outcome::Failed, Outcome::Failed], attempts));
+    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::Failed]);
+    // One may have been asked just when the other step failed.
+    assert!((attempts..=attempts + 1).contains(&asked) && attempts < 20, "{asked} for {attempts} attempts");
 }
 
 #[test]
@@ -73,8 +75,8 @@ fn nothing_is_tried_again_after_another_step_has_failed() {
     // The pauses double: the tenth would be over after five seconds.
     let ran = Play::new("again")
         .wide(2)
-        .step("a", "while [ \"$(cat $READY.tries)\" != xx ]; do sleep 0.01; done 2> /dev/null; exit 1")
-        .step("b", "printf x >> $READY.tries; exit 3")
+        .step("a", "until [ -s $READY.twice ]; do sleep 0.01; done; exit 1")
+        .step("b", "[ $CIAO_ATTEMPT = 1 ] || echo > $READY.twice; exit 3")
         .retries(20)
         .run();
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
