@@ -35,6 +35,7 @@ pub struct Play {
     lost_after_ms: Option<u64>,
     secret: Option<String>,
     done: Vec<String>,
+    path: Vec<String>,
     jobs: usize,
     wide: bool,
 }
@@ -73,6 +74,7 @@ impl Play {
             lost_after_ms: None,
             secret: None,
             done: Vec::new(),
+            path: Vec::new(),
             jobs: 4,
             wide: false,
         }
@@ -127,6 +129,12 @@ impl Play {
         let digest: String = Sha256::digest(planned).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = name.to_owned();
         self.last(|step| step.file = Some((name, digest)))
+    }
+
+    /// Programs are looked for in these folders first.
+    pub fn path(mut self, folders: &[&str]) -> Play {
+        self.path = folders.iter().map(|&folder| folder.to_owned()).collect();
+        self
     }
 
     /// A step that is this file, not a script for `sh -c`.
@@ -192,6 +200,10 @@ impl Play {
         let mut set = |name: &str, value: String| env.insert(name.to_owned(), EnvValue::Text(Text::literal(value)));
         set("PLAY_MARKER", self.marker());
         set("READY", self.folder.join("ready").display().to_string());
+        if !self.path.is_empty() {
+            let own = self.path.iter().map(|folder| self.folder.join(folder).display().to_string());
+            set("PATH", own.chain(std::env::var("PATH")).collect::<Vec<_>>().join(":"));
+        }
         let mut secrets = BTreeMap::new();
         if self.secret.is_some() {
             let secret = || Text { pieces: vec![Piece::Secret("password".into())] };
@@ -352,7 +364,7 @@ impl Play {
             caller,
             exe,
         };
-        ciao::run::run(&deployment, &secrets, &mut signals, journal, reporter)
+        ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter)
     }
 }
 

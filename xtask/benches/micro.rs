@@ -92,12 +92,22 @@ fn schedule(bencher: Bencher, (steps, chain): (usize, bool)) {
 /// Output of a step with no secret in it, as nearly all is, in chunks of a pipe.
 #[divan::bench(args = [0, 1, 20, 200])]
 fn mask(bencher: Bencher, secrets: usize) {
+    masked(bencher, secrets, "12:00:00 INFO configured part");
+}
+
+/// The same with colour codes, which may stand in the middle of a secret.
+#[divan::bench(args = [20])]
+fn mask_coloured(bencher: Bencher, secrets: usize) {
+    masked(bencher, secrets, "12:00:00 \x1b[32mINFO\x1b[0m configured part");
+}
+
+fn masked(bencher: Bencher, secrets: usize, words: &str) {
     let secrets: Vec<String> = (0..secrets).map(|number| format!("correct-horse-{number}-battery")).collect();
     let mut mask = Mask::default();
     mask.add(secrets.iter().map(String::as_bytes));
     let dictionary = mask.dictionary();
     let mut text = String::new();
-    (0..20_000).for_each(|line| _ = writeln!(text, "12:00:{:02} configured part {line} of the application", line % 60));
+    (0..20_000).for_each(|line| _ = writeln!(text, "{words} {line} of the application"));
     bencher.counter(BytesCount::new(text.len())).bench(|| {
         let (mut stream, mut out) = (Stream::default(), Vec::with_capacity(64 << 10));
         for chunk in text.as_bytes().chunks(64 << 10) {

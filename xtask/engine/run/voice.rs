@@ -111,7 +111,7 @@ impl Voice {
         let mut rest = masked;
         if !self.line.is_empty() {
             // Only so far that one line is whole again; the rest need not be copied.
-            let end = super::lexer::find(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let end = super::mask::find(b'\n', rest).map_or(rest.len(), |at| at + 1);
             self.line.extend_from_slice(&rest[..end]);
             rest = &rest[end..];
             if self.line.ends_with(b"\n") {

@@ -3,14 +3,22 @@
 //! Pure, and the output is the same for every way of cutting the stream into chunks. It knows nothing of steps, files
 //! or terminals. What it cannot catch is in `docs/secrets.md`.
 
+#![forbid(unsafe_code)]
+
+mod encodings;
+mod lexer;
+mod lines;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::encodings::forms;
-use super::lexer::Lexer;
+pub use encodings::{SHORTEST, forms};
+use lexer::Lexer;
+pub use lexer::find;
+pub use lines::{first_unusual, prefixed};
 
 /// What is shown instead.
 pub const SHOWN: &[u8] = b"***";
@@ -270,7 +278,3 @@ fn spans(dictionary: &Dictionary, seen: &[u8]) -> Vec<Range<usize>> {
     }
     out
 }
-
-#[cfg(test)]
-#[path = "mask_tests.rs"]
-mod tests;
