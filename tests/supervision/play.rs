@@ -36,6 +36,7 @@ pub struct Play {
     pub secret: Option<String>,
     env: Vec<(String, String)>,
     done: Vec<String>,
+    path: Vec<String>,
     jobs: usize,
     wide: bool,
 }
@@ -76,6 +77,7 @@ impl Play {
             secret: None,
             env: Vec::new(),
             done: Vec::new(),
+            path: Vec::new(),
             jobs: 4,
             wide: false,
         }
@@ -134,6 +136,12 @@ impl Play {
         let digest: String = Sha256::hash(planned).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = name.to_owned();
         self.last(|step| step.file = Some((name, digest)))
+    }
+
+    /// Programs are looked for in these folders first.
+    pub fn path(mut self, folders: &[&str]) -> Play {
+        self.path = folders.iter().map(|&folder| folder.to_owned()).collect();
+        self
     }
 
     /// A step that is this file, not a script for `sh -c`.
@@ -212,6 +220,10 @@ impl Play {
         set("READY", self.folder.join("ready").display().to_string());
         for (name, value) in &self.env {
             set(name, value.clone());
+        }
+        if !self.path.is_empty() {
+            let own = self.path.iter().map(|folder| self.folder.join(folder).display().to_string());
+            set("PATH", own.chain(std::env::var("PATH")).collect::<Vec<_>>().join(":"));
         }
         let mut secrets = BTreeMap::new();
         if self.secret.is_some() {
@@ -373,7 +385,7 @@ impl Play {
             caller,
             exe,
         };
-        ciao::run::run(&deployment, &secrets, &mut signals, journal, reporter)
+        ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter)
     }
 }
 

@@ -38,6 +38,16 @@ fn a_pipe_gets_plain_lines() {
 }
 
 #[test]
+fn much_output_in_a_file_is_whole_and_in_order() {
+    let (shown, _) =
+        Play::new("much").step("a", "seq 200000").step("b", "echo last; printf 'no\\tline'").shown("plain");
+    let mut expected: String = (1..=200_000).map(|number| format!("a | {number}\n")).collect();
+    expected += "a succeeded in TIME\nb | last\nb | no    line\nb succeeded in TIME\n";
+    expected += "dev: deployed in TIME (2 succeeded)\n";
+    assert!(shown == expected, "…{}", &shown[shown.len().saturating_sub(300)..]);
+}
+
+#[test]
 fn github_gets_groups_annotations_and_a_summary() {
     let (shown, summary) = scene().shown("github");
     insta::assert_snapshot!(format!("{shown}----\n{summary}"), @r"

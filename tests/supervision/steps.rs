@@ -153,6 +153,31 @@ fn fault_60_a_file_that_changed_since_the_plan_stops_its_step() {
     assert_eq!(ran.end(), End::Succeeded);
 }
 
+/// The next step is made ready while one runs: it must see what that one does all the same.
+#[test]
+fn what_a_step_changes_holds_for_the_next_one() {
+    let tool = "mkdir -p first second; printf '#!/bin/sh\necho old\n' >second/tool; chmod +x second/tool; sleep 0.2";
+    let newer = "sleep 0.2; printf '#!/bin/sh\necho new\n' >first/tool; chmod +x first/tool";
+    let play = Play::new("changes").path(&["first", "second"]).step("a", tool).program_named("b", "tool");
+    let ran = play.step("c", newer).program_named("d", "tool").step("e", "echo $CIAO_STEP $CIAO_ATTEMPT").run();
+    assert_eq!([ran.log("b"), ran.log("d"), ran.log("e")], ["old\n", "new\n", "e 1\n"]);
+
+    let play =
+        Play::new("changes").step("a", "sleep 0.2; echo other >config").step("b", "true").file("config", "x", "x");
+    let ran = play.run();
+    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
+    assert!(ran.summary.failures[0].what.contains("config has changed since the plan was made"));
+
+    let play =
+        Play::new("changes").step("a", "exit 1").retries(2).step("b", "echo b").step("c", "echo c").unless("false");
+    assert_eq!(play.run().outcomes(), [Outcome::Failed, Outcome::NotRun, Outcome::NotRun]);
+    let play =
+        Play::new("changes").step("a", "echo $CIAO_ATTEMPT; [ $CIAO_ATTEMPT = 2 ]").retries(2).step("b", "echo b");
+    let ran = play.step("c", "echo c").unless("false").step("d", "echo d").finally("echo owed").run();
+    assert_eq!([ran.log("a"), ran.log("b"), ran.log("c"), ran.log("d")], ["1\n2\n", "b\n", "c\n", "d\n"]);
+    assert_eq!(ran.log("d.finally"), "owed\n");
+}
+
 #[test]
 fn fault_67_what_cannot_be_started_is_said_in_words() {
     let what = |name: &str, content: &str, mode: u32| {

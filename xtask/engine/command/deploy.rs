@@ -14,8 +14,8 @@ use crate::finding::suggest;
 use crate::ledger::record::{Ended, StepRecord};
 use crate::ledger::state::{Deployment as Current, Proof};
 use crate::ledger::{Ending, Failure, Force, Holding, Ledger, Release, Request};
-use crate::plan::Plan;
-use crate::process::{Signals, itself};
+use crate::plan::{Plan, Step};
+use crate::process::{Lane, Signals, itself};
 use crate::repository::{Examined, Repository};
 use crate::run::event::Outcome;
 use crate::run::report::{Display, Reporter, Style, reporter};
@@ -55,8 +55,28 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
         only,
         done: BTreeMap::new(),
     };
-    let holding = take_lock(session, &ledger, &request, args, signals)?;
-    Ok(hold(session, &ready, holding, signals))
+    lock_and_hold(session, &ready, signals, |signals| take_lock(session, &ledger, &request, args, signals))
+}
+
+/// Takes the lock, while the first guardians are being started, and goes on with it.
+fn lock_and_hold(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    signals: &mut Signals,
+    lock: impl FnOnce(&mut Signals) -> Result<Holding>,
+) -> Result<u8> {
+    let pass_env = &ready.repository.declarations.environment.pass_env;
+    let pass_env: Vec<String> = pass_env.iter().map(|name| name.value.to_string()).collect();
+    let caller = Caller::new(std::env::vars_os(), &pass_env);
+    let chosen = |id: &String| ready.only.as_ref().is_none_or(|only| only.contains(id));
+    let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
+    let busy = ready.ledger.steps_file(&ready.plan.environment);
+    std::thread::scope(|scope| {
+        let crew = scope.spawn(|| run::crew(ready.plan, runs, ready.options.jobs, &itself(), &caller, &busy));
+        // Refused, nobody wants the guardians: they see that they are let go.
+        let holding = lock(signals)?;
+        Ok(hold(session, ready, holding, signals, &caller, || crew.join().unwrap_or_default()))
+    })
 }
 
 fn take_lock(
@@ -98,10 +118,17 @@ fn chosen(session: &Session<'_>, plan: &Plan, only: &[String]) -> Result<Option<
 }
 
 /// Runs with the lock, records how it ended, and gives the lock back.
-fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals: &mut Signals) -> u8 {
+fn hold(
+    session: &Session<'_>,
+    ready: &Ready<'_>,
+    mut holding: Holding,
+    signals: &mut Signals,
+    caller: &Caller,
+    crew: impl FnOnce() -> Vec<Lane>,
+) -> u8 {
     let watch = ready.ledger.watch(&holding);
-    let prepared = prepare(session, ready, &holding, signals);
-    let (caller, secrets, folders) = match prepared {
+    let prepared = prepare(session, ready, &holding, signals, caller);
+    let (secrets, folders) = match prepared {
         Ok(prepared) => prepared,
         Err((ended, code)) => {
             let nothing = ready.plan.steps.iter().map(|step| not_run(&step.id, step.runs)).collect();
@@ -125,10 +152,10 @@ fn hold(session: &Session<'_>, ready: &Ready<'_>, mut holding: Holding, signals:
         owed: holding.owed.clone(),
         lost: std::sync::Arc::clone(&watch.lost),
         busy: Some(ready.ledger.steps_file(&ready.plan.environment)),
-        caller,
+        caller: caller.clone(),
         exe: itself(),
     };
-    let summary = run::run(&deployment, &secrets, signals, &mut holding.journal, &mut *reporter);
+    let summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
     drop(watch);
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
@@ -155,7 +182,7 @@ struct Folders {
     logs: Utf8PathBuf,
 }
 
-type Prepared = (Caller, Secrets, Folders);
+type Prepared = (Secrets, Folders);
 
 /// What needs the lock and comes before the first step. On failure: how the deployment ended, and the exit code.
 fn prepare(
@@ -163,11 +190,9 @@ fn prepare(
     ready: &Ready<'_>,
     holding: &Holding,
     signals: &mut Signals,
+    caller: &Caller,
 ) -> std::result::Result<Prepared, (Ended, u8)> {
-    let pass_env: Vec<String> =
-        ready.repository.declarations.environment.pass_env.iter().map(|name| name.value.to_string()).collect();
-    let caller = Caller::new(std::env::vars_os(), &pass_env);
-    let secrets = match Secrets::read(ready.plan, &session.root, &caller, &itself(), signals) {
+    let secrets = match Secrets::read(ready.plan, &session.root, caller, &itself(), signals) {
         Ok(secrets) => secrets,
         Err(Unreadable::Interrupted(signal)) => {
             let Refused(code) = session.interrupted(signal);
@@ -193,7 +218,7 @@ fn prepare(
             return Err((Ended::Failed, Failure::Unreadable as u8));
         }
     };
-    Ok((caller, secrets, Folders { work, logs }))
+    Ok((secrets, Folders { work, logs }))
 }
 
 fn not_run(id: &str, runs: bool) -> StepRecord {
@@ -263,8 +288,8 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let only = super::resume::chosen(plan, &unfinished, &done);
     let ready =
         Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
-    let holding = ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error))?;
-    Ok(hold(session, &ready, holding, signals))
+    let lock = |_: &mut Signals| ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error));
+    lock_and_hold(session, &ready, signals, lock)
 }
 
 pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
@@ -299,7 +324,6 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             return Err(session.interrupted(signal));
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
-        let holding = ledger.start(&request).map_err(|error| session.refused(&error))?;
         let options = &args.options;
         let ready = Ready {
             repository: &repository,
@@ -310,7 +334,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             only: None,
             done: BTreeMap::new(),
         };
-        let code = hold(session, &ready, holding, signals);
+        let lock = |_: &mut Signals| ledger.start(&request).map_err(|error| session.refused(&error));
+        let code = lock_and_hold(session, &ready, signals, lock)?;
         if code != 0 {
             return Ok(code);
         }

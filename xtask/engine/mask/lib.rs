@@ -7,6 +7,7 @@
 
 mod encodings;
 mod lexer;
+mod lines;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 pub use encodings::{SHORTEST, forms};
 use lexer::Lexer;
 pub use lexer::find;
+pub use lines::{first_unusual, prefixed};
 
 /// What is shown instead.
 pub const SHOWN: &[u8] = b"***";

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of secrets. It blocks, but a signal or its timeout ends it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ const LIMIT: usize = 1 << 20;
 /// # Errors
 /// If no guardian can be started or waited for.
 pub fn capture(exe: &Path, launch: &Launch, timeout: Duration, signals: &mut Signals) -> io::Result<Captured> {
-    let mut lane = Lane::start(exe, None)?;
+    let mut lane = Lane::start(exe, &BTreeMap::new(), None)?;
     lane.launch(launch)?;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let mut until = Instant::now() + timeout;

@@ -16,7 +16,7 @@ pub struct Launch {
     /// What the process is told that it is called.
     pub name: OsString,
     pub args: Vec<OsString>,
-    /// All of its environment.
+    /// What its environment has beyond the guardian's own.
     pub env: Vec<(OsString, OsString)>,
     /// Variables whose values become private files in `private`, which exist while the process runs.
     pub files: Vec<(OsString, Vec<u8>)>,
@@ -46,6 +46,10 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Launch(Box<Launch>),
+    /// What will be started next. Nothing starts: so this can be told while another step runs.
+    Prepare(Box<Launch>),
+    /// Starts what was prepared last.
+    Go,
     /// The signal for every process of the running step, once each.
     Signal(i32),
     /// SIGKILL for all of them, until none is left.
@@ -91,7 +95,9 @@ impl Request {
     /// Appends the frame to `to`.
     pub fn write(&self, to: &mut Vec<u8>) {
         frame(to, |to| match self {
-            Request::Launch(launch) => body_of_launch(launch, to),
+            Request::Launch(launch) => body_of_launch(b'L', launch, to),
+            Request::Prepare(launch) => body_of_launch(b'P', launch, to),
+            Request::Go => to.push(b'G'),
             Request::Signal(signal) => {
                 to.push(b'S');
                 number(to, *signal as u32);
@@ -100,11 +106,11 @@ impl Request {
         });
     }
 
-    /// The frame of [`Request::Launch`], without a copy of it.
+    /// The frame of [`Request::Launch`] or [`Request::Prepare`], without a copy of it.
     #[must_use]
-    pub fn launch(launch: &Launch) -> Vec<u8> {
-        let mut to = Vec::with_capacity(2 << 10);
-        frame(&mut to, |to| body_of_launch(launch, to));
+    pub fn launch(launch: &Launch, now: bool) -> Vec<u8> {
+        let mut to = Vec::with_capacity(1 << 10);
+        frame(&mut to, |to| body_of_launch(if now { b'L' } else { b'P' }, launch, to));
         to
     }
 
@@ -114,6 +120,8 @@ impl Request {
         let mut fields = Fields(&frame[1..]);
         match frame[0] {
             b'L' => read_launch(&mut fields).map(|launch| Request::Launch(Box::new(launch))),
+            b'P' => read_launch(&mut fields).map(|launch| Request::Prepare(Box::new(launch))),
+            b'G' => Some(Request::Go),
             b'S' => fields.number().map(|signal| Request::Signal(signal as i32)),
             _ => Some(Request::Kill),
         }
@@ -176,8 +184,8 @@ fn whole(from: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-fn body_of_launch(launch: &Launch, to: &mut Vec<u8>) {
-    to.push(b'L');
+fn body_of_launch(kind: u8, launch: &Launch, to: &mut Vec<u8>) {
+    to.push(kind);
     bytes(to, launch.program.as_ref().map_or(b"", |program| program.as_os_str().as_bytes()));
     bytes(to, launch.name.as_bytes());
     number(to, launch.args.len() as u32);
@@ -288,7 +296,9 @@ mod tests {
             detach: false,
             grace: Duration::from_millis(1500),
         };
-        let sent = [Request::Launch(Box::new(launch)), Request::Signal(15), Request::Kill];
+        let next = Box::new(launch.clone());
+        let launch = Request::Launch(Box::new(launch));
+        let sent = [launch, Request::Prepare(next), Request::Go, Request::Signal(15), Request::Kill];
         let mut wire = Vec::new();
         sent.iter().for_each(|request| request.write(&mut wire));
         let (mut inbox, mut got) = (Vec::new(), Vec::new());

@@ -4,11 +4,13 @@
 //! sees the end of the orchestrator, even by SIGKILL, as end of file on its standard input, and ends the step then.
 //! It knows nothing of plans, secrets or outcomes: it starts what it is told to and says how that ended.
 //!
-//! Standard input is the socket to the orchestrator; standard error is where the step's output goes, standard output
-//! where what it produces goes, if that is kept apart.
+//! It is started with the socket to the orchestrator as standard input; standard error is where the step's output goes,
+//! standard output where what it produces goes, if that is kept apart. It puts them where nearly every step wants
+//! them, so that nothing has to be moved for each.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +27,7 @@ use rustix::stdio::stdin;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::frame::{Exit, Launch, Report, Request};
-use super::spawn::{Spawner, Started};
+use super::spawn::{Ready, Spawner, Started};
 use super::tree;
 
 /// How long what a step left behind may go on: enough for the `tee` at the end of a pipe to write its last line.
@@ -50,9 +52,13 @@ struct Running {
 
 struct Guardian {
     spawner: Spawner,
+    /// To the orchestrator.
+    socket: OwnedFd,
     children: UnixStream,
     inbox: Vec<u8>,
     block: Box<[u8]>,
+    /// What is started when the orchestrator says so, and whether it was looked at since the step before it ended.
+    next: Option<(Ready, bool)>,
     running: Option<Running>,
     /// To be locked before the first step; then the lock.
     busy: Option<PathBuf>,
@@ -89,9 +95,10 @@ fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
     setsid()?;
     tree::orphans_come_here()?;
     no_core_dumps();
+    let socket = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
     let spawner = Spawner::new()?;
     let (inbox, block) = (Vec::new(), vec![0; 16 << 10].into());
-    Ok(Guardian { spawner, children, inbox, block, running: None, busy, _lock: None, alone: false })
+    Ok(Guardian { spawner, socket, children, inbox, block, next: None, running: None, busy, _lock: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.
@@ -123,8 +130,7 @@ impl Guardian {
         let until = self.running.as_ref().and_then(|running| running.kill_at);
         let timeout = until.map(|at| super::timespec(at.saturating_duration_since(Instant::now())));
         let socket = if self.alone { PollFlags::empty() } else { PollFlags::IN };
-        let input = stdin();
-        let mut fds = [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&input, socket)];
+        let mut fds = [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&self.socket, socket)];
         // A negative timeout of nothing at all would sleep for ever once the orchestrator is gone.
         let count = if self.alone { 1 } else { 2 };
         match poll(&mut fds[..count], timeout.as_ref()) {
@@ -136,7 +142,7 @@ impl Guardian {
     }
 
     fn read(&mut self) -> io::Result<()> {
-        let count = match rustix::io::read(stdin(), &mut *self.block) {
+        let count = match rustix::io::read(&self.socket, &mut *self.block) {
             Ok(count) => count,
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(()),
             // Reset: the orchestrator was killed with a report unread.
@@ -149,7 +155,12 @@ impl Guardian {
         }
         while let Some(request) = Request::take(&mut self.inbox) {
             match request {
-                Request::Launch(launch) => self.launch(&launch),
+                Request::Launch(launch) => {
+                    let ready = self.spawner.prepare(*launch);
+                    self.start(ready);
+                }
+                Request::Prepare(launch) => self.next = Some((self.spawner.prepare(*launch), false)),
+                Request::Go => self.go(),
                 Request::Signal(signal) => self.signal(signal),
                 Request::Kill => self.kill(),
             }
@@ -165,8 +176,7 @@ impl Guardian {
         // Whoever only looks holds it for some microseconds.
         flock(&file, FlockOperation::LockShared)?;
         self._lock = Some(file);
-        let input = stdin();
-        let mut fds = [PollFd::new(&input, PollFlags::empty())];
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
         poll(&mut fds, Some(&super::timespec(Duration::ZERO)))?;
         if fds[0].revents().contains(PollFlags::HUP) {
             return Err(io::Error::other("the orchestrator is gone"));
@@ -174,19 +184,35 @@ impl Guardian {
         Ok(())
     }
 
-    fn launch(&mut self, launch: &Launch) {
+    /// Between two steps: what the first has changed is seen while the orchestrator records its end.
+    fn renew(&mut self) {
+        if let Some((ready, false)) = self.next.take_if(|(_, renewed)| !*renewed) {
+            self.next = Some((self.spawner.renew(ready), true));
+        }
+    }
+
+    fn go(&mut self) {
+        self.renew();
+        match self.next.take() {
+            Some((ready, _)) => self.start(ready),
+            None => self.tell(&Report::NotStarted { errno: 0, what: "start what was not prepared".to_owned() }),
+        }
+    }
+
+    fn start(&mut self, ready: Ready) {
         if let Err(error) = self.engage() {
             let what = "tell that there are steps".to_owned();
             return self.tell(&Report::NotStarted { errno: error.raw_os_error().unwrap_or(0), what });
         }
-        match self.spawner.spawn(launch) {
+        let Launch { detach, grace, .. } = ready.launch;
+        match self.spawner.start(ready) {
             Ok(started) => {
                 self.running = Some(Running {
                     started,
                     exit: None,
                     leftover: Vec::new(),
-                    detach: launch.detach,
-                    grace: launch.grace,
+                    detach,
+                    grace,
                     kill_at: None,
                     give_up_at: None,
                 });
@@ -254,6 +280,7 @@ impl Guardian {
             let leftover = std::mem::take(&mut running.leftover);
             self.running = None;
             self.tell(&Report::Over { exit, leftover });
+            self.renew();
             if stays {
                 self.alone = true;
             }
@@ -266,7 +293,7 @@ impl Guardian {
         report.write(&mut bytes);
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            match rustix::io::write(stdin(), rest) {
+            match rustix::io::write(&self.socket, rest) {
                 Ok(count) => rest = &rest[count..],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => {

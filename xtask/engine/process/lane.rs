@@ -3,6 +3,8 @@
 //! It knows nothing of plans or outcomes. A lane runs one process at a time, so everything that is below its guardian
 //! belongs to that process.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -43,11 +45,12 @@ pub enum Word {
 }
 
 impl Lane {
-    /// Starts a guardian. It keeps the file `busy` locked, shared, from its first step until it has none any more.
+    /// Starts a guardian. `env` is its environment, and what every step of it sees. It keeps the file `busy` locked, shared,
+    /// from its first step until it has none any more.
     ///
     /// # Errors
     /// If the executable cannot be started, or there are no more files to be opened.
-    pub fn start(exe: &Path, busy: Option<&Path>) -> io::Result<Lane> {
+    pub fn start(exe: &Path, env: &BTreeMap<OsString, OsString>, busy: Option<&Path>) -> io::Result<Lane> {
         let (socket, far) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let (output, output_end) = pipe()?;
@@ -57,6 +60,7 @@ impl Lane {
             .arg(GUARD)
             .args(busy)
             .env_clear()
+            .envs(env)
             .current_dir("/")
             .stdin(OwnedFd::from(far))
             .stdout(captured_end)
@@ -77,7 +81,22 @@ impl Lane {
     /// # Errors
     /// If the guardian is gone.
     pub fn launch(&mut self, launch: &Launch) -> io::Result<()> {
-        self.send(&Request::launch(launch))
+        self.send(&Request::launch(launch, true))
+    }
+
+    /// Tells the guardian what it will probably start next, while a step of it still runs. Nothing starts.
+    pub fn prepare(&mut self, launch: &Launch) {
+        drop(self.send(&Request::launch(launch, false)));
+    }
+
+    /// Starts what was prepared last in this lane, which must be free.
+    ///
+    /// # Errors
+    /// If the guardian is gone.
+    pub fn go(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        Request::Go.write(&mut bytes);
+        self.send(&bytes)
     }
 
     /// Sends `signal` to every process of the step once. A guardian that is gone shows when it is read from.

@@ -3,18 +3,22 @@
 //! It knows nothing of who asked or why. No `pre_exec`: with it the standard library forks, which gets slower with the
 //! size of the process; without, it is `posix_spawn`.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
-use rustix::stdio::stderr;
+use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdout};
 use xshell::Shell;
 
 use super::frame::{Input, Launch};
+use super::refusal::not_found;
 
 /// A process that was started; its private files are removed when this is dropped.
 pub struct Started {
@@ -34,64 +38,114 @@ pub fn itself() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into())
 }
 
+/// A process that is about to be started: everything that can be done before has been done.
+pub struct Ready {
+    pub launch: Launch,
+    command: Command,
+}
+
+/// The file that a program is: with a `/` from `cwd`, otherwise in the first folder of `path` that has it.
+///
+/// # Errors
+/// In words, if there is none.
+pub fn find_program(program: &str, path: &OsStr, cwd: &Path) -> Result<PathBuf, String> {
+    if program.is_empty() {
+        return Err("the name of the program is empty".to_owned());
+    }
+    if program.contains('/') {
+        return Ok(cwd.join(program));
+    }
+    // For every step in every folder: no more is put together than must be.
+    let mut file = PathBuf::new();
+    for folder in path.as_bytes().split(|&byte| byte == b':') {
+        file.as_mut_os_string().clear();
+        if folder.first() != Some(&b'/') {
+            file.push(cwd);
+        }
+        file.push(OsStr::from_bytes(folder));
+        file.push(program);
+        if file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0) {
+            return Ok(file);
+        }
+    }
+    Err(not_found(program, &path.to_string_lossy()))
+}
+
 /// Starts one process after the other, and keeps what all of them need.
 pub struct Spawner {
     shell: Shell,
-    /// Opened once; each process gets a descriptor of its own.
-    nothing: File,
+    /// Where what a step produces goes, if that is kept apart.
+    captured: OwnedFd,
 }
 
 impl Spawner {
+    /// Makes this process's standard streams what those of nearly every step are: nothing to read, and one pipe for
+    /// output and errors.
+    ///
     /// # Errors
     /// If there is no working folder, or no `/dev/null`.
     pub fn new() -> io::Result<Spawner> {
-        Ok(Spawner { shell: Shell::new().map_err(io::Error::other)?, nothing: File::open("/dev/null")? })
+        let captured = rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?;
+        dup2_stdin(File::open("/dev/null")?)?;
+        dup2_stdout(stderr())?;
+        Ok(Spawner { shell: Shell::new().map_err(io::Error::other)?, captured })
     }
 
-    /// Starts what `launch` says.
-    pub fn spawn(&self, launch: &Launch) -> Result<Started, Failure> {
-        let private = Private::new(launch).map_err(|error| ("write its private files".to_owned(), error))?;
-        let stdin = self.input(launch).map_err(|error| ("open its standard input".to_owned(), error))?;
-        let mut command = self.command(launch, private.as_ref());
-        // Its standard error is the guardian's, and so is its standard output if that is apart.
-        let output = if launch.capture { Ok(Stdio::inherit()) } else { stderr().try_clone_to_owned().map(Stdio::from) };
-        let output = output.map_err(|error| ("pass on its output".to_owned(), error))?;
-        command.stdin(stdin).stdout(output).stderr(Stdio::inherit());
+    /// Everything that nobody sees before it starts.
+    pub fn prepare(&self, launch: Launch) -> Ready {
+        self.shell.change_dir(&launch.cwd);
+        let program = launch.program.clone().unwrap_or_else(itself);
+        let mut made = self.shell.cmd(program).args(&launch.args);
+        for (name, value) in &launch.env {
+            made = made.env(name, value);
+        }
+        for (name, _) in &launch.files {
+            made = made.env(name, launch.private.join(name));
+        }
+        let mut command = Command::from(made);
+        command.arg0(&launch.name).process_group(0);
+        Ready { launch, command }
+    }
+
+    /// The same, now that what ran meanwhile may have installed the program anew: earlier on the PATH, or elsewhere.
+    pub fn renew(&self, ready: Ready) -> Ready {
+        let Launch { program: Some(program), name, cwd, .. } = &ready.launch else { return ready };
+        let own = ready.launch.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        let path = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+        match name.to_str().map(|name| find_program(name, &path, cwd)) {
+            Some(Ok(found)) if found != *program => self.prepare(Launch { program: Some(found), ..ready.launch }),
+            // What is not there any more cannot be started, and that says why.
+            _ => ready,
+        }
+    }
+
+    /// Starts it.
+    pub fn start(&self, ready: Ready) -> Result<Started, Failure> {
+        let Ready { launch, mut command } = ready;
+        let private = Private::new(&launch).map_err(|error| ("write its private files".to_owned(), error))?;
+        command.stdin(input(&launch).map_err(|error| ("open its standard input".to_owned(), error))?);
+        if launch.capture {
+            let captured = self.captured.try_clone().map_err(|error| ("pass on its output".to_owned(), error))?;
+            command.stdout(captured);
+        }
         // Not waited for here: the guardian waits for all its children at once.
         let child = command.spawn().map_err(|error| (String::new(), error))?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
         Ok(Started { leader, _private: private })
     }
+}
 
-    fn command(&self, launch: &Launch, private: Option<&Private>) -> Command {
-        self.shell.change_dir(&launch.cwd);
-        let program = launch.program.clone().unwrap_or_else(itself);
-        let mut made = self.shell.cmd(program).args(&launch.args).env_clear();
-        for (name, value) in &launch.env {
-            made = made.env(name, value);
+fn input(launch: &Launch) -> io::Result<Stdio> {
+    Ok(match &launch.stdin {
+        Input::Empty => Stdio::inherit(),
+        Input::File(path) => File::open(path)?.into(),
+        Input::Bytes(content) => {
+            let mut file = nameless(&launch.private)?;
+            file.write_all(content)?;
+            file.rewind()?;
+            file.into()
         }
-        if let Some(private) = private {
-            for (name, _) in &launch.files {
-                made = made.env(name, private.folder.join(name));
-            }
-        }
-        let mut command = Command::from(made);
-        command.arg0(&launch.name).process_group(0);
-        command
-    }
-
-    fn input(&self, launch: &Launch) -> io::Result<Stdio> {
-        Ok(match &launch.stdin {
-            Input::Empty => self.nothing.try_clone()?.into(),
-            Input::File(path) => File::open(path)?.into(),
-            Input::Bytes(content) => {
-                let mut file = nameless(&launch.private)?;
-                file.write_all(content)?;
-                file.rewind()?;
-                file.into()
-            }
-        })
-    }
+    })
 }
 
 /// A file without a name, so that a text of any length can be read without anybody having to write meanwhile.

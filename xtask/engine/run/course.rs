@@ -43,6 +43,8 @@ pub struct Course {
     pub ending: Option<(Why, Option<Instant>)>,
     /// The lane is told to start this when what is pending has been recorded.
     pub launch: Option<Launch>,
+    /// The lane knows it already.
+    pub prepared: bool,
     /// What was started, for messages if that failed.
     pub started: Option<Launch>,
     pub exit: Option<Exit>,
@@ -73,6 +75,7 @@ impl Course {
             deadline: None,
             ending: None,
             launch: None,
+            prepared: false,
             started: None,
             exit: None,
             failed: None,
@@ -87,6 +90,7 @@ impl Course {
         // A timeout too long for the clock is none.
         self.deadline = self.since.checked_add(timeout);
         self.ending = None;
+        self.prepared = false;
         self.launch = Some(launch);
     }
 

@@ -9,7 +9,7 @@ use rustix::process::Pid;
 
 use super::course::{Course, Next, Part};
 use super::event::{Event, Outcome};
-use super::launch::Launcher;
+use super::launch::{Ahead, Launcher};
 use super::outlet::Outlet;
 use super::report::Weight;
 use super::schedule::Schedule;
@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Slot {
     pub lane: Lane,
     pub course: Option<Course>,
+    /// What its guardian has been told that it may start next.
+    ahead: Option<Ahead>,
 }
 
 pub struct Loop<'a, 'r> {
@@ -52,6 +54,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         launcher: Launcher<'a>,
         outlet: Outlet<'r>,
         signals: &'r mut Signals,
+        crew: Vec<Lane>,
         runs: &[bool],
     ) -> Loop<'a, 'r> {
         let plan = deployment.plan;
@@ -62,7 +65,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             outlet,
             signals,
             schedule: Schedule::new(&plan.graph, |step| runs[step], deployment.jobs),
-            slots: Vec::new(),
+            slots: crew.into_iter().map(|lane| Slot { lane, course: None, ahead: None }).collect(),
             spared: Vec::new(),
             block: vec![0; BLOCK],
             results: results(deployment, runs),
@@ -134,7 +137,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         let plan = &self.deployment.plan.steps[step];
         let hushed = plan.output.as_ref().is_some_and(|output| output.secret);
         let mut course = Course::new(step, Voice::new(self.deployment.logs, &plan.id, hushed));
-        match self.lane() {
+        match self.lane(Some(step)) {
             Ok(slot) => self.guard_or_attempt(slot, course),
             Err(error) => {
                 let words = format!("no guardian can be started for it: {error}");
@@ -143,16 +146,19 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
     }
 
-    /// A lane that is free and alive.
-    pub fn lane(&mut self) -> std::io::Result<usize> {
-        while let Some(free) = self.slots.iter().position(|slot| slot.course.is_none()) {
+    /// A lane that is free and alive: the one whose guardian knows of `step` already, if there is one.
+    pub fn lane(&mut self, step: Option<usize>) -> std::io::Result<usize> {
+        let knows = |slot: &Slot| slot.course.is_none() && slot.ahead.as_ref().map(|ahead| ahead.index) == step;
+        let free = |slot: &Slot| slot.course.is_none();
+        while let Some(free) = self.slots.iter().position(knows).or_else(|| self.slots.iter().position(free)) {
             match self.slots[free].lane.hear() {
                 Word::Gone => drop(self.slots.remove(free)),
                 _ => return Ok(free),
             }
         }
-        self.slots
-            .push(Slot { lane: Lane::start(&self.deployment.exe, self.deployment.busy.as_deref())?, course: None });
+        let Deployment { exe, caller, busy, .. } = self.deployment;
+        let lane = Lane::start(exe, &caller.passed, busy.as_deref())?;
+        self.slots.push(Slot { lane, course: None, ahead: None });
         Ok(self.slots.len() - 1)
     }
 
@@ -175,7 +181,10 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &plan.steps[course.step];
         course.attempt += 1;
         course.exit = None;
-        match self.launcher.step(course.step, course.attempt) {
+        let ahead = self.slots[slot].ahead.take().filter(|ahead| ahead.index == course.step && course.attempt == 1);
+        let ahead = ahead.filter(|ahead| self.launcher.still(ahead));
+        let prepared = ahead.is_some();
+        match ahead.map_or_else(|| self.launcher.step(course.step, course.attempt), |ahead| Ok(ahead.launch)) {
             Ok(launch) => {
                 let owes = step.finally.is_some();
                 if owes && !self.owed.contains(&course.step) {
@@ -184,6 +193,7 @@ impl<'a, 'r> Loop<'a, 'r> {
                 self.outlet.record(Event::Started { step: step.id.clone(), attempt: course.attempt, owes });
                 self.outlet.started(step, course.attempt, false);
                 course.begin(Part::Attempt, launch, step.timeout);
+                course.prepared = prepared;
                 self.slots[slot].course = Some(course);
             }
             Err(words) => self.over(&mut course, Outcome::Failed, Some(words)),
@@ -193,23 +203,37 @@ impl<'a, 'r> Loop<'a, 'r> {
     /// Records what is pending, and only then starts what follows from it.
     pub fn launch(&mut self) {
         let recorded = self.outlet.flush();
+        let mut launched = Vec::new();
         for slot in 0..self.slots.len() {
-            let Some(course) = &mut self.slots[slot].course else { continue };
+            let Slot { lane, course: Some(course), ahead } = &mut self.slots[slot] else { continue };
             let Some(launch) = course.launch.take() else { continue };
             if recorded && !matches!(self.stop, Some(Stop { now: true, .. })) {
+                *ahead = None;
                 // A guardian that is gone shows when it is listened to.
-                drop(self.slots[slot].lane.launch(&launch));
-                if let Some(course) = &mut self.slots[slot].course {
-                    course.started = Some(launch);
+                drop(if course.prepared { lane.go() } else { lane.launch(&launch) });
+                course.started = Some(launch);
+                if course.part == Part::Attempt {
+                    launched.push((slot, course.step));
                 }
             } else if let Some(course) = self.slots[slot].course.take() {
                 self.not_again(course);
             }
         }
+        launched.into_iter().for_each(|(slot, step)| self.look_ahead(slot, step));
+    }
+
+    /// While `step` runs there is time to make ready what comes after it.
+    fn look_ahead(&mut self, slot: usize, step: usize) {
+        let ahead = self.schedule.next_after(step).and_then(|next| self.launcher.ahead(next));
+        if let Some(ahead) = &ahead {
+            self.slots[slot].lane.prepare(&ahead.launch);
+        }
+        self.slots[slot].ahead = ahead;
     }
 
     /// Waits until something happens, and deals with it.
     pub fn wait(&mut self) {
+        self.outlet.tick();
         let now = Instant::now();
         let due = self.slots.iter().filter_map(|slot| slot.course.as_ref()?.due()).min();
         let timeout = due.map_or(TICK, |due| due.saturating_duration_since(now)).min(TICK);
@@ -238,7 +262,6 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
         self.look_at_clock();
         self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
-        self.outlet.tick();
     }
 
     /// Reads at most `blocks` of what a step has printed.
@@ -362,6 +385,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
         }
         self.launcher.outputs[course.step] = Some(kept);
+        self.launcher.kept += 1;
         Ok(())
     }
 
@@ -403,7 +427,7 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// The guardian of a step is gone: somebody killed it.
     fn on_gone(&mut self, slot: usize) {
-        let Slot { lane, course } = self.slots.remove(slot);
+        let Slot { lane, course, .. } = self.slots.remove(slot);
         lane.close(Duration::from_millis(100));
         let lanes = self.lanes();
         process::end_strays(&lanes, &self.spared);

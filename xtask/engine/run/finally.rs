@@ -45,7 +45,7 @@ impl Loop<'_, '_> {
         let launch = self.launcher.finally(index, outcome).unwrap_or_else(|| Err("it has none".to_owned()));
         self.outlet.record(Event::FinallyStarted { step: step.id.clone() });
         let ready = launch.and_then(|launch| {
-            let slot = self.lane().map_err(|error| format!("no guardian can be started for it: {error}"))?;
+            let slot = self.lane(None).map_err(|error| format!("no guardian can be started for it: {error}"))?;
             Ok((launch, slot))
         });
         match ready {

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use camino::{Utf8Component, Utf8PathBuf};
 use hmac_sha256::Hash as Sha256;
@@ -16,7 +15,7 @@ use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
-use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, not_found};
+use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
 use crate::variables::{Danger, danger, is_name};
 
 /// What a step has produced.
@@ -26,12 +25,21 @@ pub struct Produced {
     pub json: Option<Value>,
 }
 
+/// The process of a step, made before it may start.
+pub struct Ahead {
+    pub index: usize,
+    pub launch: Launch,
+    kept: usize,
+}
+
 /// Makes launches, from what is known when a step starts.
 pub struct Launcher<'a> {
     deployment: &'a Deployment<'a>,
     secrets: &'a Secrets,
     /// What the steps have produced so far, by their index.
     pub outputs: Vec<Option<Produced>>,
+    /// How many have produced something.
+    pub kept: usize,
     /// What no argument may hold unless the step names it as a secret.
     pub hidden: Vec<Vec<u8>>,
     /// Where folders of private files are made.
@@ -62,6 +70,7 @@ impl<'a> Launcher<'a> {
             deployment,
             secrets,
             outputs: vec![None; deployment.plan.steps.len()],
+            kept: 0,
             hidden: hidden.map(<[u8]>::to_vec).collect(),
             private: folder,
         }
@@ -72,8 +81,12 @@ impl<'a> Launcher<'a> {
     /// # Errors
     /// In words, if it cannot be started.
     pub fn step(&self, index: usize, attempt: u32) -> Refused<Launch> {
+        self.unchanged(&self.deployment.plan.steps[index])?;
+        self.attempt(index, attempt)
+    }
+
+    fn attempt(&self, index: usize, attempt: u32) -> Refused<Launch> {
         let step = &self.deployment.plan.steps[index];
-        self.unchanged(step)?;
         let parts = Parts {
             env: self.deployment.plan.env_of(step),
             cwd: &step.cwd,
@@ -83,6 +96,28 @@ impl<'a> Launcher<'a> {
             facts: self.facts(step, attempt),
         };
         self.launch(index, &step.action, &parts)
+    }
+
+    /// The first process of a step that may start soon, as far as that is known already; `None` if it is not.
+    #[must_use]
+    pub fn ahead(&self, index: usize) -> Option<Ahead> {
+        let step = &self.deployment.plan.steps[index];
+        let launch = if step.unless.is_none() { self.attempt(index, 1).ok()? } else { return None };
+        Some(Ahead { index, launch, kept: self.kept })
+    }
+
+    /// Whether [`Launcher::step`] would give the same now: a step that has run meanwhile may have produced something or
+    /// changed a file. Whether it has installed a program is the guardian's to see.
+    #[must_use]
+    pub fn still(&self, ahead: &Ahead) -> bool {
+        self.kept == ahead.kept && self.unchanged(&self.deployment.plan.steps[ahead.index]).is_ok()
+    }
+
+    /// The folders in which the step looks for programs.
+    fn path<'l>(&'l self, launch: &'l Launch) -> &'l OsStr {
+        let own = launch.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path);
+        let path = own.or_else(|| self.deployment.caller.passed.get(OsStr::new("PATH")));
+        path.map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     /// The process of its guard.
@@ -154,7 +189,7 @@ impl<'a> Launcher<'a> {
     fn launch(&self, index: usize, action: &Action, parts: &Parts<'_>) -> Refused<Launch> {
         let cwd = self.inside(&self.string(parts.cwd)?)?;
         let mut launch = Launch {
-            cwd: cwd.clone().into(),
+            cwd: cwd.into(),
             capture: parts.output.is_some(),
             detach: parts.detach,
             grace: self.deployment.grace,
@@ -170,11 +205,8 @@ impl<'a> Launcher<'a> {
         match action {
             Action::Run(arguments) => {
                 let mut words = self.arguments(arguments)?.into_iter();
-                let program = words.next().ok_or("it names no program")?;
-                let path = launch.env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-                let named = program.to_string_lossy().into_owned();
-                launch.program = Some(find_program(&named, &path.unwrap_or_default(), cwd.as_std_path())?);
-                launch.name = program;
+                launch.name = words.next().ok_or("it names no program")?;
+                launch.program = Some(find_program(&launch.name.to_string_lossy(), self.path(&launch), &launch.cwd)?);
                 launch.args = words.collect();
             }
             Action::Script { path, args } => {
@@ -214,8 +246,8 @@ impl<'a> Launcher<'a> {
         Err(format!("{whole} is outside the repository"))
     }
 
+    /// What it sees beyond what the caller passes to all of them.
     fn environment(&self, parts: &Parts<'_>, launch: &mut Launch) -> Refused<()> {
-        let mut all: BTreeMap<OsString, OsString> = self.deployment.caller.passed.clone();
         for (name, value) in &parts.env {
             let (EnvValue::Text(text) | EnvValue::File(text)) = value;
             if !is_name(name) {
@@ -235,17 +267,15 @@ impl<'a> Launcher<'a> {
                 if content.contains(&b'\n') && content.last() != Some(&b'\n') {
                     content.push(b'\n');
                 }
-                all.remove(OsStr::new(name));
                 launch.files.push((name.into(), content));
                 continue;
             }
             if content.contains(&0) {
                 return Err(format!("variable {name} has a NUL in it, which no system can pass on"));
             }
-            all.insert(name.into(), OsString::from_vec(content));
+            launch.env.push((name.into(), OsString::from_vec(content)));
         }
-        all.extend(parts.facts.iter().map(|(name, value)| (name.into(), value.into())));
-        launch.env = all.into_iter().collect();
+        launch.env.extend(parts.facts.iter().map(|(name, value)| (name.into(), value.into())));
         Ok(())
     }
 
@@ -380,21 +410,4 @@ fn sole_output(pieces: &[Piece]) -> Option<(u32, &[String])> {
         [Piece::Reference { value, .. }] => sole_output(value),
         _ => None,
     }
-}
-
-/// The file that a program is: with a `/` from `cwd`, otherwise in the first folder of `path` that has it.
-///
-/// # Errors
-/// In words, if there is none.
-pub fn find_program(program: &str, path: &OsStr, cwd: &Path) -> Refused<PathBuf> {
-    if program.is_empty() {
-        return Err("the name of the program is empty".to_owned());
-    }
-    if program.contains('/') {
-        return Ok(cwd.join(program));
-    }
-    std::env::split_paths(path)
-        .map(|folder| cwd.join(folder).join(program))
-        .find(|file| file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0))
-        .ok_or_else(|| not_found(program, &path.to_string_lossy()))
 }

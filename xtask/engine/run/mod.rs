@@ -29,7 +29,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use ciao_mask as mask;
 
 use crate::plan::Plan;
-use crate::process::{Exit, Signals, no_core_dumps, orphans_come_here};
+use crate::process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
 use deployment::Loop;
 use event::{Journal, Outcome};
 use launch::{Launcher, Produced};
@@ -137,11 +137,12 @@ pub struct Summary {
 
 /// Runs the plan: everything that is to run, in order, then what is owed. It returns when nothing of it is running.
 ///
-/// `signals` are installed before the lock is taken, `secrets` read after it.
+/// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: see [`crew`].
 pub fn run(
     deployment: &Deployment<'_>,
     secrets: &Secrets,
     signals: &mut Signals,
+    crew: Vec<Lane>,
     journal: &mut dyn Journal,
     reporter: &mut dyn Reporter,
 ) -> Summary {
@@ -162,7 +163,23 @@ pub fn run(
         outlet.message(Weight::Note, Some(&plan.steps[step]), text);
     }
     let launcher = Launcher::new(deployment, secrets);
-    Loop::new(deployment, launcher, outlet, signals, &runs).run()
+    Loop::new(deployment, launcher, outlet, signals, crew, &runs).run()
+}
+
+/// Starts the guardians of the steps that start first: while the lock is taken there is time for it. `runs` says which
+/// steps are to run. One that cannot be started is tried again when it is needed.
+#[must_use]
+pub fn crew(
+    plan: &Plan,
+    runs: impl Fn(&crate::plan::Step) -> bool,
+    jobs: usize,
+    exe: &std::path::Path,
+    caller: &environment::Caller,
+    busy: &std::path::Path,
+) -> Vec<Lane> {
+    let mut schedule = schedule::Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
+    let first = std::iter::from_fn(|| schedule.start_next());
+    first.map_while(|_| Lane::start(exe, &caller.passed, Some(busy)).ok()).collect()
 }
 
 fn to_run(deployment: &Deployment<'_>, step: &crate::plan::Step) -> bool {

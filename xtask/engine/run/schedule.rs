@@ -72,6 +72,22 @@ impl Schedule {
         Some(step as usize)
     }
 
+    /// The step that would be started next if `step`, which runs, ended well now: something to prepare meanwhile.
+    #[must_use]
+    pub fn next_after(&self, step: usize) -> Option<usize> {
+        let mut open = vec![step as u32];
+        while let Some(node) = open.pop() {
+            for &dependent in self.dependents_of(node) {
+                match (self.missing[dependent as usize], self.passes[dependent as usize]) {
+                    (1, true) => open.push(dependent),
+                    (1, false) => return self.ready.is_empty().then_some(dependent as usize),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
     /// A running step has ended. If it is not `good`, nothing new starts.
     pub fn ended(&mut self, step: usize, good: bool) {
         self.running -= 1;
@@ -117,15 +133,19 @@ impl Schedule {
 
     /// Node is done: which others need nothing any more because of that.
     fn satisfy(&mut self, node: u32) -> Vec<u32> {
-        let range = self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize;
         let mut freed = Vec::new();
-        for &dependent in &self.dependents[range] {
+        for at in self.starts[node as usize]..self.starts[node as usize + 1] {
+            let dependent = self.dependents[at as usize];
             self.missing[dependent as usize] -= 1;
             if self.missing[dependent as usize] == 0 {
                 freed.push(dependent);
             }
         }
         freed
+    }
+
+    fn dependents_of(&self, node: u32) -> &[u32] {
+        &self.dependents[self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize]
     }
 }
 

@@ -85,7 +85,14 @@ fn every_interleaving(text: &str, off: &[usize], limit: usize) -> usize {
         for which in 0..world.running.len() {
             for good in [true, false] {
                 let mut next = world.clone();
+                let foreseen = next.schedule.next_after(next.running[which]).filter(|_| good);
                 next.end(which, good);
+                let mut started = Schedule { limit: usize::MAX, ..next.schedule.clone() };
+                let started: Vec<usize> = std::iter::from_fn(|| started.start_next()).collect();
+                assert!(
+                    foreseen.is_none_or(|step| next.failed || started.contains(&step)),
+                    "{foreseen:?} may not start"
+                );
                 open.push(next);
             }
         }
@@ -111,6 +118,16 @@ fn the_order_is_the_plans_when_nothing_else_decides() {
     let mut schedule = Schedule::new(&graph("a:; b:; c:"), |_| true, 9);
     let order: Vec<_> = std::iter::from_fn(|| schedule.start_next()).collect();
     assert_eq!(order, [0, 1, 2]);
+}
+
+#[test]
+fn what_comes_next_in_a_chain_is_foreseen() {
+    let mut schedule = Schedule::new(&graph("a:; b: a; c: J; d: J a; J: b"), |step| step != 1, 2);
+    assert_eq!(schedule.start_next(), Some(0));
+    assert_eq!(schedule.next_after(0), Some(2), "b need not run, so it is as good as done with a");
+    schedule.ended(0, true);
+    assert_eq!(schedule.start_next(), Some(2));
+    assert_eq!(schedule.next_after(2), None, "d is ready already");
 }
 
 /// FAULTS 65.

@@ -14,10 +14,9 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use super::environment::Caller;
-use super::launch::find_program;
 use super::mask::SHORTEST;
 use crate::plan::{Plan, SecretSource};
-use crate::process::{Captured, Launch, Signals, capture};
+use crate::process::{Captured, Launch, Signals, capture, find_program};
 
 /// How long a source may take: some ask a person on their phone.
 const TIMEOUT: Duration = Duration::from_secs(60);

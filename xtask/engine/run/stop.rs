@@ -38,7 +38,7 @@ impl Loop<'_, '_> {
         }
         let now = Instant::now();
         for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            let Slot { lane, course: Some(course), .. } = &mut self.slots[slot] else { continue };
             if course.due().is_none_or(|due| due > now) {
                 continue;
             }
@@ -100,7 +100,7 @@ impl Loop<'_, '_> {
         };
         self.outlet.message(Weight::Warning, None, &text);
         for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            let Slot { lane, course: Some(course), .. } = &mut self.slots[slot] else { continue };
             match course.part {
                 // It was going to be owed anyway, so it may go on; it is bounded elsewhere.
                 Part::Finally => {}
@@ -122,7 +122,7 @@ impl Loop<'_, '_> {
     fn kill_all(&mut self) {
         self.schedule.stop();
         for slot in 0..self.slots.len() {
-            let Slot { lane, course: Some(course) } = &mut self.slots[slot] else { continue };
+            let Slot { lane, course: Some(course), .. } = &mut self.slots[slot] else { continue };
             if let Part::Pause(_) = course.part {
                 if let Some(mut course) = self.slots[slot].course.take() {
                     self.over(&mut course, Outcome::Interrupted, None);

@@ -24,6 +24,11 @@ impl Json {
     fn event(&mut self, event: &Value) {
         self.screen.write((event.to_string() + "\n").as_bytes());
     }
+
+    /// What must not hold up the next step.
+    fn soon(&mut self, event: &Value) {
+        self.screen.soon((event.to_string() + "\n").as_bytes());
+    }
 }
 
 impl Default for Json {
@@ -42,7 +47,7 @@ impl Reporter for Json {
     }
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
-        self.event(&json!({ "event": "started", "step": step.id, "attempt": attempt, "finally": finally }));
+        self.soon(&json!({ "event": "started", "step": step.id, "attempt": attempt, "finally": finally }));
     }
 
     fn output(&mut self, step: &Step, lines: &[u8]) {
@@ -52,7 +57,7 @@ impl Reporter for Json {
     }
 
     fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
-        self.event(&json!({
+        self.soon(&json!({
             "event": "ended", "step": step.id, "finally": finally, "outcome": result.outcome,
             "attempts": result.attempts, "seconds": result.seconds, "exit": exit(result.exit), "message": result.message,
         }));
@@ -84,6 +89,7 @@ impl Reporter for Json {
             "event": "finished", "outcome": outcome, "signal": signal, "seconds": summary.seconds,
             "owed": summary.owed, "failures": failures,
         }));
+        self.screen.finish();
     }
 
     fn tick(&mut self) {

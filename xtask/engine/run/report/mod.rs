@@ -9,6 +9,7 @@ mod screen;
 mod terminal;
 mod text;
 mod words;
+mod writer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub trait Reporter {
     fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str);
     /// The deployment is over.
     fn finished(&mut self, summary: &Summary);
-    /// Called about ten times a second while steps run.
+    /// Called before anybody waits, and about ten times a second while steps run: what is not shown yet is shown now.
     fn tick(&mut self) {}
     /// Everything is about to be stopped, by Ctrl-Z.
     fn sleep(&mut self) {}

@@ -3,7 +3,6 @@
 //! It knows nothing of terminals.
 
 use super::screen::Screen;
-use super::text::printable;
 use super::words::{self, Paint};
 use super::{Reporter, Style, Weight, neutral};
 use crate::plan::Step;
@@ -28,6 +27,12 @@ impl Plain {
         self.screen.write(line.as_bytes());
     }
 
+    /// What must not hold up the next step.
+    fn soon(&mut self, mut line: String) {
+        line.push('\n');
+        self.screen.soon(line.as_bytes());
+    }
+
     fn paint(&self) -> Paint {
         Paint(self.style.colour)
     }
@@ -41,19 +46,9 @@ pub fn missed(lines: usize) -> String {
 /// Every line with the step's name before it, appended to `block`.
 pub fn prefixed(step: &str, lines: &[u8], block: &mut Vec<u8>) {
     let prefix = [step.as_bytes(), b" | "].concat();
-    let mut rest = lines;
-    while !rest.is_empty() {
-        let end = crate::run::mask::find(b'\n', rest).unwrap_or(rest.len());
-        let line = &rest[..end];
-        block.extend_from_slice(&prefix);
-        if printable(line) {
-            block.extend_from_slice(line);
-        } else {
-            block.extend_from_slice(neutral(line).as_bytes());
-        }
-        block.push(b'\n');
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
+    crate::run::mask::prefixed(&prefix, lines, block, &mut |line, block| {
+        block.extend_from_slice(neutral(line).as_bytes());
+    });
 }
 
 impl Reporter for Plain {
@@ -63,7 +58,7 @@ impl Reporter for Plain {
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
         if !self.style.quiet && (self.style.verbose || attempt > 1) {
-            self.line(words::starts(step, attempt, finally));
+            self.soon(words::starts(step, attempt, finally));
         }
     }
 
@@ -77,7 +72,7 @@ impl Reporter for Plain {
 
     fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
         if !self.style.quiet {
-            self.line(words::ended(step, result, finally, self.paint()));
+            self.soon(words::ended(step, result, finally, self.paint()));
         }
     }
 
@@ -90,6 +85,7 @@ impl Reporter for Plain {
     fn finished(&mut self, summary: &Summary) {
         let text = words::summary(&self.environment, summary, self.paint());
         self.screen.write(text.as_bytes());
+        self.screen.finish();
     }
 
     fn tick(&mut self) {

@@ -10,8 +10,12 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use super::writer::Writer;
+
 /// Above this it is waited for the reader.
 const ENOUGH: usize = 64 << 10;
+/// From so many bytes at once on, a file has a thread that writes to it.
+const MUCH: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where a reporter writes to.
@@ -20,6 +24,8 @@ pub struct Screen {
     waiting: Vec<u8>,
     /// Whether `to` never makes anybody wait.
     plain: bool,
+    /// Writes to `to`, once there is much to write.
+    writer: Option<Writer>,
     stuck: bool,
     missed: usize,
     notice: fn(usize) -> String,
@@ -42,7 +48,8 @@ impl Screen {
         let file = fd.try_clone_to_owned().map(File::from).ok();
         let kind = file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.file_type());
         let waits = kind.is_some_and(|kind| kind.is_fifo() || kind.is_char_device());
-        let mut screen = Screen { to: file, waiting: Vec::new(), plain: !waits, stuck: false, missed: 0, notice };
+        let mut screen =
+            Screen { to: file, waiting: Vec::new(), plain: !waits, writer: None, stuck: false, missed: 0, notice };
         if waits {
             // Opened once more, so that not blocking is a matter of this file alone: it may be shared with the caller.
             let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
@@ -68,7 +75,8 @@ impl Screen {
             let missed = std::mem::take(&mut self.missed);
             self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
         }
-        if self.waiting.is_empty() && self.plain {
+        if self.plain {
+            self.flush();
             return self.all(bytes);
         }
         self.waiting.extend_from_slice(bytes);
@@ -78,14 +86,44 @@ impl Screen {
         }
     }
 
+    /// Writes `bytes` with the next flush at the latest: something small that nobody waits for.
+    pub fn soon(&mut self, bytes: &[u8]) {
+        if self.waiting.len() > ENOUGH {
+            return self.write(bytes);
+        }
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// To a file.
     fn all(&mut self, bytes: &[u8]) {
-        if self.to.as_mut().is_some_and(|to| to.write_all(bytes).is_err()) {
+        if self.writer.is_none() && bytes.len() >= MUCH {
+            self.writer = self.to.as_ref().and_then(|to| to.try_clone().ok()).and_then(Writer::start);
+        }
+        let written = match (&self.writer, &mut self.to) {
+            (Some(writer), _) => writer.write(bytes),
+            (None, Some(to)) => to.write_all(bytes).is_ok(),
+            (None, None) => true,
+        };
+        if !written {
             self.to = None;
         }
     }
 
+    /// Waits until everything that can be written is.
+    pub fn finish(&mut self) {
+        self.flush();
+        self.writer = None;
+    }
+
     /// Writes what is waiting, as far as that goes without waiting.
     pub fn flush(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if self.writer.is_some() {
+            let waiting = std::mem::take(&mut self.waiting);
+            return self.all(&waiting);
+        }
         let mut written = 0;
         while let Some(to) = &mut self.to
             && written < self.waiting.len()
@@ -124,6 +162,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        self.finish();
         let start = std::time::Instant::now();
         while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
             let Some(to) = &self.to else { return };

@@ -33,18 +33,9 @@ pub fn neutral(line: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether there is nothing but visible ASCII in a line. Eight bytes at a time: all that steps print comes by here.
-#[must_use]
-pub fn printable(line: &[u8]) -> bool {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = line.as_chunks::<8>();
-    // The highest bit of a byte is set if it was before, if the byte was below a blank, or if it was DEL; a borrow from a
-    // neighbour may set it too, but only if that neighbour was below a blank.
-    let words = words
-        .iter()
-        .map(|word| u64::from_le_bytes(*word))
-        .fold(0, |marks, word| marks | word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH));
-    words & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..0x7f).contains(byte))
+/// Whether there is nothing but visible ASCII in a line.
+fn printable(line: &[u8]) -> bool {
+    crate::run::mask::first_unusual(line) == line.len()
 }
 
 fn skip_code(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
