@@ -85,13 +85,16 @@ fn end(repository: &Copy) -> End {
     End { made: made(repository), status, kept }
 }
 
-fn undisturbed() -> End {
+/// How a deployment ends that nobody disturbs, and how long it takes here.
+fn undisturbed() -> (End, Duration) {
     let repository = Copy::of("ten");
+    let begun = Instant::now();
     let deploy = repository.xtask(&["deploy", "dev"]);
+    let took = begun.elapsed();
     assert_eq!(deploy.code, 0, "{}", deploy.stderr);
     let end = end(&repository);
     assert_eq!((end.made.len(), end.status["state"].as_str()), (10, Some("succeeded")));
-    end
+    (end, took)
 }
 
 /// After a kill: nothing is removed by hand, what `status` says is so, and `resume` (or `deploy`, where it says that one)
@@ -140,10 +143,11 @@ fn survived(repository: &Copy, undisturbed: &End, moment: &str) -> String {
     state.to_owned()
 }
 
-/// It is killed after so long, in a repository of its own each time.
-fn killed_after(moments: impl Iterator<Item = Duration>) {
-    let (undisturbed, mut found) = (undisturbed(), BTreeMap::new());
-    for moment in moments {
+/// Its guards name files that the deployment makes: they are none of the plan, or `resume` would call it changed.
+#[test]
+fn fault_4_killed_at_twenty_moments() {
+    let ((undisturbed, took), mut found) = (undisturbed(), BTreeMap::new());
+    for moment in (0..20).map(|part| took * part / 20) {
         let repository = Copy::of("ten");
         let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(moment);
@@ -155,12 +159,6 @@ fn killed_after(moments: impl Iterator<Item = Duration>) {
     }
     println!("found: {found:?}");
     assert!(found.get("unfinished").is_some_and(|count| *count > 0), "none was killed on the way: {found:?}");
-}
-
-/// Its guards name files that the deployment makes: they are none of the plan, or `resume` would call it changed.
-#[test]
-fn fault_4_killed_at_twenty_moments() {
-    killed_after((0..20).map(|moment| Duration::from_millis(moment * 15)));
 }
 
 /// Its first step ignores SIGTERM for a while. Gone on with at once, that step must not run twice at the same time.
@@ -209,8 +207,8 @@ fn guardian(deploy: &mut Child) -> Option<Pid> {
 #[test]
 #[ignore = "half a minute"]
 fn fault_5_its_guardian_killed_at_thirty_moments() {
-    let (undisturbed, mut found) = (undisturbed(), BTreeMap::new());
-    for moment in (0..30).map(|moment| Duration::from_millis(moment * 8)) {
+    let ((undisturbed, took), mut found) = (undisturbed(), BTreeMap::new());
+    for moment in (0..30).map(|part| took * part / 30) {
         let repository = Copy::of("ten");
         let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
         let guardian = guardian(&mut deploy).expect("every step has a guardian");
@@ -235,13 +233,13 @@ fn deploy_below_strace(repository: &Copy, log: &Path, killed_at: Option<&strace:
     command.output().unwrap()
 }
 
-/// Killed right before each call of the orchestrator itself that changes anything, in their order. Two minutes and a half
-/// on a quiet machine of two cores.
+/// Killed right before each call of the orchestrator itself that changes anything, in their order. Two minutes
+/// on two cores.
 #[test]
 #[ignore = "needs strace, and some minutes"]
 fn fault_4_killed_at_every_system_call() {
     strace::required();
-    let undisturbed = undisturbed();
+    let (undisturbed, _) = undisturbed();
     let counted = Copy::of("ten");
     let log = counted.path(".git/strace");
     let output = deploy_below_strace(&counted, &log, None);
