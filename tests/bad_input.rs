@@ -1081,12 +1081,8 @@ fn survives(texts: &[(&str, String)]) {
         findings.extend(found);
         plans.extend(built.map(|built| (name.to_owned(), built)));
     }
-    let facts = Default::default();
-    let named = support::named(&plans);
-    let (declarations, sources) = (&declarations, &sources);
-    let subject = ciao::check::Subject { declarations, sources, plans: &plans, named: &named, facts: &facts };
-    findings.extend(ciao::check::check(&subject));
-    let findings = ciao::check::merged(findings, declarations);
+    findings.extend(support::check(&declarations, &sources, &plans));
+    let findings = ciao::check::merged(findings, &declarations);
     let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
     let _ = ciao::show::findings::text(&findings, &texts, true);
     let _ = ciao::show::json::findings(&findings, &texts);

@@ -4,8 +4,11 @@
 mod disk;
 
 use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use disk::{Copy, Ran};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// Runs a command and compares its exit code.
 #[track_caller]
@@ -106,4 +109,174 @@ fn a_personal_environment_is_not_shared() {
     let refs =
         std::process::Command::new("git").args(["for-each-ref", "--format=%(refname)"]).current_dir(remote).output();
     assert_eq!(String::from_utf8(refs.unwrap().stdout).unwrap(), "refs/deployments/dev\n");
+}
+
+/// A remote beside the repository, shared by the ledger; `more` goes below an environment's table.
+fn shared(repository: &Copy, more: &str) -> String {
+    let remote = repository.path(".git/remote.git").to_str().unwrap().to_owned();
+    repository.git(&["init", "--quiet", "--bare", &remote]);
+    repository.git(&["remote", "add", "origin", &remote]);
+    let ledger = format!("{more}\n[ledger]\nremote = \"origin\"\n");
+    repository.edit("pipelines/orchestration.toml", "approvals = 1\n", &ledger);
+    remote
+}
+
+/// Deploys stop at their first step as long as the file `.git/hold` is there.
+fn holding(repository: &Copy) {
+    let slow = "while [ -e .git/hold ]; do sleep 0.05; done\necho \"installing";
+    repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", slow);
+    fs::write(repository.path(".git/hold"), "").unwrap();
+}
+
+fn release(repository: &Copy) {
+    fs::remove_file(repository.path(".git/hold")).unwrap();
+}
+
+/// A deployment that has come to its first step.
+fn begun(repository: &Copy, environment: &str) -> Child {
+    let mut command = repository.command(&["deploy", environment]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !repository.xtask(&["status"]).stdout.contains("at step app/install") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never came to its first step");
+    }
+    child
+}
+
+#[test]
+fn approve_shows_what_comes_and_what_goes_away() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    repository.edit("pipelines/environments/dev.toml", "Atelier", "Workshop");
+    check(&repository, &["deploy", "dev"], 0);
+    by(&mut repository, "ben");
+    let back = check(&repository, &["approve", "dev", "HEAD~1"], 0).stderr;
+    assert!(back.contains("commits\n  none\ncommits that go away\n  "), "{back}");
+    assert!(back.contains("  -title = \"Workshop\"\n  +title = \"Atelier\"\n"), "{back}");
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    let on = check(&repository, &["approve", "dev"], 0).stderr;
+    assert!(!on.contains("go away") && on.contains("values\n  unchanged"), "{on}");
+}
+
+/// As on a terminal where somebody answers a question.
+#[track_caller]
+fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> String {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+    let far = fs::File::options().read(true).write(true).open(name).unwrap();
+    rustix::io::write(&near, answer.as_bytes()).unwrap();
+    let output = repository.command(arguments).stdin(far).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?} answered with {answer:?}\n{said}");
+    said
+}
+
+#[test]
+fn who_waits_deploys_next_and_who_does_not_is_told_who_deploys() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    holding(&repository);
+    let mut first = begun(&repository, "dev");
+    by(&mut repository, "ben");
+    let refused = check(&repository, &["deploy", "dev"], 4);
+    assert!(refused.stderr.contains("ada <ada@a.example> deploys release"), "{}", refused.stderr);
+    let late = check(&repository, &["deploy", "dev", "--wait", "1s"], 4);
+    assert_eq!(late.stderr.matches("waiting: ").count(), 1, "{}", late.stderr);
+    let next = repository.command(&["deploy", "dev", "--wait", "2m"]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    release(&repository);
+    let next = next.wait_with_output().unwrap();
+    let said = String::from_utf8(next.stderr).unwrap();
+    assert!(next.status.success() && said.contains("waiting: ") && said.contains("ada"), "{said}");
+    assert!(first.wait().unwrap().success());
+    let history = check(&repository, &["history", "dev"], 0).stdout;
+    let events: Vec<&str> = history.lines().skip(1).filter_map(|line| line.split("  ").nth(1)).collect();
+    assert_eq!(events, ["finished: succeeded", "started", "finished: succeeded", "started", "opened"], "{history}");
+}
+
+#[test]
+fn fault_30_an_end_that_could_not_be_pushed_is_pushed_by_the_next_command() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    let remote = shared(&repository, "");
+    holding(&repository);
+    let mut first = begun(&repository, "dev");
+    let away = format!("{remote}.away");
+    fs::rename(&remote, &away).unwrap();
+    release(&repository);
+    assert_eq!(first.wait().unwrap().code(), Some(6));
+    let status = check(&repository, &["status"], 0);
+    assert!(status.stderr.contains("this is what was known last"), "{}", status.stderr);
+    check(&repository, &["deploy", "dev"], 5);
+    fs::rename(&away, &remote).unwrap();
+    let status = check(&repository, &["status"], 0);
+    assert!(status.stdout.contains("succeeded"), "{}", status.stdout);
+    let history = check(&repository, &["history", "dev"], 0).stdout;
+    assert_eq!(history.matches("finished: succeeded").count(), 1, "{history}");
+}
+
+#[test]
+fn fault_39_unlock_asks_whose_deployment_it_ends() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    check(&repository, &["unlock", "dev", "--reason", "none", "--yes"], 2);
+    holding(&repository);
+    let mut first = begun(&repository, "dev");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    release(&repository);
+    let command = ["unlock", "dev", "--reason", "ada went home"];
+    let refused = check(&repository, &command, 2);
+    assert!(
+        refused.stderr.contains("by ada <ada@a.example>") && refused.stderr.contains("--yes"),
+        "{}",
+        refused.stderr
+    );
+    for no in ["n\n", "\n", "nonsense\n", "\u{4}"] {
+        let said = asked(&repository, &command, no, 2);
+        assert!(said.contains("unlock it? [y/N]") && said.contains("nothing was changed"), "{said}");
+    }
+    assert!(check(&repository, &["status"], 0).stdout.contains("unfinished"));
+    let said = asked(&repository, &command, "y\n", 0);
+    assert!(said.contains("dev is free"), "{said}");
+    let history = check(&repository, &["history", "dev"], 0).stdout;
+    assert!(history.contains("unlocked: interrupted") && history.contains("reason: ada went home"), "{history}");
+}
+
+#[test]
+fn approve_and_settle_ask_on_a_terminal_only() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ben");
+    let said = asked(&repository, &["approve", "prod"], "n\n", 2);
+    assert!(said.contains("prod: the first deployment") && said.contains("for prod? [y/N]"), "{said}");
+    assert!(asked(&repository, &["approve", "prod"], "y\n", 0).contains("ben <ben@a.example> approved release"));
+    check(&repository, &["approve", "prod"], 2);
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"echo\", \"cleaned up\"", "\"false\"");
+    by(&mut repository, "ada");
+    check(&repository, &["deploy", "dev"], 1);
+    let command = ["settle", "dev", "app/install", "--reason", "cleaned up by hand"];
+    let said = asked(&repository, &command, "n\n", 2);
+    assert!(said.contains("app/install still owes"), "{said}");
+    assert!(check(&repository, &["status"], 0).stdout.contains("owed: app/install"));
+    asked(&repository, &[&command[..], &["--yes"]].concat(), "n\n", 0);
+    assert!(!check(&repository, &["status"], 0).stdout.contains("owed: "));
+    check(&repository, &command, 2);
+}
+
+#[test]
+fn orchestrate_waits_for_no_soak_and_believes_no_rewritten_ledger() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    repository.edit("pipelines/orchestration.toml", "approvals = 1\n", "soak = \"3s\"\n");
+    let first = check(&repository, &["orchestrate"], 3);
+    assert!(first.stderr.contains("soaking: it must have been good in test for 3s"), "{}", first.stderr);
+    std::thread::sleep(Duration::from_secs(4));
+    let second = check(&repository, &["orchestrate"], 0);
+    assert!(second.stderr.contains("test: holds release"), "{}", second.stderr);
+    // What is passed over is what the ledger is believed to say.
+    repository.git(&["update-ref", "-d", "refs/deployments/test"]);
+    let third = check(&repository, &["orchestrate"], 5);
+    assert!(!third.stderr.contains("test: holds") && third.stderr.contains("--accept-ledger"), "{}", third.stderr);
 }

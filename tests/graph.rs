@@ -78,3 +78,13 @@ proptest! {
         }
     }
 }
+
+/// `c` comes after `e`, and `e` after `b`: so `d`, which needs all above it, needs `c` alone.
+#[test]
+fn a_need_listed_below_can_make_one_above_follow() {
+    let names = ["a", "b", "c", "d", "e"].map(Arc::<str>::from);
+    let one = |name: &str| Some(vec![Spanned::new(Arc::from(name), 0..0)]);
+    let lists: [Option<Vec<Spanned<Arc<str>>>>; 5] = [None, None, one("e"), None, one("b")];
+    let items: Vec<_> = names.iter().zip(&lists).map(|(name, needs)| (name, needs.as_deref())).collect();
+    assert_eq!(direct_needs(&items).0, [vec![], vec![0], vec![4], vec![2], vec![1]]);
+}

@@ -2,7 +2,7 @@
 
 mod support;
 
-use ciao::check::{Subject, check, merged};
+use ciao::check::merged;
 use ciao::declare::Declarations;
 use ciao::finding::Code;
 use ciao::plan::build::{Inputs, build, files};
@@ -64,10 +64,7 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
         findings.extend(found);
         plans.extend(built.map(|built| (name.to_owned(), built)));
     }
-    let facts = Default::default();
-    let named = support::named(&plans);
-    let (declared, sources) = (&declarations, &sources);
-    findings.extend(check(&Subject { declarations: declared, sources, plans: &plans, named: &named, facts: &facts }));
+    findings.extend(support::check(&declarations, &sources, &plans));
     let mut findings = merged(findings, &declarations);
     findings.retain(|finding| !ELSEWHERE.contains(&finding.code));
     let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
@@ -76,7 +73,12 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
     let plan = plan.map(|plan| match form {
         Form::Value => show::plan::text(plan, Side::Value, &tasks),
         Form::Skeleton => show::plan::text(plan, Side::Skeleton, &tasks),
-        Form::Json => format!("{:#}", show::json::plan(plan, None)),
+        Form::Json => {
+            let text = show::json::plan(plan, None).to_string();
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(format!("{value:#}"), text, "as a program would write it, with its keys sorted");
+            text
+        }
     });
     format!("{}{wrong}", plan.unwrap_or_else(|| "no plan\n".to_owned())).trim_end().to_owned()
 }

@@ -3,22 +3,31 @@
 //! Orchestrators that are killed here are this test binary, started again for one ignored test ([`orchestrator`]);
 //! guardians are the `xtask` binary.
 
+#[path = "supervision/apart.rs"]
+mod apart;
 #[path = "supervision/play.rs"]
 mod play;
+#[path = "supervision/shown.rs"]
+mod shown;
+#[path = "supervision/steps.rs"]
+mod steps;
+#[path = "supervision/whole.rs"]
+mod whole;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
+use apart::{Orchestrator, alive, as_pid, stopped, until};
 use ciao::run::End;
-use ciao::run::event::{Event, Outcome};
-use play::{Orchestrator, Play, alive, command_lines, stopped, until};
-use rustix::process::{Pid, Signal};
+use ciao::run::event::Outcome;
+use play::Play;
+use rustix::process::Signal;
 
 /// Run as a process of its own by other tests.
 #[test]
 #[ignore = "it is started by other tests"]
 fn orchestrator() {
-    play::orchestrate();
+    apart::orchestrate();
 }
 
 // ---------------------------------------------------------------------------------------- the 25 cells of DESIGN 5.2
@@ -32,10 +41,15 @@ const SHAPES: [(&str, &str); 5] = [
     ("signals ignored", "trap '' INT TERM HUP; sleep 300 & touch $READY; while :; do sleep 1; done"),
 ];
 
+/// Those that are ended: where orphans cannot be found, only what stays in the step's process group.
+fn ended_shapes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SHAPES.into_iter().filter(|(shape, _)| !cfg!(ciao_portable) || !["setsid", "double fork"].contains(shape))
+}
+
 #[track_caller]
 fn cell_is_empty(name: &str, event: impl Fn(&Orchestrator) + Copy + Send + Sync) {
     std::thread::scope(|scope| {
-        for (shape, script) in SHAPES {
+        for (shape, script) in ended_shapes() {
             scope.spawn(move || {
                 let mut run = Orchestrator::start(&Play::new(&format!("{name}-{shape}")).grace(300).step("a", script));
                 run.until_ready();
@@ -134,25 +148,28 @@ fn fault_06_a_deployment_goes_on_logging_when_its_terminal_is_gone() {
     assert!(log.starts_with("before\n") && log.contains("told\n") && log.ends_with("line 6\n"), "{log}");
 }
 
-/// On a busy machine it has been seen not to stop everything; why is not known yet.
 #[test]
-#[ignore = "fails now and then on a busy machine"]
 fn fault_07_ctrl_z_stops_everything_and_the_clock() {
-    let script = "touch $READY; while :; do date +%s%N > $READY.beat; sleep 0.02; done";
-    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", script));
+    // One that stays with the step and one that has left its session, both starting processes all the time.
+    let leave = if cfg!(ciao_portable) { "" } else { "setsid" };
+    let script = format!(
+        "{leave} sh -c 'while :; do date >> $READY.far; done' &
+        while :; do date >> $READY.near; [ -s $READY.far ] && touch $READY; done"
+    );
+    let mut run = Orchestrator::start(&Play::new("ctrl-z").timeout(3_000).step("a", &script));
     run.until_ready();
     run.type_in(b"\x1a");
-    let all_stopped =
-        || stopped(run.pid()) && alive(&run.marker).iter().all(|&pid| stopped(Pid::from_raw(pid).unwrap()));
+    let all_stopped = || stopped(run.pid()) && alive(&run.marker).into_iter().all(|pid| stopped(as_pid(pid)));
     until(Duration::from_secs(10), all_stopped);
     assert!(all_stopped(), "Ctrl-Z did not stop everything");
-    let beat = || fs::read_to_string(run.ready.with_extension("beat")).unwrap();
-    let first = beat();
+    let beats = || ["near", "far"].map(|name| fs::metadata(run.ready.with_extension(name)).unwrap().len());
+    let first = beats();
     std::thread::sleep(Duration::from_millis(3_100));
-    assert_eq!(first, beat(), "the step was not stopped");
+    assert_eq!(first, beats(), "the step was not stopped");
     run.signal(Signal::CONT);
-    until(Duration::from_secs(10), || beat() != first);
-    assert_ne!(first, beat(), "the step was not continued; or its timeout counted while it slept");
+    let goes_on = || beats().iter().zip(first).all(|(now, first)| *now > first);
+    until(Duration::from_secs(10), goes_on);
+    assert!(goes_on(), "the step was not continued, or its timeout counted while it slept: {}", run.journal());
     run.signal(Signal::KILL);
     run.wait();
 }
@@ -182,6 +199,7 @@ fn fault_21_a_blocked_terminal_does_not_hold_up_a_step_for_long() {
 }
 
 #[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
 fn fault_05_a_killed_guardian_is_noticed() {
     for script in [SHAPES[0].1, SHAPES[1].1, SHAPES[3].1] {
         let mut run = Orchestrator::start(&Play::new("guardian").step("a", script).step("b", "echo b"));
@@ -195,6 +213,67 @@ fn fault_05_a_killed_guardian_is_noticed() {
 }
 
 #[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
+fn fault_05_a_killed_guardian_is_no_matter_for_other_steps() {
+    let script = "echo $$ > $READY.$CIAO_STEP; while [ ! -e $READY ]; do sleep 0.02; done; echo end";
+    let mut run = Orchestrator::start(&Play::new("guardians").wide(2).step("a", script).step("b", script));
+    let both = || ["a", "b"].iter().all(|step| !run.note(&format!("ready.{step}")).is_empty());
+    until(Duration::from_secs(10), both);
+    let guardian = run.guardian();
+    rustix::process::kill_process(guardian, Signal::KILL).unwrap();
+    until(Duration::from_secs(10), || run.journal().contains(" unknown"));
+    fs::write(&run.ready, "").unwrap();
+    assert_eq!(run.wait(), "failed");
+    let journal = run.journal();
+    assert!(journal.contains(" unknown") && journal.contains(" succeeded"), "{journal}");
+    assert!(alive(&run.marker).is_empty());
+}
+
+#[test]
+#[cfg_attr(ciao_portable, ignore = "what a killed guardian leaves is not found there")]
+fn fault_05_a_guard_whose_guardian_was_killed_has_failed() {
+    let play = Play::new("guarded").step("a", "echo ran").unless("touch $READY; sleep 300");
+    let mut run = Orchestrator::start(&play);
+    run.until_ready();
+    rustix::process::kill_process(run.guardian(), Signal::KILL).unwrap();
+    assert_eq!(run.wait(), "failed");
+    assert_eq!((run.journal().as_str(), run.log("a").as_str()), ("ended a failed\n", ""));
+    assert!(alive(&run.marker).is_empty());
+}
+
+/// The lines of the engine that hold `word`, sorted.
+fn in_the_engine(word: &str) -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("engine");
+    let (mut open, mut found) = (vec![folder], Vec::new());
+    while let Some(next) = open.pop() {
+        if next.is_dir() {
+            open.extend(fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&next).unwrap();
+        let lines = text.lines().filter(|line| line.contains(word) && !line.trim_start().starts_with("use "));
+        found.extend(lines.map(|line| line.trim().to_owned()));
+    }
+    found.sort();
+    found
+}
+
+/// A bare id is signalled only where it cannot be another's: this process, or a group whose leader is not waited for.
+#[test]
+fn fault_14_no_bare_pid_is_signalled() {
+    let found = in_the_engine("kill_process");
+    let allowed = [
+        "if kill_process(getpid(), Signal::STOP).is_err() {",
+        "kill_process_group(leader, number).ok();",
+        // A git that has not been waited for.
+        "rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();",
+        // Asks only, and not on Linux.
+        "test_kill_process_group(leader).is_ok()",
+    ];
+    assert_eq!(found, allowed);
+}
+
+#[test]
 fn fault_14_no_pid_that_was_waited_for_is_killed() {
     // The leader is dead and gone when its leftovers are swept: only what is below the guardian may be hit.
     let ran = Play::new("reuse").step("a", "sleep 300 & exit 0").step("b", "echo alive").run();
@@ -205,6 +284,8 @@ fn fault_14_no_pid_that_was_waited_for_is_killed() {
 fn fault_15_guardians_do_not_end_with_the_thread_that_started_them() {
     let ran = std::thread::spawn(|| Play::new("thread").step("a", "sleep 0.1; echo done").run()).join().unwrap();
     assert_eq!(ran.log("a"), "done\n");
+    // What does depend on threads: a signal for when the parent, which may be a thread, ends.
+    assert_eq!(in_the_engine("death_signal"), [""; 0]);
 }
 
 // ------------------------------------------------------------------------------------------------------ steps in themselves
@@ -215,7 +296,9 @@ fn fault_08_a_background_process_holding_stdout() {
     let ran = Play::new("holding").step("a", "echo one; sleep 60 & exit 0").step("b", "echo two").run();
     assert_eq!(ran.end(), End::Succeeded);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(ran.said.contains("warning a: left running in the background and ended: sleep"), "{}", ran.said);
+    let name = if cfg!(ciao_portable) { "something of its process group" } else { "sleep" };
+    let words = format!("warning a: left running in the background and ended: {name}");
+    assert!(ran.said.contains(&words), "{}", ran.said);
     assert!(alive(&ran.marker).is_empty());
 }
 
@@ -229,14 +312,15 @@ fn what_a_step_writes_at_its_very_end_is_not_lost() {
 fn fault_09_a_daemon_is_swept_unless_detached() {
     for (shape, script) in &SHAPES[1..4] {
         let script = script.rsplit_once(';').unwrap().0;
-        let ran = Play::new("daemon").step("a", script).run();
-        assert_eq!((ran.end(), alive(&ran.marker)), (End::Succeeded, vec![]), "{shape}");
+        if ended_shapes().any(|(ended, _)| ended == *shape) {
+            let ran = Play::new("daemon").step("a", script).run();
+            assert_eq!((ran.end(), alive(&ran.marker)), (End::Succeeded, vec![]), "{shape}");
+        }
         let ran = Play::new("detached").step("a", script).detach().step("b", "echo b").run();
         assert_eq!(ran.end(), End::Succeeded);
         let left = alive(&ran.marker);
         assert!(!left.is_empty(), "{shape}");
-        left.into_iter()
-            .for_each(|pid| rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap());
+        left.into_iter().for_each(|pid| rustix::process::kill_process(as_pid(pid), Signal::KILL).unwrap());
     }
 }
 
@@ -294,117 +378,46 @@ fn fault_18_output_without_end_takes_no_memory() {
 }
 
 #[test]
+#[ignore = "prints 2.3 GB; takes a minute"]
+fn fault_18_gigabytes_of_output_and_one_line_of_300_mb() {
+    let script = "yes 0123456789abcdef | head -c 2000000000; head -c 300000000 /dev/zero | tr '\\0' x; exit 3";
+    let mut run = Orchestrator::start(&Play::new("gigabytes").timeout(600_000).step("a", script));
+    assert_eq!(run.wait(), "failed");
+    let size = fs::metadata(run.log_path("a")).unwrap().len();
+    assert!((16 << 20..(16 << 20) + 200).contains(&size), "{size}");
+    let peak: u64 = run.note("peak").parse().unwrap();
+    println!("peak: {peak} KiB");
+    assert!(peak < 40_000, "{peak} KiB");
+    assert!(run.journal().contains("ended a failed"));
+}
+
+#[test]
 fn fault_19_any_bytes_are_kept_in_the_log() {
     let ran = Play::new("bytes").step("a", r"printf '\377\376\033[31m\r\n\000x'").run();
     assert_eq!(fs::read(ran.log_path("a")).unwrap(), b"\xff\xfe\x1b[31m\r\n\0x");
 }
 
-// -------------------------------------------------------------------------------------------- guards, retries, outputs
-
+/// `cargo test -p xtask --test supervision measured -- --ignored --nocapture 2>/dev/null`
 #[test]
-fn a_guard_decides_whether_a_step_runs() {
-    let ran = Play::new("guard").step("a", "echo ran").unless("exit 0").step("b", "echo ran").unless("exit 3").run();
-    assert_eq!(ran.outcomes(), [Outcome::Done, Outcome::Succeeded]);
-    assert_eq!(ran.events, ["ended a done", "started b", "ended b succeeded"]);
-    let ran = Play::new("guard").step("a", "echo ran").unless("kill -9 $$").run();
-    assert_eq!(ran.outcomes(), [Outcome::Failed]);
-    assert_eq!(ran.summary.failures[0].what, "its guard was killed by SIGKILL (out of memory?)");
-    let ran = Play::new("guard").timeout(100).grace(50).step("a", "echo ran").unless("sleep 60").run();
-    assert_eq!(ran.summary.failures[0].what, "its guard timed out after 0.1s");
-}
-
-#[test]
-fn fault_83_a_step_is_retried_only_if_it_says_so() {
-    let script = "echo try $CIAO_ATTEMPT; [ $CIAO_ATTEMPT = 3 ]";
-    let ran = Play::new("retries").step("a", script).retries(3).step("b", "exit 1").run();
-    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
-    assert_eq!(ran.log("a"), "try 1\ntry 2\ntry 3\n");
-    assert_eq!(ran.events, ["started a", "started a", "started a", "ended a succeeded", "started b", "ended b failed"]);
-    assert_eq!(ran.summary.steps[0].attempts, 3);
-}
-
-#[test]
-fn nothing_is_tried_again_after_another_step_has_failed() {
-    let start = Instant::now();
-    // The pauses double: the tenth would be over after five seconds.
-    let ran = Play::new("again")
-        .wide(2)
-        .step("a", "while [ \"$(cat $READY.tries)\" != xx ]; do sleep 0.01; done 2> /dev/null; exit 1")
-        .step("b", "printf x >> $READY.tries; exit 3")
-        .retries(20)
-        .run();
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::Failed]);
-    let what = &ran.summary.failures[1].what;
-    assert_eq!(what, "exit code 3; not tried again, because nothing new is started any more");
-    let after: Vec<_> = ran.events.iter().skip_while(|event| *event != "ended a failed").collect();
-    assert_eq!(after, ["ended a failed", "ended b failed"]);
-}
-
-#[test]
-fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too() {
-    let ran = Play::new("finally")
-        .step("a", "true")
-        .finally("echo $CIAO_OUTCOME; exit 4")
-        .step("b", "true")
-        .finally("echo $CIAO_OUTCOME")
-        .step("c", "exit 3")
-        .step("d", "true")
-        .finally("echo never")
-        .run();
-    assert_eq!(ran.end(), End::Failed);
-    let finally: Vec<_> = ran.events.iter().filter(|event| event.starts_with("finally")).collect();
-    assert_eq!(
-        finally,
-        ["finally of b starts", "finally of b succeeded", "finally of a starts", "finally of a failed"]
-    );
-    assert_eq!(ran.log("b.finally"), "failed\n");
-    let whats: Vec<_> =
-        ran.summary.failures.iter().map(|failure| (failure.step.as_str(), failure.what.as_str())).collect();
-    assert_eq!(whats, [("c", "exit code 3"), ("a", "exit code 4")]);
-    assert_eq!(ran.summary.owed, ["a"]);
-}
-
-#[test]
-fn an_output_reaches_those_that_use_it_and_a_secret_one_is_masked() {
-    let ran = Play::new("output")
-        .step("a", "echo noise >&2; echo ' hello world '")
-        .output(false)
-        .step("b", "echo got $1")
-        .uses("a")
-        .step("c", "printf 's3cr3t-s3cr3t'")
-        .output(true)
-        .step("d", "echo got $1; echo $1 | tr -d '\\n' | base64")
-        .uses("c")
-        .run();
-    assert_eq!(ran.end(), End::Succeeded, "{:?}", ran.summary.failures);
-    assert_eq!(ran.log("b"), "got hello world\n");
-    assert!(!ran.log_path("c").exists());
-    assert_eq!(ran.log("d"), "got ***\n***A==\n");
-}
-
-#[test]
-fn fault_25_nothing_starts_that_cannot_be_recorded() {
-    let ran = Play::new("journal").journal_of(2).step("a", "true").step("b", "true").step("c", "true").run();
-    assert_eq!(ran.end(), End::NotRecorded);
-    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::NotRun, Outcome::NotRun]);
-    assert!(!ran.log_path("b").exists());
-}
-
-#[test]
-fn fault_34_a_lost_lock_stops_everything() {
-    let ran = Play::new("fenced").lost_after(200).step("a", SHAPES[4].1).finally("echo never").run();
-    assert_eq!(ran.end(), End::Fenced);
-    assert!(alive(&ran.marker).is_empty());
-    assert_eq!(ran.summary.owed, ["a"]);
-}
-
-#[test]
-fn fault_60_a_file_that_changed_since_the_plan_stops_its_step() {
-    let ran = Play::new("changed").step("a", "echo ran").file("x.sh", "one", "two").run();
-    assert_eq!(ran.summary.failures[0].what, "x.sh has changed since the plan was made; the step was not started");
-    let ran = Play::new("same").step("a", "echo ran").file("x.sh", "one", "one").run();
-    assert_eq!(ran.end(), End::Succeeded);
+#[ignore = "a measurement"]
+fn measured() {
+    let steps =
+        |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for _ in 0..3 {
+        if only.is_empty() || only == "chain" {
+            println!("chain of 1,000: {:?}", steps(1_000, Play::new("chain")).time());
+        }
+        if only.is_empty() || only == "wide" {
+            println!("1,000 at 2: {:?}", steps(1_000, Play::new("wide").wide(2)).time());
+        }
+        if only.is_empty() || only == "sleep" {
+            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| {
+                play.program_named(&format!("s{n}"), "sleep").args(&["0.1"])
+            });
+            println!("50 sleeps at 25: {:?}", sleeps.time());
+        }
+    }
 }
 
 /// The next step is made ready while one runs: it must see what that one does all the same.
@@ -433,141 +446,6 @@ fn what_a_step_changes_holds_for_the_next_one() {
 }
 
 #[test]
-fn fault_67_what_cannot_be_started_is_said_in_words() {
-    let what = |name: &str, content: &str, mode: u32| {
-        Play::new("start").program(name, content, mode).run().summary.failures[0].what.clone()
-    };
-    let ends = |what: String, end: &str| assert!(what.ends_with(end), "{what}");
-    assert!(what("noexec.sh", "#!/bin/sh\n", 0o644).contains("noexec.sh is not executable (chmod +x "));
-    ends(what("plain", "echo hello\n", 0o755), "has no #! line that the system understands, and is no program");
-    ends(what("empty", "", 0o755), "empty is empty");
-    ends(
-        what("missing.sh", "#!/no/such/interpreter -x\n", 0o755),
-        "asks for /no/such/interpreter in its first line, which does not exist",
-    );
-    ends(what("crlf.sh", "#!/bin/sh\r\necho\r\n", 0o755), "its first line ends in CR LF; a #! line must end in LF");
-    let ran = Play::new("nowhere").program_called("no-such-program").run();
-    assert!(ran.summary.failures[0].what.starts_with("there is no program `no-such-program` (looked for in "));
-}
-
-#[test]
-fn fault_69_any_value_arrives_as_it_is() {
-    let values = ["a b", "'\"", "new\nline", "$(id)", "*", "-rf", "", "`x`", "ü€"];
-    let ran = Play::new("bytes").step("a", "for x; do printf '<%s>' \"$x\"; done").args(&values).run();
-    let expected: String = values.iter().map(|value| format!("<{value}>")).collect();
-    assert_eq!(ran.log("a"), expected);
-}
-
-#[test]
-fn fault_70_an_argument_that_is_too_long_is_said_in_words() {
-    let long = "x".repeat(200_000);
-    let ran = Play::new("long").step("a", "true").args(&[&long]).run();
-    assert!(ran.summary.failures[0].what.contains("128 KiB"), "{}", &ran.summary.failures[0].what);
-}
-
-#[test]
-fn the_environment_of_a_step_is_clean() {
-    let ran = Play::new("clean").step("a", "env").run();
-    let log = ran.log("a");
-    let names: Vec<&str> = log.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    for name in ["CIAO_ENVIRONMENT", "CIAO_RELEASE", "CIAO_COMMIT", "CIAO_STEP", "CIAO_ATTEMPT", "CIAO_FENCE", "PATH"] {
-        assert!(names.contains(&name), "{name} in {log}");
-    }
-    assert!(!names.iter().any(|name| name.starts_with("CARGO_PKG") || *name == "LD_LIBRARY_PATH"), "{log}");
-}
-
-#[test]
-fn fault_75_a_secret_shows_nowhere() {
-    let play = Play::new("canary").secret("c4n4ry-v4lu3")
-        .step("a", "echo $SECRET; echo $SECRET >&2; cat $FILE; stat -c %a $FILE; printf %s $SECRET | od -An -tx1 | tr -d ' \\n'; exit 1");
-    let ran = play.run();
-    assert_eq!(ran.log("a"), "***\n***\n***600\n***");
-    let all = format!("{:?} {} {:?}", ran.summary, ran.said, ran.events);
-    assert!(!all.contains("c4n4ry") && all.contains("***"), "{all}");
-    assert!(ran.summary.failures[0].command.contains("\"$PASSWORD\""), "{}", ran.summary.failures[0].command);
-}
-
-#[test]
-fn fault_74_an_output_that_holds_a_secret_becomes_no_argument() {
-    let play = |name| Play::new(name).secret("c4n4ry-v4lu3").step("a", "echo password=$SECRET").output(false);
-    let ran = play("leak").step("b", "echo $1").uses("a").run();
-    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
-    assert_eq!(ran.events, ["started a", "ended a succeeded", "ended b failed"]);
-    let what = &ran.summary.failures[0].what;
-    assert!(what.starts_with("output `a` of step a holds a secret") && what.contains("by env or stdin"), "{what}");
-    let all = format!("{:?} {}", ran.summary, ran.said);
-    assert!(!all.contains("c4n4ry"), "{all}");
-}
-
-#[test]
-fn fault_74_no_command_line_holds_a_secret() {
-    let play = Play::new("lines").secret("c4n4ry-1n-ps");
-    let play = play.step("a", "touch $READY; sleep 0.2; cat $FILE; echo $SECRET").step("b", "sleep 0.2; echo $SECRET");
-    let mut run = Orchestrator::start(&play);
-    let mut looks = 0;
-    let start = Instant::now();
-    while run.note("result").is_empty() && start.elapsed() < Duration::from_secs(30) {
-        assert_eq!(command_lines("c4n4ry-1n-ps"), [""; 0]);
-        looks += usize::from(run.ready.exists());
-    }
-    assert_eq!(run.wait(), "succeeded");
-    assert!(looks > 2, "nobody looked while it ran");
-    assert_eq!((run.log("a"), run.log("b")), ("******\n".to_owned(), "***\n".to_owned()));
-}
-
-#[test]
-fn fault_80_no_core_is_dumped() {
-    let ran = Play::new("core").step("a", "ulimit -c").run();
-    assert_eq!(ran.log("a"), "0\n");
-}
-
-#[test]
-fn a_step_that_produced_something_runs_again_when_it_is_needed() {
-    let play = |name| {
-        Play::new(name)
-            .step("a", "echo made")
-            .output(false)
-            .step("b", "echo done before")
-            .step("c", "echo got $1")
-            .uses("a")
-    };
-    let ran = play("again").done(&["a", "b"]).run();
-    assert_eq!(ran.outcomes(), [Outcome::Succeeded, Outcome::Succeeded, Outcome::Succeeded]);
-    assert!(!ran.log_path("b").exists(), "it was done");
-    assert_eq!(ran.log("c"), "got made\n");
-    let ran = play("not-again").done(&["a", "b", "c"]).run();
-    assert!(ran.events.is_empty(), "{:?}", ran.events);
-}
-
-fn scene() -> Play {
-    Play::new("shown")
-        .step("a", "echo one; echo '::set-output name=x::y'")
-        .step("b", "echo two; exit 3")
-        .step("c", "true")
-}
-
-#[test]
-fn a_pipe_gets_plain_lines() {
-    let (shown, _) = scene().shown("plain");
-    insta::assert_snapshot!(shown, @r"
-    a | one
-    a | ::set-output name=x::y
-    a succeeded in TIME
-    b | two
-    b failed in TIME: exit code 3
-
-    error: b: exit code 3
-      --> pipelines/deployments/p/pipeline.toml:2
-      | two
-      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
-      = log: FOLDER/logs/b.log
-
-    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
-    go on with: cargo xtask resume dev
-    ");
-}
-
-#[test]
 fn much_output_in_a_file_is_whole_and_in_order() {
     let (shown, _) =
         Play::new("much").step("a", "seq 200000").step("b", "echo last; printf 'no\\tline'").shown("plain");
@@ -575,68 +453,4 @@ fn much_output_in_a_file_is_whole_and_in_order() {
     expected += "a succeeded in TIME\nb | last\nb | no    line\nb succeeded in TIME\n";
     expected += "dev: deployed in TIME (2 succeeded)\n";
     assert!(shown == expected, "…{}", &shown[shown.len().saturating_sub(300)..]);
-}
-
-#[test]
-fn github_gets_groups_annotations_and_a_summary() {
-    let (shown, summary) = scene().shown("github");
-    insta::assert_snapshot!(format!("{shown}----\n{summary}"), @r"
-    ::group::a
-    one
-    | ::set-output name=x::y
-    ::endgroup::
-    a succeeded in TIME
-    ::group::b
-    two
-    ::endgroup::
-    b failed in TIME: exit code 3
-    ::error file=pipelines/deployments/p/pipeline.toml,line=2,title=b failed::exit code 3%0Atwo
-
-    error: b: exit code 3
-      --> pipelines/deployments/p/pipeline.toml:2
-      | two
-      = command: PLAY_MARKER=MARKER READY=FOLDER/ready sh -c 'echo two; exit 3' sh
-      = log: FOLDER/logs/b.log
-
-    dev: failed in TIME (1 succeeded, 1 failed, 1 not run)
-    go on with: cargo xtask resume dev
-    ----
-    ### dev: failed in TIME (1 succeeded, 1 failed, 1 not run)  
-    go on with: cargo xtask resume dev
-
-    | step | outcome | time | |
-    |---|---|---|---|
-    | a | succeeded | TIME |  |
-    | b | failed | TIME | exit code 3 |
-    ");
-}
-
-#[test]
-fn events_can_be_read_back() {
-    let event = Event::Started { step: "a".to_owned(), attempt: 1, owes: true };
-    let text = serde_json::to_string(&event).unwrap();
-    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
-}
-
-/// `cargo test -p xtask --test supervision measured -- --ignored --nocapture 2>/dev/null`
-#[test]
-#[ignore = "a measurement"]
-fn measured() {
-    let steps =
-        |count: usize, play: Play| (0..count).fold(play, |play, n| play.program_named(&format!("s{n}"), "true"));
-    let only = std::env::var("ONLY").unwrap_or_default();
-    for _ in 0..3 {
-        if only.is_empty() || only == "chain" {
-            println!("chain of 1,000: {:?}", steps(1_000, Play::new("chain")).time());
-        }
-        if only.is_empty() || only == "wide" {
-            println!("1,000 at 2: {:?}", steps(1_000, Play::new("wide").wide(2)).time());
-        }
-        if only.is_empty() || only == "sleep" {
-            let sleeps = (0..50).fold(Play::new("sleeps").wide(25), |play, n| {
-                play.program_named(&format!("s{n}"), "sleep").args(&["0.1"])
-            });
-            println!("50 sleeps at 25: {:?}", sleeps.time());
-        }
-    }
 }

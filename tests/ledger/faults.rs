@@ -1,8 +1,6 @@
 //! The rows of FAULTS.md that are the ledger's, each by its number.
 
 use std::os::unix::fs::PermissionsExt;
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ciao::ledger::record::{Ended, Kind, Outcome};
@@ -157,7 +155,8 @@ fn fault_33_a_holder_elsewhere_is_freed_by_unlock() {
     let mut asked = request(&ledger, "dev");
     asked.finally = set(&["web/install"]);
     drop(ledger.start(&asked).unwrap());
-    let other = shared(&clone(&folder, &bare, "berta"));
+    let mut other = shared(&clone(&folder, &bare, "berta"));
+    other.caller.place.machine = "another".to_owned();
     says(&refused(other.start(&request(&other, "dev"))), &["4: ", "if it is dead: cargo xtask unlock dev"]);
     says(&refused(other.unfinished("dev")), &["4: "]);
     let record = other.unlock(&unlock("dev", false)).unwrap();
@@ -169,6 +168,30 @@ fn fault_33_a_holder_elsewhere_is_freed_by_unlock() {
     says(&refused(other.settle("dev", "web/install", "again")), &["2: ", "nothing is owed"]);
     says(&refused(other.unlock(&unlock("dev", false))), &["2: ", "nobody holds it"]);
     deploy(&other, "dev");
+}
+
+/// The same person's other clone on this machine: its lock file is asked.
+#[test]
+fn fault_33_a_holder_in_another_clone_here_is_known_to_live_or_not() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let (ledger, other) = (shared(&repo), shared(&clone(&folder, &bare, "berta")));
+    let holding = start(&ledger, "dev");
+    says(&refused(other.start(&request(&other, "dev"))), &["4: ", "(process "]);
+    drop(holding);
+    let there = repo.display().to_string();
+    let said = refused(other.start(&request(&other, "dev")));
+    says(&said, &["4: ", "was killed", &format!("resume dev in the clone {there}"), "unlock dev"]);
+    says(&refused(other.unfinished("dev")), &["4: ", "in another clone", &there, "unlock dev"]);
+    assert_eq!(other.row(&request(&other, "dev")).unwrap().state.word(), "unfinished");
+    // A copy of the folder is another clone, and not the one that holds.
+    assert!(std::process::Command::new("cp").arg("-a").args([&repo, &folder.path("copy")]).status().unwrap().success());
+    let copy = shared(&folder.path("copy"));
+    assert_ne!(copy.caller.place.clone, ledger.caller.place.clone);
+    // And where nobody knows the clone, nobody guesses.
+    std::fs::remove_file(repo.join(".git/ciao/clone")).unwrap();
+    says(&refused(other.start(&request(&other, "dev"))), &["4: ", "if it is dead: cargo xtask unlock dev"]);
 }
 
 #[test]
@@ -328,32 +351,6 @@ fn fault_43_an_edited_state_does_not_add_up() {
     git(root, &format!("update-ref refs/deployments/dev {commit}"));
     assert!(!ledger.adds_up("dev").unwrap());
     says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "rewritten"]);
-}
-
-/// What git runs by itself, and what people run by hand: each in a loop of its own, all beside deployments.
-#[test]
-fn fault_44_gc_beside_deployments() {
-    let folder = Folder::new();
-    let ledger = local(&repository(&folder.path("repo")));
-    let root = &ledger.git.root;
-    let over = &AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for what in
-            ["gc --quiet --prune=now", "gc --quiet", "pack-refs --all", "repack -a -d --quiet", "prune --expire=now"]
-        {
-            scope.spawn(move || {
-                while !over.load(Ordering::SeqCst) {
-                    try_git(root, what);
-                }
-            });
-        }
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| (0..8).for_each(|_| deploy(&ledger, "dev"))));
-        over.store(true, Ordering::SeqCst);
-        done.expect("every deployment is recorded");
-    });
-    assert_eq!(git(root, "rev-list --first-parent --count refs/deployments/dev"), "17");
-    git(root, "fsck --strict");
-    assert!(ledger.adds_up("dev").unwrap());
 }
 
 #[test]

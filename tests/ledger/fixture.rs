@@ -133,10 +133,14 @@ pub fn set(names: &[&str]) -> BTreeSet<String> {
 /// Two steps; `web/verify` verifies; no gate.
 #[track_caller]
 pub fn request(ledger: &Ledger, environment: &str) -> Request {
+    request_of(Release::here(&ledger.git).expect("the release has a name"), environment)
+}
+
+pub fn request_of(release: Release, environment: &str) -> Request {
     Request {
         environment: environment.to_owned(),
         personal: false,
-        release: Release::here(&ledger.git).expect("the release has a name"),
+        release,
         plan: "plan-1".to_owned(),
         plan_text: "dev\n  web\n    install\n    verify\n".to_owned(),
         steps: set(&["web/install", "web/verify"]),

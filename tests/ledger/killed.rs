@@ -131,6 +131,6 @@ fn fault_4_33_killed_at_some_moments() {
 #[test]
 #[ignore = "minutes"]
 fn fault_4_33_killed_at_every_millisecond() {
-    killed_at(false, (0..400).map(|half| half / 2));
-    killed_at(true, 0..300);
+    killed_at(false, 0..150);
+    killed_at(true, 0..200);
 }

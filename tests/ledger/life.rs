@@ -116,6 +116,6 @@ fn doctor_has_nothing_to_say_where_all_is_well_and_leaves_nothing_behind() {
     let settings = Settings { remote: Some("origin".to_owned()), branch: true, ..Settings::default() };
     let checks = Ledger::open(&repo, settings, Source::system()).unwrap().doctor(&["dev"]);
     let of = |what: &str| checks.iter().find(|check| check.what == what).unwrap();
-    assert_eq!((of("gc").verdict, of("rights").verdict), (Verdict::Doubtful, Verdict::Doubtful));
+    assert_eq!((of("objects").verdict, of("rights").verdict), (Verdict::Good, Verdict::Doubtful));
     says(&of("rights").text, &["the probe refs/heads/deployments/probe-"]);
 }

@@ -33,9 +33,10 @@ fn status_is_a_table() {
     let id = &asked[0].release.display;
     let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600 + 300);
     let expected = format!(
-        "environment  release       state      when    by    gate\n\
+        "environment  release       state      when    by    gate for {id}\n\
          dev          {id}  succeeded  4m ago  Anna  open\n\
-         test         {id}  failed     4m ago  Anna  open\n\
+         test         {id}  failed     4m ago  Anna  open\n  \
+           stopped at web/install\n\
          prod         -             never      -       -     closed\n  \
            failed: its last deployment to test did not succeed; `cargo xtask resume test` or `cargo xtask deploy test`\n"
     );

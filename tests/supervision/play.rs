@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -18,22 +17,24 @@ use ciao::plan::{
 use ciao::process::Signals;
 use ciao::run::environment::Caller;
 use ciao::run::event::{Event, Journal, Outcome};
-use ciao::run::report::{Display, Reporter, Weight};
+use ciao::run::report::{Reporter, Weight};
 use ciao::run::secrets::Secrets;
 use ciao::run::{Deployment, End, StepResult, Summary, logs};
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
+
+use crate::apart::Orchestrator;
 
 /// A deployment of steps one after the other, each a shell script.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Play {
-    folder: PathBuf,
+    pub folder: PathBuf,
     steps: Vec<Scene>,
     grace_ms: u64,
     timeout_ms: u64,
-    journal_of: Option<usize>,
+    pub journal_of: Option<usize>,
     lost_after_ms: Option<u64>,
-    secret: Option<String>,
+    pub secret: Option<String>,
+    env: Vec<(String, String)>,
     done: Vec<String>,
     path: Vec<String>,
     jobs: usize,
@@ -54,6 +55,7 @@ struct Scene {
     output: Option<bool>,
     detach: bool,
     stdin: Option<String>,
+    cwd: Option<String>,
     file: Option<(String, String)>,
 }
 
@@ -73,6 +75,7 @@ impl Play {
             journal_of: None,
             lost_after_ms: None,
             secret: None,
+            env: Vec::new(),
             done: Vec::new(),
             path: Vec::new(),
             jobs: 4,
@@ -118,15 +121,19 @@ impl Play {
         self.last(|step| step.stdin = Some(text.to_owned()))
     }
 
+    pub fn cwd(self, path: &str) -> Play {
+        self.last(|step| step.cwd = Some(path.to_owned()))
+    }
+
     pub fn args(self, args: &[&str]) -> Play {
         self.last(|step| step.args = args.iter().map(|&arg| arg.to_owned()).collect())
     }
 
     /// The step names a file that had the content `planned`, and has `now`.
     pub fn file(self, name: &str, planned: &str, now: &str) -> Play {
-        use sha2::{Digest, Sha256};
+        use hmac_sha256::Hash as Sha256;
         fs::write(self.folder.join(name), now).unwrap();
-        let digest: String = Sha256::digest(planned).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = Sha256::hash(planned).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = name.to_owned();
         self.last(|step| step.file = Some((name, digest)))
     }
@@ -143,6 +150,11 @@ impl Play {
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         self.program_called(&format!("./{name}"))
+    }
+
+    pub fn link(self, name: &str, to: &str) -> Play {
+        std::os::unix::fs::symlink(to, self.folder.join(name)).unwrap();
+        self
     }
 
     pub fn program_called(self, name: &str) -> Play {
@@ -186,12 +198,18 @@ impl Play {
         self
     }
 
+    /// For every step.
+    pub fn env(mut self, name: &str, value: &str) -> Play {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn done(mut self, steps: &[&str]) -> Play {
         self.done = steps.iter().map(|&step| step.to_owned()).collect();
         self
     }
 
-    fn marker(&self) -> String {
+    pub fn marker(&self) -> String {
         self.folder.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
@@ -203,6 +221,9 @@ impl Play {
         if !self.path.is_empty() {
             let own = self.path.iter().map(|folder| self.folder.join(folder).display().to_string());
             set("PATH", own.chain(std::env::var("PATH")).collect::<Vec<_>>().join(":"));
+        }
+        for (name, value) in &self.env {
+            set(name, value.clone());
         }
         let mut secrets = BTreeMap::new();
         if self.secret.is_some() {
@@ -220,7 +241,7 @@ impl Play {
             each: None,
             needs: None,
             env: BTreeMap::new(),
-            pipeline: "pipelines/deployments/p/pipeline.toml".into(),
+            pipeline: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
             parallel: false,
         };
         Plan {
@@ -256,7 +277,7 @@ impl Play {
             each: None,
             action: Action::Run(run),
             env: BTreeMap::new(),
-            cwd: Text::literal("."),
+            cwd: Text::literal(scene.cwd.as_deref().unwrap_or(".")),
             stdin: scene.stdin.as_ref().map(|text| ciao::plan::Stdin::Text(Text::literal(text.as_str()))),
             runs: true,
             needs: None,
@@ -286,7 +307,7 @@ impl Play {
                 .iter()
                 .map(|(path, sha256)| NamedFile { path: path.into(), sha256: sha256.clone() })
                 .collect(),
-            file: "pipelines/deployments/p/pipeline.toml".into(),
+            file: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
             line: index + 1,
         }
     }
@@ -327,7 +348,7 @@ impl Play {
         (read(&path), read(&self.folder.join("summary")))
     }
 
-    fn perform(&self, journal: &mut dyn Journal, reporter: &mut dyn Reporter) -> Summary {
+    pub fn perform(&self, journal: &mut dyn Journal, reporter: &mut dyn Reporter) -> Summary {
         let plan = self.plan();
         let root = Utf8PathBuf::try_from(self.folder.clone()).unwrap();
         let logs = root.join("logs");
@@ -360,6 +381,7 @@ impl Play {
             only: None,
             owed: Vec::new(),
             lost,
+            busy: None,
             caller,
             exe,
         };
@@ -368,10 +390,10 @@ impl Play {
 }
 
 /// A journal on paper, for people, and of limited size.
-struct Paper {
-    file: Option<File>,
-    room: Option<usize>,
-    events: Vec<String>,
+pub struct Paper {
+    pub file: Option<File>,
+    pub room: Option<usize>,
+    pub events: Vec<String>,
 }
 
 impl Journal for Paper {
@@ -438,6 +460,10 @@ impl Ran {
         self.summary.steps.iter().map(|step| step.outcome).collect()
     }
 
+    pub fn note(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
     pub fn log_path(&self, step: &str) -> PathBuf {
         self.folder.join("logs").join(logs::file_name(step))
     }
@@ -452,213 +478,5 @@ impl Drop for Ran {
         if !std::thread::panicking() {
             drop(fs::remove_dir_all(&self.folder));
         }
-    }
-}
-
-/// The life of a process that [`Orchestrator`] starts.
-pub fn orchestrate() {
-    let play: Play = serde_json::from_str(&std::env::var("PLAY").expect("started by a test")).unwrap();
-    if let Ok(terminal) = std::env::var("PLAY_TERMINAL") {
-        rustix::process::setsid().unwrap();
-        // A session without a terminal gets the first that it opens.
-        let terminal = fs::OpenOptions::new().read(true).write(true).open(terminal).unwrap();
-        rustix::stdio::dup2_stdin(&terminal).unwrap();
-        rustix::stdio::dup2_stdout(&terminal).unwrap();
-        rustix::stdio::dup2_stderr(&terminal).unwrap();
-    }
-    let file = fs::OpenOptions::new().create(true).append(true).open(play.folder.join("journal")).unwrap();
-    let mut journal = Paper { file: Some(file), room: play.journal_of, events: Vec::new() };
-    let display = match std::env::var("PLAY_DISPLAY").as_deref() {
-        Ok("github") => Display::Github(Some(play.folder.join("summary"))),
-        _ => Display::Plain,
-    };
-    let mut reporter = ciao::run::report::reporter(display, Default::default());
-    let summary = play.perform(&mut journal, reporter.as_mut());
-    let result = match summary.end {
-        End::Succeeded => "succeeded".to_owned(),
-        End::Interrupted(signal) => format!("interrupted {signal}"),
-        End::Failed => "failed".to_owned(),
-        other => format!("{other:?}"),
-    };
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    fs::write(play.folder.join("peak"), peak.trim().trim_end_matches(" kB")).unwrap();
-    fs::write(play.folder.join("result"), result).unwrap();
-    // The harness would print to a terminal that may be gone.
-    std::process::exit(0);
-}
-
-/// A play that runs in a process of its own.
-pub struct Orchestrator {
-    child: Child,
-    folder: PathBuf,
-    pub marker: String,
-    pub ready: PathBuf,
-    terminal: Arc<Mutex<Option<OwnedFd>>>,
-    /// Kept open, and never read.
-    pipe: Option<io::PipeReader>,
-}
-
-impl Orchestrator {
-    /// On a terminal of its own.
-    pub fn start(play: &Play) -> Orchestrator {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&near).unwrap();
-        unlockpt(&near).unwrap();
-        let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
-        let child = Orchestrator::command(play).env("PLAY_TERMINAL", name).stdout(Stdio::null()).spawn().unwrap();
-        Orchestrator::new(play, child, Some(near))
-    }
-
-    /// With its output into a pipe.
-    pub fn piped(play: &Play) -> Orchestrator {
-        let (near, far) = io::pipe().unwrap();
-        let mut command = Orchestrator::command(play);
-        let child = command.stdout(far.try_clone().unwrap()).stderr(far).spawn().unwrap();
-        drop(command);
-        let mut orchestrator = Orchestrator::new(play, child, None);
-        orchestrator.pipe = Some(near);
-        orchestrator
-    }
-
-    fn command(play: &Play) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["orchestrator", "--exact", "--ignored", "--nocapture"]);
-        command.env("PLAY", serde_json::to_string(play).unwrap()).stdin(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    fn new(play: &Play, child: Child, terminal: Option<OwnedFd>) -> Orchestrator {
-        let terminal = Arc::new(Mutex::new(terminal));
-        let read = Arc::clone(&terminal);
-        // Nobody looks at it; but a terminal that is not read would block.
-        std::thread::spawn(move || {
-            loop {
-                std::thread::sleep(Duration::from_millis(5));
-                let Some(near) = &*read.lock().unwrap() else { return };
-                let mut block = [0; 64 << 10];
-                while readable(near) {
-                    if !rustix::io::read(near, &mut block).is_ok_and(|count| count > 0) {
-                        return;
-                    }
-                }
-            }
-        });
-        Orchestrator {
-            child,
-            folder: play.folder.clone(),
-            marker: play.marker(),
-            ready: play.folder.join("ready"),
-            terminal,
-            pipe: None,
-        }
-    }
-
-    pub fn until_ready(&self) {
-        until(Duration::from_secs(10), || self.ready.exists());
-        assert!(self.ready.exists(), "the step did not start");
-    }
-
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id() as i32).unwrap()
-    }
-
-    pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(self.pid(), signal).unwrap();
-    }
-
-    pub fn type_in(&self, keys: &[u8]) {
-        rustix::io::write(self.terminal.lock().unwrap().as_ref().unwrap(), keys).unwrap();
-    }
-
-    pub fn hang_up(&self) {
-        *self.terminal.lock().unwrap() = None;
-    }
-
-    pub fn close_output(&mut self) {
-        self.pipe = None;
-    }
-
-    pub fn guardian(&self) -> Pid {
-        let mine = |pid: &i32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent =
-                stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-            parent == Some(self.child.id())
-        };
-        Pid::from_raw(processes().into_iter().find(mine).expect("a guardian")).unwrap()
-    }
-
-    /// How it ended.
-    pub fn wait(&mut self) -> String {
-        self.child.wait().unwrap();
-        self.note("result")
-    }
-
-    pub fn note(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
-    }
-
-    pub fn journal(&self) -> String {
-        self.note("journal")
-    }
-
-    pub fn log_path(&self, step: &str) -> PathBuf {
-        self.folder.join("logs").join(logs::file_name(step))
-    }
-
-    pub fn log(&self, step: &str) -> String {
-        fs::read_to_string(self.log_path(step)).unwrap_or_default()
-    }
-}
-
-impl Drop for Orchestrator {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if !std::thread::panicking() {
-            drop(fs::remove_dir_all(&self.folder));
-        }
-    }
-}
-
-fn processes() -> Vec<i32> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-/// The living processes with `marker` in their environment: those of a play's steps, wherever they have gone.
-pub fn alive(marker: &str) -> Vec<i32> {
-    let needle = format!("PLAY_MARKER={marker}\0");
-    let has = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.windows(needle.len()).any(|window| window == needle.as_bytes())
-    };
-    processes().into_iter().filter(has).collect()
-}
-
-/// The command lines of this moment, of all processes, that hold `needle`.
-pub fn command_lines(needle: &str) -> Vec<String> {
-    let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let lines = processes().into_iter().map(|pid| String::from_utf8_lossy(&line(pid)).into_owned());
-    lines.filter(|line| line.contains(needle)).collect()
-}
-
-/// Whether a process is stopped, as by Ctrl-Z.
-pub fn stopped(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
-}
-
-fn readable(fd: &OwnedFd) -> bool {
-    ciao::process::ready(fd, rustix::event::PollFlags::IN, Duration::ZERO)
-}
-
-/// Waits until `done`, at most for `limit`.
-pub fn until(limit: Duration, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() && start.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

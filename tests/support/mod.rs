@@ -8,7 +8,7 @@
 //! ```
 #![allow(dead_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ciao::declare::Declarations;
+use ciao::finding::Finding;
 use ciao::plan::build::Built;
+use ciao::plan::named::Named;
+use ciao::sources::Sources;
 
 /// What stands behind a header.
 pub struct Entry {
@@ -77,10 +81,15 @@ pub fn sources(text: &str) -> ciao::sources::Sources {
     ciao::sources::Sources { texts, ..Default::default() }
 }
 
-/// The files that each step of each plan may name.
+/// Everything that is wrong, as far as it can be said without a disk.
 #[must_use]
-pub fn named(plans: &[(String, Built<'_>)]) -> Vec<Vec<BTreeSet<Utf8PathBuf>>> {
-    plans.iter().map(|(_, built)| built.plan.steps.iter().map(ciao::plan::Step::candidates).collect()).collect()
+pub fn check(declarations: &Declarations, sources: &Sources, plans: &[(String, Built<'_>)]) -> Vec<Finding> {
+    let (mut named, mut check) = (Named::default(), ciao::check::Check::new(declarations, sources));
+    for (_, built) in plans {
+        let candidates = named.of(&built.plan);
+        check.plan(built, &named, &candidates, &Default::default());
+    }
+    check.finish(&named)
 }
 
 /// A repository on disk, gone when it is dropped.

@@ -12,9 +12,27 @@ impl Folder {
     pub fn new() -> Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
-        let path = std::env::temp_dir().join(format!("ciao-template-{}-{count}", std::process::id()));
+        Folder::named(&format!("ciao-template-{}-{count}", std::process::id()))
+    }
+
+    /// One that is at the same place every time.
+    pub fn named(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(name);
+        fs::remove_dir_all(&path).ok();
         fs::create_dir_all(&path).expect("a temporary folder can be made");
-        Folder(path.canonicalize().expect("it is there"))
+        let path = path.canonicalize().expect("it is there");
+        // Builds are what these tests cost: one folder for all copies, and nothing optimised. Cargo reads it from above.
+        let built = Folder::built();
+        let config = format!("[build]\ntarget-dir = {built:?}\n[profile.dev.package]\nxtask.opt-level = 0\n");
+        write(&path, ".cargo/config.toml", &config);
+        Folder(path)
+    }
+}
+
+impl Folder {
+    /// What cargo builds of all copies.
+    pub fn built() -> PathBuf {
+        std::env::temp_dir().join("ciao-template-built")
     }
 }
 
@@ -35,7 +53,11 @@ pub fn command(folder: &Path, program: &str, args: &[&str]) -> Command {
     // What cargo sets for this test would lead a cargo in another repository astray.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name.starts_with("CIAO_") {
+        if name.starts_with("CARGO_PKG")
+            || name.starts_with("CARGO_MANIFEST")
+            || name == "CARGO_TARGET_DIR"
+            || name.starts_with("CIAO_")
+        {
             command.env_remove(name);
         }
     }

@@ -15,58 +15,86 @@ pub struct Cli {
     pub command: Command,
 }
 
+const EVERY: &str = "Options of every command";
+
+const RUNS: &str = "Exit code: 0 deployed, 1 a step failed, 2 findings: nothing ran, 3 refused by a gate, 4 being deployed by\nsomebody \
+                    else or left unfinished, 5 no ledger, 6 deployed and not yet recorded, 128+n ended by signal n";
+const DECIDES: &str = "Exit code: 0 recorded, 2 refused: nothing has changed, 5 no ledger";
+const READS: &str = "Exit code: 0 shown, 2 there is nothing of that name, 5 no ledger";
+const WRITES: &str =
+    "Exit code: 0 written, 2 refused: nothing was changed, 128+n ended by signal n: nothing was changed";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
     /// Act on the repository that this folder belongs to
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = EVERY)]
     pub directory: Option<Utf8PathBuf>,
     /// When to use colour; NO_COLOR is honoured
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = EVERY)]
     pub color: ColorChoice,
-    /// Show failures and the result only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Show failures only, and the last line of a deployment
+    #[arg(short, long, global = true, help_heading = EVERY, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show more: the command of every step, and why a step did not run
-    #[arg(short, long, global = true)]
+    /// Show more: when each step starts, and all that it prints, also on a terminal
+    #[arg(short, long, global = true, help_heading = EVERY)]
     pub verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find what is wrong in the files, all of it at once
+    #[command(after_help = "Exit code: 0 no errors, 1 errors, 2 wrong usage")]
     Check(CheckArgs),
     /// Show what a deployment would do, in its order
+    #[command(after_help = "Exit code: 0 shown, 2 `deploy` would refuse")]
     Plan(PlanArgs),
     /// Deploy everything, in the right order, to one environment
+    #[command(after_help = RUNS)]
     Deploy(DeployArgs),
     /// Deploy to each environment in turn, up to the first that fails or whose gate is closed
+    #[command(after_help = RUNS)]
     Orchestrate(OrchestrateArgs),
     /// Go on with the last unfinished or failed deployment
+    #[command(after_help = RUNS)]
     Resume(ResumeArgs),
     /// Free an environment whose deployment will not go on
+    #[command(after_help = DECIDES)]
     Unlock(UnlockArgs),
     /// Give up work that a deployment still owes
+    #[command(after_help = DECIDES)]
     Settle(SettleArgs),
     /// Approve a release for an environment
+    #[command(after_help = DECIDES)]
     Approve(ApproveArgs),
     /// Show what is deployed where, and which gates are open
+    #[command(after_help = READS)]
     Status(StatusArgs),
     /// Show what happened to an environment, newest first
+    #[command(after_help = READS)]
     History(HistoryArgs),
     /// Show one deployment with its steps
+    #[command(after_help = READS)]
     Show(ShowArgs),
     /// Show what the steps of the last deployment printed
+    #[command(after_help = READS)]
     Logs(LogsArgs),
     /// Show what differs between two environments
+    #[command(after_help = "Exit code: 0 shown, 2 there is no such environment")]
     Diff(DiffArgs),
     /// Find out whether everything is there that a deployment needs
+    #[command(after_help = "Exit code: 0 everything is there, 1 something is not, 5 no ledger")]
     Doctor,
     /// Copy the engine and a first deployment into another repository
+    #[command(after_help = WRITES)]
     Init(template::InitArgs),
     /// Bring the engine of a copy to this version
+    #[command(
+        after_help = "Exit code: 0 upgraded, 1 taken back, 2 refused: nothing was changed, 128+n ended by signal n: nothing was changed"
+    )]
     Upgrade(template::UpgradeArgs),
     /// Write a new environment, pipeline or step
+    #[command(after_help = WRITES)]
     New(template::NewArgs),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(template::SchemaArgs),
@@ -78,6 +106,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
+    /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// Tell what a code means, why it matters, and how to mend it
@@ -93,6 +122,7 @@ pub struct PlanArgs {
     /// Names in place of values: what the snapshots of the step order hold
     #[arg(long)]
     pub skeleton: bool,
+    /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
@@ -122,7 +152,7 @@ pub struct RunOptions {
     /// How long an interrupted step has before it is killed
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub grace: humantime::Duration,
-    /// JSON: one event a line
+    /// For people, or for programs: one event a line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
@@ -210,6 +240,9 @@ pub struct SettleArgs {
     /// Why; it is recorded
     #[arg(long, value_name = "REASON", value_parser = parse_reason)]
     pub reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -220,10 +253,14 @@ pub struct ApproveArgs {
     /// The commit; default: HEAD
     #[arg(value_name = "COMMIT")]
     pub commit: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
@@ -233,6 +270,7 @@ pub struct HistoryArgs {
     /// The environment
     #[arg(value_name = "ENV")]
     pub environment: String,
+    /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
@@ -245,6 +283,7 @@ pub struct ShowArgs {
     /// The record, by id or the beginning of it; default: the newest
     #[arg(value_name = "RECORD")]
     pub record: Option<String>,
+    /// For people or for programs
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }

@@ -2,13 +2,13 @@
 //!
 //! Facts only; what is wrong with them is `check`'s to say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
 /// What is known of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,12 @@ pub struct FileFacts {
 /// The facts of each path, from the root. Asked for only: paths are many, and compared slowly.
 pub type Facts = HashMap<String, Found>;
 
-/// Looks at every path.
-#[must_use]
-pub fn inspect(root: &Utf8Path, paths: &BTreeSet<Utf8PathBuf>) -> Facts {
+/// Looks at every path, and adds what is found.
+pub fn inspect<'p>(root: &Utf8Path, paths: impl IntoIterator<Item = &'p Utf8PathBuf>, facts: &mut Facts) {
     let canonical = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-    paths.iter().map(|path| (path.to_string(), look(&canonical, path))).collect()
+    for path in paths {
+        facts.entry(path.to_string()).or_insert_with(|| look(&canonical, path));
+    }
 }
 
 fn look(root: &Utf8Path, path: &Utf8Path) -> Found {

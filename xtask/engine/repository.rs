@@ -1,15 +1,13 @@
 //! A repository, read and checked: the straight line from a folder to plans and findings that every command begins with.
 
-use std::collections::{BTreeSet, HashSet};
-
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::check::{self, Subject};
+use crate::check::{self, Check};
 use crate::declare::Declarations;
 use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
-use crate::plan::build::{Built, Files, Inputs, build, files};
-use crate::plan::scope::normalised;
+use crate::plan::build::{Files, Inputs, build, files};
+use crate::plan::named::{Candidate, Named};
 use crate::plan::{NamedFile, Plan};
 use crate::sources::Sources;
 use crate::task::Tasks;
@@ -60,62 +58,56 @@ impl Repository {
     /// Makes all plans and checks everything.
     #[must_use]
     pub fn examine(&self, tasks: &Tasks) -> Examined {
+        self.examine_for(tasks, |_| true)
+    }
+
+    /// Checks everything, and keeps the plans of some environments only: 50 of a thousand steps are many megabytes.
+    #[must_use]
+    pub fn examine_for(&self, tasks: &Tasks, kept: impl Fn(&str) -> bool) -> Examined {
         let inputs = Inputs { declarations: &self.declarations, tasks, sources: &self.sources };
         let mut findings = self.findings.clone();
-        let mut plans: Vec<(String, Built<'_>)> = Vec::new();
-        let environments: Vec<&str> = self.declarations.environments().collect();
-        for environment in environments {
+        let (mut plans, mut named, mut facts) = (Vec::new(), Named::default(), Facts::new());
+        let mut check = Check::new(&self.declarations, &self.sources);
+        let used = used(&self.declarations);
+        for environment in self.declarations.environments() {
             let (built, found) = build(inputs, environment, &self.files);
             findings.extend(found);
-            plans.extend(built.map(|built| (environment.to_owned(), built)));
+            let Some(built) = built else { continue };
+            let (paths, folders) = (named.paths.len(), named.folders.len());
+            let candidates = named.of(&built.plan);
+            inspect(&self.root, named.paths[paths..].iter().chain(&named.folders[folders..]), &mut facts);
+            check.plan(&built, &named, &candidates, &facts);
+            if kept(environment) {
+                plans.push((environment.to_owned(), attach(built.plan, candidates, &named, &facts, &used)));
+            }
         }
-        let named: Vec<Vec<BTreeSet<Utf8PathBuf>>> = plans
-            .iter()
-            .map(|(_, built)| built.plan.steps.iter().map(crate::plan::Step::candidates).collect())
-            .collect();
-        // The same few in every environment: told apart before they are sorted.
-        let distinct: HashSet<&str> = named.iter().flatten().flatten().map(|path| path.as_str()).collect();
-        let mut wanted: BTreeSet<Utf8PathBuf> = distinct.into_iter().map(Utf8PathBuf::from).collect();
-        let steps = plans.iter().flat_map(|(_, built)| &built.plan.steps);
-        let folders: HashSet<String> = steps.filter_map(|step| step.cwd.known()).collect();
-        wanted.extend(folders.into_iter().map(Utf8PathBuf::from));
-        let facts = inspect(&self.root, &wanted);
-        findings.extend(check::check(&Subject {
-            declarations: &self.declarations,
-            sources: &self.sources,
-            plans: &plans,
-            named: &named,
-            facts: &facts,
-        }));
+        findings.extend(check.finish(&named));
         let mut findings = check::merged(findings, &self.declarations);
         let accepted = check::accept::accept(&self.declarations, &mut findings);
-        let used = used(&self.declarations);
-        let plans = plans
-            .into_iter()
-            .zip(named)
-            .map(|((environment, built), named)| (environment, attach(built.plan, &named, &facts, &used)))
-            .collect();
         Examined { plans, findings, accepted }
     }
 }
 
 /// Adds to every step the files that it names and that are there.
-fn attach(mut plan: Plan, named: &[BTreeSet<Utf8PathBuf>], facts: &Facts, used: &Used) -> Plan {
-    for (step, named) in plan.steps.iter_mut().zip(named) {
-        let always = step.scripts();
-        let patterns = used.get(&step.file).map(Vec::as_slice).unwrap_or_default();
-        // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
-        let released = |path: &Utf8Path| {
-            always.contains(path)
+fn attach(mut plan: Plan, candidates: Vec<Vec<Candidate>>, named: &Named, facts: &Facts, used: &Used) -> Plan {
+    let found: Vec<_> = named.paths.iter().map(|path| facts.get(path.as_str())).collect();
+    for (step, mut candidates) in plan.steps.iter_mut().zip(candidates) {
+        // One that is deployed before the same one that is not.
+        candidates.sort_unstable_by_key(|candidate| (candidate.path, !candidate.deployed));
+        candidates.dedup_by_key(|candidate| candidate.path);
+        for candidate in candidates {
+            let Some(Found::File(file)) = found[candidate.path as usize] else { continue };
+            let path = &named.paths[candidate.path as usize];
+            let patterns = used.get(&*step.file).map(Vec::as_slice).unwrap_or_default();
+            // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
+            let is_released = candidate.deployed
                 || path.starts_with("pipelines")
-                || patterns.iter().any(|pattern| crate::glob::matches(pattern, path))
-        };
-        let files = named.iter().filter(|path| released(path)).filter_map(|path| match facts.get(path.as_str()) {
-            Some(Found::File(file)) => Some(NamedFile { path: path.clone(), sha256: file.sha256.clone() }),
-            _ => None,
-        });
-        let files = files.collect();
-        step.files = files;
+                || patterns.iter().any(|pattern| crate::glob::matches(pattern, path));
+            if is_released {
+                step.files.push(NamedFile { path: path.clone(), sha256: file.sha256.clone() });
+            }
+        }
+        step.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     }
     plan
 }
@@ -126,10 +118,8 @@ type Used = std::collections::HashMap<Utf8PathBuf, Vec<Utf8PathBuf>>;
 fn used(declarations: &Declarations) -> Used {
     let with = declarations.pipelines.iter().filter(|(_, pipeline)| !pipeline.uses.is_empty());
     with.map(|(name, pipeline)| {
-        let file = crate::declare::pipeline_file(name);
-        let folder = file.parent().unwrap_or(Utf8Path::new("")).to_owned();
-        let patterns = pipeline.uses.iter().filter_map(|pattern| normalised(&folder.join(&*pattern.value)));
-        (file, patterns.collect())
+        let patterns = check::forgotten::patterns(name, pipeline).filter_map(|(_, path)| path);
+        (crate::declare::pipeline_file(name), patterns.collect())
     })
     .collect()
 }

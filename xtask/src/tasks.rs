@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ciao::{TaskResult, Tasks};
+use hmac_sha256::Hash as Sha256;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 /// Every task, by the name that steps use.
 #[must_use]
@@ -65,7 +65,7 @@ fn seal(Folder { folder }: Folder) -> TaskResult<String> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Deserialize)]

@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use crate::Effort;
 
 /// Something to be measured.
 #[derive(Clone)]
@@ -18,6 +22,8 @@ pub struct Subject {
     pub output: Option<PathBuf>,
     /// A folder that is removed before every run.
     pub removed_before: Option<PathBuf>,
+    /// How long it may take, if that is not what others may.
+    pub limit: Option<Duration>,
 }
 
 impl Subject {
@@ -30,6 +36,7 @@ impl Subject {
             env: Vec::new(),
             output: None,
             removed_before: None,
+            limit: None,
         }
     }
 
@@ -45,6 +52,11 @@ impl Subject {
 
     pub fn removing(mut self, folder: impl Into<PathBuf>) -> Subject {
         self.removed_before = Some(folder.into());
+        self
+    }
+
+    pub fn limit(mut self, limit: Duration) -> Subject {
+        self.limit = Some(limit);
         self
     }
 
@@ -76,15 +88,30 @@ impl Subject {
     ///
     /// # Errors
     /// In words, if it does not start or does not succeed.
-    pub fn run(&self) -> Result<Run, String> {
+    pub fn run(&self, limit: Duration) -> Result<Run, String> {
         if let Some(folder) = &self.removed_before {
             std::fs::remove_dir_all(folder).ok();
         }
         let mut command = self.command().map_err(|error| error.to_string())?;
+        let (started, process) = mpsc::channel::<libc::pid_t>();
+        let (ended, end) = mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            let Ok(pid) = process.recv() else { return };
+            if end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // SAFETY: it takes no pointer, and the process has not been waited for yet.
+                unsafe { libc::kill(-pid, libc::SIGKILL) };
+            }
+        });
         let begun = Instant::now();
-        let child = command.spawn().map_err(|error| error.to_string())?;
+        let child = command.process_group(0).spawn().map_err(|error| error.to_string())?;
+        let _still_watched = started.send(child.id() as libc::pid_t);
         let (status, usage) = wait(child.id());
         let wall = begun.elapsed();
+        drop(ended);
+        let _its_end = watch.join();
+        if wall >= limit {
+            return Err(format!("not done after {} s", limit.as_secs()));
+        }
         if status != 0 {
             return Err(self.failure(status));
         }
@@ -139,19 +166,29 @@ pub struct Series {
 }
 
 /// Runs all of them in turn (A B C A B C …), after one round that is not counted. What takes longer than `cap` the
-/// first time is not run again, apart from the first two: they are what is to be compared.
-pub fn in_turn(subjects: &[Subject], rounds: usize, cap: Duration) -> Vec<Series> {
+/// first time is not run again, apart from the first two: they are what is to be compared. When the budget is used up, no
+/// further round begins.
+pub fn in_turn(subjects: &[Subject], rounds: usize, cap: Duration, effort: Effort) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
-    for subject in subjects {
-        let first = subject.run();
+    let limit = |number: usize| match subjects[number].limit {
+        Some(limit) => limit,
+        None if number < 2 => effort.limit * 6,
+        None => effort.limit,
+    };
+    for (number, subject) in subjects.iter().enumerate() {
+        let first = subject.run(limit(number));
         eprint!(".");
         all.push(Series { name: subject.name.clone(), runs: first.map(|run| vec![run]) });
     }
     let short = |series: &Series| matches!(&series.runs, Ok(runs) if runs[0].wall < cap);
     let again: Vec<bool> = all.iter().enumerate().map(|(number, series)| number < 2 || short(series)).collect();
+    let begun = Instant::now();
     for round in 0..rounds {
-        for ((subject, series), _) in subjects.iter().zip(&mut all).zip(&again).filter(|(_, again)| **again) {
-            match (subject.run(), &mut series.runs) {
+        if round > 0 && begun.elapsed() > effort.budget {
+            break;
+        }
+        for (number, series) in all.iter_mut().enumerate().filter(|(number, _)| again[*number]) {
+            match (subjects[number].run(limit(number)), &mut series.runs) {
                 (Ok(run), Ok(runs)) if round == 0 => *runs = vec![run],
                 (Ok(run), Ok(runs)) => runs.push(run),
                 (Err(why), _) => series.runs = Err(why),

@@ -40,6 +40,8 @@ pub struct Section {
     pub text: String,
     pub plots: Vec<(String, String)>,
     pub goals: Vec<Goal>,
+    /// Something costs more than it did: not noise.
+    pub regressed: bool,
 }
 
 impl Section {
@@ -104,6 +106,7 @@ pub fn ratio(spread: &Spread) -> String {
 /// Three digits that count.
 pub fn digits(value: f64) -> String {
     match value {
+        value if value.is_nan() => "–".to_owned(),
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
         value if value >= 1.0 => format!("{value:.2}"),
@@ -117,6 +120,17 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the xtask is in a folder of the repository").to_owned()
 }
 
+/// What BENCHMARKS.md says between the marks of a section.
+pub fn written(name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(root().join("BENCHMARKS.md")).ok()?;
+    let (begin, end) = marks(name);
+    Some(text.split_once(&begin)?.1.split_once(&end)?.0.to_owned())
+}
+
+fn marks(name: &str) -> (String, String) {
+    (format!("<!-- {name}: written by the benchmark -->\n"), format!("<!-- {name}: end -->\n"))
+}
+
 /// Puts the text of a section between its marks, and its plots into `docs/benchmarks`.
 pub fn write(name: &str, section: &Section) {
     let folder = root().join("docs/benchmarks");
@@ -126,7 +140,7 @@ pub fn write(name: &str, section: &Section) {
     }
     let path = root().join("BENCHMARKS.md");
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let (begin, end) = (format!("<!-- {name}: written by the benchmark -->\n"), format!("<!-- {name}: end -->\n"));
+    let (begin, end) = marks(name);
     let new = format!("{begin}\n{}{end}", section.text);
     let text = match (text.find(&begin), text.find(&end)) {
         (Some(from), Some(to)) => format!("{}{new}{}", &text[..from], &text[to + end.len()..]),

@@ -208,7 +208,16 @@ fn quoted(steps: &[usize]) -> String {
     steps.iter().map(|step| format!("\"s{step}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// The first program of that name in `PATH`.
+/// The first program of that name in `PATH`. A shim, which only looks for the program, is not what is to be measured.
 pub fn found(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+    let path = std::env::var_os("PATH")?;
+    let holding = std::env::split_paths(&path).filter(|folder| folder.join(name).is_file());
+    let (shims, folders): (Vec<PathBuf>, Vec<PathBuf>) = holding.partition(|folder| folder.ends_with("shims"));
+    if let Some(folder) = folders.first() {
+        return Some(folder.join(name));
+    }
+    let shim = shims.first()?.join(name);
+    let output = std::process::Command::new("pyenv").args(["which", name]).output();
+    let behind = output.ok().filter(|output| output.status.success());
+    Some(behind.map_or(shim, |output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())))
 }

@@ -1,12 +1,15 @@
 //! Comprehensive: nothing is left out, forgotten, unused, or run for the first time where it matters most.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::Subject;
+use super::Check;
 use super::walk::{self, Spot, Visitor};
+use crate::declare::environment::Deploy;
+use crate::declare::orchestration::Environment;
 use crate::declare::step::ForEach;
 use crate::declare::template::Part;
 use crate::declare::{Declarations, ENVIRONMENT, ORCHESTRATION, pipeline_file};
@@ -14,12 +17,24 @@ use crate::finding::{Code, Finding, Place, listed};
 use crate::plan::build::Built;
 use crate::plan::{Argument, Step};
 
-/// All rules of this pillar but forgotten files.
-pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    unused_parameters(subject.declarations, findings);
-    forgotten_pipelines(subject.declarations, findings);
-    no_verification(subject, findings);
-    first_runs(subject, findings);
+/// The rules of this pillar that look at no plan, but for forgotten files.
+pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {
+    unused_parameters(declarations, findings);
+    forgotten_pipelines(declarations, findings);
+}
+
+/// Those that look at the plan of a listed environment. The environments before it were here before it.
+pub fn plan(check: &mut Check<'_>, built: &Built<'_>) {
+    let declarations = check.declarations;
+    let Some(listed) = declarations.orchestration.get(&built.plan.environment) else { return };
+    let follower =
+        declarations.orchestration.environments.iter().find(|other| other.after.contains(&listed.name.value));
+    if let Some(follower) = follower {
+        no_verification(listed, follower, built, &mut check.findings);
+    }
+    if follower.is_some() || !listed.after.is_empty() {
+        first_runs(check, built, listed);
+    }
 }
 
 /// The names that are used, wherever that is.
@@ -78,61 +93,58 @@ fn forgotten_pipelines(declarations: &Declarations, findings: &mut Vec<Finding>)
 }
 
 /// A deployment that nothing verified opens a gate that says nothing.
-fn no_verification(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let environments = &subject.declarations.orchestration.environments;
-    for environment in environments {
-        let name = &environment.name.value;
-        let Some(follower) = environments.iter().find(|other| other.after.contains(name)) else { continue };
-        let Some(built) = subject.plan(name) else { continue };
-        if built.plan.steps.iter().any(|step| step.verify && step.runs) {
-            continue;
-        }
-        let message = format!(
-            "nothing verifies that `{name}` works, and its success opens the gate of `{}`",
-            follower.name.value
-        );
-        let help = "add a last step with `verify = true` that fails if the environment does not work";
-        let place = Place { file: Utf8Path::new(ORCHESTRATION).into(), span: environment.name.span };
-        findings.push(Finding::error(Code::NoVerification, place, message, help).of(&**name).only_in(name));
+fn no_verification(environment: &Environment, follower: &Environment, built: &Built<'_>, findings: &mut Vec<Finding>) {
+    if built.plan.steps.iter().any(|step| step.verify && step.runs) {
+        return;
     }
+    let name = &environment.name.value;
+    let message =
+        format!("nothing verifies that `{name}` works, and its success opens the gate of `{}`", follower.name.value);
+    let help = "add a last step with `verify = true` that fails if the environment does not work";
+    let place = Place { file: Utf8Path::new(ORCHESTRATION).into(), span: environment.name.span };
+    findings.push(Finding::error(Code::NoVerification, place, message, help).of(&**name).only_in(name));
 }
 
-/// The declaration of a step: the call it belongs to, and where it begins in its file.
-type Declared = (usize, u32);
+/// For every `[[deploy]]`, which steps of its pipeline a plan runs, or those before it.
+pub type Runs = Vec<Vec<bool>>;
+
+fn runs(declarations: &Declarations, built: &Built<'_>) -> Runs {
+    let steps = |deploy: &Deploy| declarations.pipelines.get(&deploy.pipeline.value).map_or(0, |own| own.steps.len());
+    let mut runs: Runs = declarations.environment.deploy.iter().map(|deploy| vec![false; steps(deploy)]).collect();
+    for (step, origin) in built.plan.steps.iter().zip(&built.origins) {
+        runs[origin.deploy][origin.index] |= step.runs && !is_done_already(step);
+    }
+    runs
+}
 
 /// Steps that an environment runs and none before it along `after` does.
-fn first_runs(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let mut runs: BTreeMap<&str, HashSet<Declared>> = BTreeMap::new();
-    for (environment, built) in subject.plans {
-        let steps = built.plan.steps.iter().zip(&built.origins);
-        let running = steps.filter(|(step, _)| step.runs && !is_done_already(step));
-        runs.insert(environment, running.map(|(_, origin)| (origin.deploy, origin.declared.span.start)).collect());
+fn first_runs(check: &mut Check<'_>, built: &Built<'_>, environment: &Environment) {
+    let name = &environment.name.value;
+    let own = runs(check.declarations, built);
+    let mut proved: Runs = own.iter().map(|steps| vec![environment.after.is_empty(); steps.len()]).collect();
+    for before in &environment.after {
+        // Of one that has no plan nobody knows.
+        let Some(runs) = check.runs.get(&**before) else { return };
+        let all = proved.iter_mut().flatten().zip(runs.iter().flatten());
+        all.for_each(|(proved, runs)| *proved |= runs);
     }
-    for environment in &subject.declarations.orchestration.environments {
-        let name = &environment.name.value;
-        let before = before(subject.declarations, name);
-        let Some(built) = subject.plan(name).filter(|_| !before.is_empty()) else { continue };
-        let Some(others) = before.iter().map(|other| runs.get(&**other)).collect::<Option<Vec<_>>>() else { continue };
-        let mut seen = HashSet::new();
-        for (step, origin) in built.plan.steps.iter().zip(&built.origins) {
-            let declared = (origin.deploy, origin.declared.span.start);
-            if !runs[&**name].contains(&declared)
-                || others.iter().any(|ran| ran.contains(&declared))
-                || !seen.insert(declared)
-            {
-                continue;
-            }
-            let message = format!("step `{}` would run for the first time in `{name}`", step.name);
-            let help = "let an environment before it run the step too, so that it has been proved by then";
-            let place = Place { file: Arc::clone(origin.file), span: origin.declared.name.span };
-            let before = listed(before.iter().map(|other| &**other));
-            let mut finding = Finding::error(Code::FirstRunIn, place, message, help).of(&*step.name).only_in(name);
-            let verb = if others.len() == 1 { "does not run it" } else { "do not run it" };
-            finding = finding
-                .note(format!("{before} {verb}: {}", why_not(subject, built, step, origin.deploy, origin.declared)));
-            findings.push(finding);
+    for (step, origin) in built.plan.steps.iter().zip(&built.origins) {
+        let proved = &mut proved[origin.deploy][origin.index];
+        if !own[origin.deploy][origin.index] || std::mem::replace(proved, true) {
+            continue;
         }
+        let before = before(check.declarations, name);
+        let message = format!("step `{}` would run for the first time in `{name}`", step.name);
+        let help = "let an environment before it run the step too, so that it has been proved by then";
+        let place = Place { file: Arc::clone(origin.file), span: origin.declared.name.span };
+        let finding = Finding::error(Code::FirstRunIn, place, message, help).of(&*step.name).only_in(name);
+        let verb = if before.len() == 1 { "does not run it" } else { "do not run it" };
+        let before = listed(before.iter().map(|other| &**other));
+        let why = why_not(check.declarations, built, step, origin.deploy, origin.declared);
+        check.findings.push(finding.note(format!("{before} {verb}: {why}")));
     }
+    let proved = if environment.after.is_empty() { own } else { proved };
+    check.runs.insert(built.plan.environment.clone(), proved);
 }
 
 /// All environments that come before one along `after`, in the order listed.
@@ -153,7 +165,7 @@ fn before(declarations: &Declarations, name: &Arc<str>) -> Vec<Arc<str>> {
 }
 
 fn why_not(
-    subject: &Subject<'_>,
+    declarations: &Declarations,
     built: &Built<'_>,
     step: &Step,
     deploy: usize,
@@ -163,7 +175,7 @@ fn why_not(
         Some(ForEach::Name(name)) => Some(name.value.to_string()),
         _ => None,
     };
-    let call = &subject.declarations.environment.deploy[deploy];
+    let call = &declarations.environment.deploy[deploy];
     let lists: Vec<String> = [list(&call.for_each), list(&declared.for_each)].into_iter().flatten().collect();
     match (step.when.as_slice(), lists.as_slice()) {
         ([], []) if step.unless.is_some() => "its guard is always true there".to_owned(),
@@ -183,7 +195,7 @@ fn why_not(
 /// Whether a guard can be seen to be true whatever the state: `true`, or `test` on two known strings.
 fn is_done_already(step: &Step) -> bool {
     let Some(guard) = &step.unless else { return false };
-    let words: Option<Vec<String>> = guard
+    let words: Option<Vec<Cow<'_, str>>> = guard
         .iter()
         .map(|argument| match argument {
             Argument::One(text) => text.known(),
@@ -191,7 +203,7 @@ fn is_done_already(step: &Step) -> bool {
         })
         .collect();
     let words = words.unwrap_or_default();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match words.iter().map(|word| &**word).collect::<Vec<_>>().as_slice() {
         ["true"] => true,
         ["test", left, sign, right] | ["[", left, sign, right, "]"] => match *sign {
             "=" | "==" => left == right,

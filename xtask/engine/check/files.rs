@@ -9,6 +9,7 @@ use crate::declare::{self, Declarations, ORCHESTRATION};
 use crate::finding::{Code, Finding, Place};
 use crate::inspect::{Facts, FileFacts, Found, interpreter};
 use crate::plan::build::{Built, Origin};
+use crate::plan::named::{Candidate, Named};
 use crate::plan::{Action, Argument, Stdin, Step, Text};
 
 /// Listed environments have a file, and files a listed environment.
@@ -56,16 +57,49 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
     }
 }
 
+/// By number, whether a path is that of a program that can be run, and whether there is nothing there.
+#[derive(Default)]
+pub struct Fine(Vec<(bool, bool)>);
+
+impl Fine {
+    /// Looks at the paths that are new.
+    pub fn add(&mut self, named: &Named, facts: &Facts) {
+        let new = &named.paths[self.0.len()..];
+        self.0.extend(new.iter().map(|path| match facts.get(path.as_str()) {
+            Some(Found::File(file)) => (file.executable && unrunnable(path.as_str(), file).is_none(), false),
+            Some(Found::Missing) => (false, true),
+            _ => (false, false),
+        }));
+    }
+
+    /// Whether nothing can be found about any of these.
+    fn all(&self, candidates: &[Candidate]) -> bool {
+        candidates.iter().all(|candidate| {
+            let (program, missing) = self.0[candidate.path as usize];
+            program || (missing && !candidate.deployed)
+        })
+    }
+}
+
 /// The files that the steps of a plan name.
-pub fn named(built: &Built<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
-    for (step, origin) in built.plan.steps.iter().zip(&built.origins) {
+pub fn named(
+    built: &Built<'_>,
+    candidates: &[Vec<Candidate>],
+    fine: &Fine,
+    facts: &Facts,
+    findings: &mut Vec<Finding>,
+) {
+    for ((step, origin), candidates) in built.plan.steps.iter().zip(&built.origins).zip(candidates) {
         let declared = origin.declared;
+        if declared.cwd.is_none() && fine.all(candidates) {
+            continue;
+        }
         script(step, &step.action, &declared.action, origin, facts, findings);
         if let (Some(finally), Some(written)) = (&step.finally, &declared.finally) {
             script(step, &finally.action, &written.action, origin, facts, findings);
         }
         if let (Some(Stdin::File(path)), Some(declare::step::Stdin::File(written))) = (&step.stdin, &declared.stdin) {
-            let found = path.known().and_then(|path| facts.get(&path));
+            let found = path.known().and_then(|path| facts.get(&*path));
             if let Some((path, why)) = path.known().zip(found.and_then(absence)) {
                 let message = format!("`{path}`, the standard input of step `{}`, {why}", step.name);
                 let place = place(origin.file, written);
@@ -105,7 +139,7 @@ fn script(
         return;
     };
     let Some(path) = path.known() else { return };
-    let Some(found) = facts.get(&path) else { return };
+    let Some(found) = facts.get(&*path) else { return };
     let place = place(origin.file, written);
     let error = |code, message: String, help: String| Finding::error(code, place.clone(), message, help).of(&step.name);
     if let Some(why) = absence(found) {
@@ -176,7 +210,7 @@ fn quoted(path: &str) -> String {
 fn folder(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(written) = origin.declared.cwd.as_ref().filter(|cwd| cwd.as_literal().is_some()) else { return };
     let Some(path) = step.cwd.known() else { return };
-    let why = match facts.get(&path) {
+    let why = match facts.get(&*path) {
         Some(Found::Folder) | None => return,
         Some(Found::File(_)) => "is a file".to_owned(),
         Some(other) => absence(other).unwrap_or_default(),
@@ -198,7 +232,7 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
     let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.known()) else {
         return;
     };
-    let path = crate::plan::scope::normalised(&Utf8Path::new(&cwd).join(&program));
+    let path = crate::plan::scope::normalised(&Utf8Path::new(&*cwd).join(&*program));
     let Some(found) = path.as_ref().and_then(|path| facts.get(path.as_str())) else { return };
     let place = place(origin.file, &written[0]);
     match found {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Subject;
+use super::Check;
 use super::walk::{self, Spot, Visitor};
 use crate::declare::template::Part;
 use crate::declare::{DEPLOYMENTS, Pipeline, pipeline_file};
 use crate::finding::{Code, Finding, Place};
 use crate::glob;
+use crate::plan::build::Built;
+use crate::plan::named::Named;
 use crate::plan::scope::normalised;
 
 /// Files that a program reads in the folder it works in, without being told.
@@ -29,17 +31,9 @@ const CONVENTIONS: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Finds `forgotten-file`, and patterns of `uses` that name nothing.
-pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let mut named: HashSet<&str> = subject.named.iter().flatten().flatten().map(|path| path.as_str()).collect();
-    let explicit = |built: &crate::plan::build::Built<'_>| -> Vec<Utf8PathBuf> {
-        let steps = built.plan.steps.iter().zip(&built.origins);
-        let own = steps.filter(|(step, origin)| {
-            origin.declared.cwd.is_some() && step.file.parent() != step.cwd.known().as_deref().map(Utf8Path::new)
-        });
-        own.filter_map(|(step, _)| step.cwd.known().map(Utf8PathBuf::from)).collect()
-    };
-    let folders: BTreeSet<Utf8PathBuf> = subject.plans.iter().flat_map(|(_, built)| explicit(built)).collect();
-    named.extend(folders.iter().map(|folder| folder.as_str()));
+pub fn check(subject: &Check<'_>, paths: &Named, findings: &mut Vec<Finding>) {
+    let all = paths.paths.iter().chain(&subject.folders);
+    let named: HashSet<&str> = all.map(|path| path.as_str()).collect();
     for (name, pipeline) in &subject.declarations.pipelines {
         used_files(subject, name, pipeline, findings);
         let folder = Utf8Path::new(DEPLOYMENTS).join(&**name);
@@ -53,15 +47,22 @@ pub fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         };
         let files: Vec<&Utf8Path> = beside.filter(|path| !is_exempt(path)).collect();
         let (reached, open): (Vec<&Utf8Path>, Vec<&Utf8Path>) = files.into_iter().partition(|path| is_named(path));
-        if open.is_empty() || subject.plans.is_empty() {
+        if open.is_empty() || !subject.any_plan {
             continue;
         }
-        for path in Search::new(subject, name, pipeline, open).run(reached) {
+        for path in Search::new(subject, name, pipeline, open).run(paths, reached) {
             let message = format!("no step reaches `{}`", path.strip_prefix(&folder).unwrap_or(path));
             let help = "let a step run or name it; or remove it, or move it away from the pipeline";
             findings.push(Finding::error(Code::ForgottenFile, Place::start_of(path), message, help));
         }
     }
+}
+
+/// The folders in which the steps of a plan say that they work.
+pub fn folders(built: &Built<'_>) -> impl Iterator<Item = Utf8PathBuf> {
+    let steps = built.plan.steps.iter().zip(&built.origins).filter(|(_, origin)| origin.declared.cwd.is_some());
+    let named = steps.filter_map(|(step, _)| Some((step.file.parent(), step.cwd.known()?)));
+    named.filter(|(folder, cwd)| folder.is_none_or(|folder| folder.as_str() != cwd)).map(|(_, cwd)| (*cwd).into())
 }
 
 fn is_exempt(path: &Utf8Path) -> bool {
@@ -78,7 +79,7 @@ pub fn patterns<'p>(
     pipeline.uses.iter().map(move |pattern| (pattern, normalised(&folder.join(&*pattern.value))))
 }
 
-fn used_files(subject: &Subject<'_>, name: &str, pipeline: &Pipeline, findings: &mut Vec<Finding>) {
+fn used_files(subject: &Check<'_>, name: &str, pipeline: &Pipeline, findings: &mut Vec<Finding>) {
     for (pattern, path) in patterns(name, pipeline) {
         let place = Place { file: pipeline_file(name).as_path().into(), span: pattern.span };
         let (what, help) = match path.filter(|_| !pattern.value.starts_with('/')) {
@@ -104,7 +105,7 @@ fn used_files(subject: &Subject<'_>, name: &str, pipeline: &Pipeline, findings: 
 
 /// The search for the names of files that are not reached yet.
 struct Search<'a> {
-    subject: &'a Subject<'a>,
+    subject: &'a Check<'a>,
     pipeline: &'a Pipeline,
     name: &'a str,
     open: Vec<Option<&'a Utf8Path>>,
@@ -130,7 +131,7 @@ impl Visitor for Strings {
 }
 
 impl<'a> Search<'a> {
-    fn new(subject: &'a Subject<'a>, name: &'a str, pipeline: &'a Pipeline, open: Vec<&'a Utf8Path>) -> Search<'a> {
+    fn new(subject: &'a Check<'a>, name: &'a str, pipeline: &'a Pipeline, open: Vec<&'a Utf8Path>) -> Search<'a> {
         let folder = Utf8Path::new(DEPLOYMENTS).join(name);
         let mut words = Vec::new();
         let mut owners = Vec::new();
@@ -152,7 +153,7 @@ impl<'a> Search<'a> {
     }
 
     /// What is still open when all that can be reached has been read.
-    fn run(mut self, reached: Vec<&'a Utf8Path>) -> Vec<&'a Utf8Path> {
+    fn run(mut self, paths: &'a Named, reached: Vec<&'a Utf8Path>) -> Vec<&'a Utf8Path> {
         let mut strings = Strings::default();
         walk::pipeline(self.name, self.pipeline, &mut strings);
         let mut next = self.mentioned(&strings.0);
@@ -171,15 +172,7 @@ impl<'a> Search<'a> {
         next.extend(reached);
         next.extend(nearby.filter(|path| patterns.iter().any(|pattern| glob::matches(pattern, path))));
         // Scripts elsewhere may name what is here.
-        next.extend(
-            self.subject
-                .named
-                .iter()
-                .flatten()
-                .flatten()
-                .map(|path| &**path)
-                .filter(|path| !path.starts_with(DEPLOYMENTS)),
-        );
+        next.extend(paths.paths.iter().map(|path| &**path).filter(|path| !path.starts_with(DEPLOYMENTS)));
         let mut seen = BTreeSet::new();
         while let Some(path) = next.pop() {
             if !seen.insert(path) {

@@ -8,7 +8,7 @@ mod audited;
 mod code;
 mod comprehensive;
 mod files;
-mod forgotten;
+pub(crate) mod forgotten;
 mod idempotent;
 mod name;
 mod orchestrated;
@@ -29,23 +29,21 @@ use crate::declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
 use crate::finding::{Code, Finding, Place};
 use crate::inspect::Facts;
 use crate::plan::build::Built;
+use crate::plan::named::{Candidate, Named};
 use crate::sources::{Sources, Wanted};
 
-/// What is checked: everything that was read and made of it.
-pub struct Subject<'a> {
-    pub declarations: &'a Declarations,
-    pub sources: &'a Sources,
-    /// The plan of every environment that has one, in the order listed.
-    pub plans: &'a [(String, Built<'a>)],
-    /// The files that each step of each plan may name.
-    pub named: &'a [Vec<BTreeSet<Utf8PathBuf>>],
-    pub facts: &'a Facts,
-}
-
-impl Subject<'_> {
-    fn plan(&self, environment: &str) -> Option<&Built<'_>> {
-        self.plans.iter().find(|(name, _)| name == environment).map(|(_, built)| built)
-    }
+/// A check while it is made: first of the plans one by one, in the order of the environments, so that none has to be
+/// kept; then of everything.
+pub struct Check<'a> {
+    declarations: &'a Declarations,
+    sources: &'a Sources,
+    findings: Vec<Finding>,
+    /// What each environment and those before it run.
+    runs: BTreeMap<String, comprehensive::Runs>,
+    /// The folders that steps say they work in.
+    folders: BTreeSet<Utf8PathBuf>,
+    fine: files::Fine,
+    any_plan: bool,
 }
 
 /// The files that must be read before anything can be checked.
@@ -62,28 +60,44 @@ pub fn wanted(declarations: &Declarations) -> Wanted {
     }
 }
 
-/// All findings of all rules that look at more than one file or at files that a plan names.
-#[must_use]
-pub fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let declarations = subject.declarations;
-    files::environments(declarations, &mut findings);
-    for (environment, built) in subject.plans {
-        let mut own = Vec::new();
-        files::named(built, subject.facts, &mut own);
-        orchestrated::proofs(built, &mut own);
-        findings.extend(own.into_iter().map(|finding| finding.only_in(environment)));
+impl<'a> Check<'a> {
+    #[must_use]
+    pub fn new(declarations: &'a Declarations, sources: &'a Sources) -> Check<'a> {
+        let (findings, folders) = (Vec::new(), BTreeSet::new());
+        let (runs, fine) = (BTreeMap::new(), files::Fine::default());
+        Check { declarations, sources, findings, runs, folders, fine, any_plan: false }
     }
-    comprehensive::check(subject, &mut findings);
-    forgotten::check(subject, &mut findings);
-    idempotent::check(declarations, &mut findings);
-    audited::check(declarations, subject.sources, &mut findings);
-    search::search(declarations, subject.sources, &mut findings);
-    name::environment_files(declarations, &mut findings);
-    same::check(declarations, &mut findings);
-    variables::check(declarations, subject.sources, &mut findings);
-    code::check(declarations, &mut findings);
-    findings
+
+    /// All findings about one plan and the files that its steps name.
+    pub fn plan(&mut self, built: &Built<'_>, named: &Named, candidates: &[Vec<Candidate>], facts: &Facts) {
+        self.any_plan = true;
+        let mut own = Vec::new();
+        self.fine.add(named, facts);
+        files::named(built, candidates, &self.fine, facts, &mut own);
+        orchestrated::proofs(built, &mut own);
+        let environment = &built.plan.environment;
+        self.findings.extend(own.into_iter().map(|finding| finding.only_in(environment)));
+        comprehensive::plan(self, built);
+        self.folders.extend(forgotten::folders(built));
+    }
+
+    /// With all findings of the rules that look at more than one file.
+    #[must_use]
+    pub fn finish(mut self, named: &Named) -> Vec<Finding> {
+        let mut findings = std::mem::take(&mut self.findings);
+        let declarations = self.declarations;
+        files::environments(declarations, &mut findings);
+        comprehensive::check(declarations, &mut findings);
+        forgotten::check(&self, named, &mut findings);
+        idempotent::check(declarations, &mut findings);
+        audited::check(declarations, self.sources, &mut findings);
+        search::search(declarations, self.sources, &mut findings);
+        name::environment_files(declarations, &mut findings);
+        same::check(declarations, &mut findings);
+        variables::check(declarations, self.sources, &mut findings);
+        code::check(declarations, &mut findings);
+        findings
+    }
 }
 
 /// Each finding once, in the order of the files; what is found in every environment is about all of them.

@@ -323,12 +323,15 @@ fn says(before: &str) -> bool {
 /// Values that are written in two adjacent string literals: `"db." "prod.example"`, `"db." + "prod.example"`.
 fn split<'n>(text: &str, needles: &'n Needles) -> Vec<(Range<usize>, &'n Needle)> {
     let mut found = Vec::new();
-    let quotes: Vec<usize> = text.match_indices(['"', '\'']).map(|(at, _)| at).collect();
-    for pair in quotes.windows(2) {
-        let (close, open) = (pair[0], pair[1]);
-        let between = &text[close + 1..open];
-        let joins = between.len() <= 4 && between.bytes().all(|byte| b" +.\\".contains(&byte));
-        if !joins || text[..close].ends_with(['"', '\'', '\n']) || text[open + 1..].starts_with(['"', '\'', '\n']) {
+    // One kind of quote after the other: a single letter is searched for many times as fast as one of two.
+    let quotes = ['"', '\''].into_iter().flat_map(|quote| text.match_indices(quote));
+    let joined = quotes.filter_map(|(close, _)| {
+        let between = text.as_bytes()[close + 1..].iter().take(4).take_while(|byte| b" +.\\".contains(byte)).count();
+        let open = close + 1 + between;
+        text.as_bytes().get(open).is_some_and(|byte| b"\"'".contains(byte)).then_some((close, open))
+    });
+    for (close, open) in joined {
+        if text[..close].ends_with(['"', '\'', '\n']) || text[open + 1..].starts_with(['"', '\'', '\n']) {
             continue;
         }
         let start = text[..close].floor(256).max(text[..close].rfind(['"', '\'', '\n']).map_or(0, |at| at + 1));
@@ -342,5 +345,6 @@ fn split<'n>(text: &str, needles: &'n Needles) -> Vec<(Range<usize>, &'n Needle)
             }
         }
     }
+    found.sort_by_key(|(range, _)| range.start);
     found
 }

@@ -115,7 +115,7 @@ pub fn strings(plan: &Plan) -> BTreeMap<Spot, BTreeSet<String>> {
                 });
             }
             Action::Task { with, .. } => {
-                let json = with.to_json(&|text| text.known().unwrap_or_default().into(), &|_, _| None);
+                let json = with.to_json(&|text| text.known().unwrap_or_default().as_ref().into(), &|_, _| None);
                 add(format!("{what} with"), &Text::literal(json.to_string()));
             }
         };

@@ -169,14 +169,12 @@ fn strings(kind: Type, name: &str, text: &str, leaves: &mut Vec<Leaf>) {
     };
     let mut push = |text: String, form, weight| leaves.push(Leaf { parameter: name.into(), text, weight, form });
     push(text.to_owned(), None, weight);
-    let encoded = url_encoded(text);
-    if encoded != text {
-        push(encoded, Some("URL-encoded"), weight);
+    if !text.bytes().all(is_unreserved) {
+        push(url_encoded(text), Some("URL-encoded"), weight);
     }
-    let json = serde_json::Value::from(text).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    if json != text {
-        push(json, Some("escaped for JSON"), weight);
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let json = serde_json::Value::from(text).to_string();
+        push(json[1..json.len() - 1].to_owned(), Some("escaped for JSON"), weight);
     }
     if text.contains("//") {
         push(text.replace('/', "\\/"), Some("escaped for JSON"), weight);
@@ -189,10 +187,15 @@ fn strings(kind: Type, name: &str, text: &str, leaves: &mut Vec<Leaf>) {
     }
 }
 
-/// As in a query: everything but the unreserved characters of RFC 3986 section 2.3.
+/// RFC 3986 section 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// As in a query: everything but the unreserved characters.
 fn url_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_unreserved(byte) {
             encoded.push(char::from(byte));
         } else {
             use std::fmt::Write;
@@ -204,6 +207,9 @@ fn url_encoded(text: &str) -> String {
 
 /// The host in `https://user@db.example:5432/path` or `db.example:5432`, if it is a name with a dot.
 fn host_of(text: &str) -> Option<&str> {
+    if !text.contains(':') {
+        return None;
+    }
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let authority = rest.unwrap_or(text).split(['/', '?', '#']).next()?;
     let host_port = authority.rsplit('@').next()?;

@@ -29,10 +29,9 @@ struct Run<'a> {
 pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<Finding>) {
     let mut by_script: BTreeMap<Utf8PathBuf, Vec<Run<'_>>> = BTreeMap::new();
     for (name, pipeline) in &declarations.pipelines {
-        for step in &pipeline.steps {
-            for run in runs(declarations, name, pipeline, step) {
-                by_script.entry(run.path.clone()).or_default().push(run);
-            }
+        let file = pipeline_file(name);
+        for run in pipeline.steps.iter().flat_map(|step| runs(declarations, &file, pipeline, step)) {
+            by_script.entry(run.path.clone()).or_default().push(run);
         }
     }
     let passed: Vec<&str> = PASSED
@@ -73,8 +72,12 @@ fn is_passed(passed: &[&str], name: &str) -> bool {
 }
 
 /// The scripts that a step runs, with the names of all that is set for it.
-fn runs<'a>(declarations: &'a Declarations, name: &str, pipeline: &'a Pipeline, step: &'a Step) -> Vec<Run<'a>> {
-    let file = pipeline_file(name);
+fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipeline, step: &'a Step) -> Vec<Run<'a>> {
+    // Most commands run a program of the machine.
+    let is_plain = matches!(&step.action, Action::Run(run) if file_of(run).is_none());
+    if is_plain && step.unless.is_none() && step.finally.is_none() {
+        return Vec::new();
+    }
     let folder = file.parent().unwrap_or(Utf8Path::new(""));
     let set = || -> BTreeSet<&str> {
         [&declarations.environment.env, &pipeline.env, &step.env]
@@ -89,14 +92,12 @@ fn runs<'a>(declarations: &'a Declarations, name: &str, pipeline: &'a Pipeline, 
     };
     let script = |action: &Action, own: Option<&Template>| match action {
         Action::Script { path, .. } => normalised(&folder.join(path.as_literal()?)),
-        Action::Run(run) => program(run, &cwd(own)?),
+        Action::Run(run) => program(run, || cwd(own)),
         Action::Task { .. } => None,
     };
-    let mut found = Vec::new();
-    found.extend(script(&step.action, None));
-    found.extend(step.unless.as_ref().and_then(|unless| program(unless, &cwd(None)?)));
-    let mut found: Vec<Run<'_>> =
-        found.into_iter().map(|path| Run { path, step: &step.name.value, set: set() }).collect();
+    let guard = step.unless.as_ref().and_then(|unless| program(unless, || cwd(None)));
+    let own = [script(&step.action, None), guard].into_iter().flatten();
+    let mut found: Vec<Run<'_>> = own.map(|path| Run { path, step: &step.name.value, set: set() }).collect();
     if let Some(finally) = &step.finally
         && let Some(path) = script(&finally.action, finally.cwd.as_ref())
     {
@@ -107,26 +108,35 @@ fn runs<'a>(declarations: &'a Declarations, name: &str, pipeline: &'a Pipeline, 
 }
 
 /// The file that a command runs: its program, or what an interpreter is given.
-fn program(run: &[Template], cwd: &Utf8Path) -> Option<Utf8PathBuf> {
+fn program(run: &[Template], cwd: impl FnOnce() -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+    let file = file_of(run)?;
+    normalised(&cwd()?.join(file))
+}
+
+/// The same as it is written.
+fn file_of(run: &[Template]) -> Option<&str> {
     let mut words = run.iter();
     let first = words.next()?.as_literal()?;
     let interpreters = ["sh", "bash", "dash", "python", "python3"];
-    let script = if interpreters.contains(&first.rsplit('/').next().unwrap_or(first)) {
-        let script = words.next()?;
+    let base = first.rfind('/').map_or(first, |at| &first[at + 1..]);
+    if interpreters.contains(&base) {
         // `-c`, `-m` and others: no file, or one that takes more to find.
-        script.as_literal().filter(|script| !script.starts_with('-'))?
+        words.next()?.as_literal().filter(|script| !script.starts_with('-'))
     } else {
-        Some(first).filter(|first| first.contains('/'))?
-    };
-    normalised(&cwd.join(script))
+        Some(first).filter(|first| first.contains('/'))
+    }
 }
 
 /// The files that steps run, wherever they are: they are searched like those beside a pipeline.
 #[must_use]
 pub fn scripts(declarations: &Declarations) -> BTreeSet<Utf8PathBuf> {
-    let pipelines = declarations.pipelines.iter();
-    let steps = pipelines.flat_map(|(name, pipeline)| pipeline.steps.iter().map(move |step| (name, pipeline, step)));
-    steps.flat_map(|(name, pipeline, step)| runs(declarations, name, pipeline, step)).map(|run| run.path).collect()
+    let mut found = BTreeSet::new();
+    for (name, pipeline) in &declarations.pipelines {
+        let file = pipeline_file(name);
+        let runs = pipeline.steps.iter().flat_map(|step| runs(declarations, &file, pipeline, step));
+        found.extend(runs.map(|run| run.path));
+    }
+    found
 }
 
 /// The variables that a script reads and does not get, each where it is read first.

@@ -8,6 +8,7 @@ use super::prepare::{Refused, Result};
 use super::{Session, exit};
 use crate::cli::{ApproveArgs, SettleArgs, UnlockArgs};
 use crate::ledger::git::Call;
+use crate::ledger::tidy::CHECKOUT;
 use crate::ledger::{Approval, Error, Ledger, Release, Standing, Unlock};
 use crate::repository::Repository;
 use crate::show;
@@ -22,10 +23,8 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
     ledger.sync().map_err(|error| session.refused(&error))?;
     let standing = ledger.standing(&args.environment).map_err(|error| session.refused(&error))?;
     session.output.say(&whose(&args.environment, &standing));
-    if !args.yes && !confirmed("unlock it?") {
-        session.output.error("not confirmed: nothing was changed; `--yes` does not ask");
-        return Err(Refused(exit::REFUSED_BY_FINDINGS));
-    }
+    // It may end somebody else's deployment: without a terminal, only whoever says so beforehand means it.
+    session.confirm("unlock it?", args.yes, false)?;
     let unlock = Unlock {
         environment: args.environment.clone(),
         reason: args.reason.clone(),
@@ -51,38 +50,28 @@ fn whose(environment: &str, standing: &Standing) -> String {
         None => format!("{environment}: nobody deploys it"),
     };
     if let Some(rewritten) = &standing.rewritten {
-        let now = rewritten.now.as_deref().unwrap_or("nothing");
-        text += &format!(
-            "\nits ledger was rewritten: the newest event seen here was {}, and now it has {now}",
-            rewritten.seen
-        );
+        text += &match (&rewritten.forged, &rewritten.now) {
+            (Some(forged), _) => format!("\nits ledger has an event that ciao did not write: {forged}"),
+            (None, Some(now)) => {
+                format!("\nits ledger was rewritten: {} was seen here, and now it is at {now}", rewritten.seen)
+            }
+            (None, None) => format!("\nits ledger was deleted: {} was seen here", rewritten.seen),
+        };
     }
     text
 }
 
-fn confirmed(question: &str) -> bool {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return false;
-    }
-    let _closed = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+pub fn settle(session: &Session<'_>, args: &SettleArgs) -> u8 {
+    given_up(session, args).unwrap_or_else(|Refused(code)| code)
 }
 
-pub fn settle(session: &Session<'_>, args: &SettleArgs) -> u8 {
-    let settled = session.known(&args.environment).and_then(|ledger| {
-        ledger.settle(&args.environment, &args.step, &args.reason).map_err(|error| session.refused(&error))
-    });
-    match settled {
-        Ok(_) => {
-            session.output.say(&format!("{}: what {} owed is given up", args.environment, args.step));
-            0
-        }
-        Err(Refused(code)) => code,
-    }
+fn given_up(session: &Session<'_>, args: &SettleArgs) -> Result<u8> {
+    let SettleArgs { environment, step, reason, yes } = args;
+    let ledger = session.known(environment)?;
+    session.confirm(&format!("{environment}: never do what {step} still owes (finally)?"), *yes, true)?;
+    ledger.settle(environment, step, reason).map_err(|error| session.refused(&error))?;
+    session.output.say(&format!("{environment}: what {step} owed is given up"));
+    Ok(0)
 }
 
 pub fn approve(session: &Session<'_>, args: &ApproveArgs) -> u8 {
@@ -107,6 +96,7 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
     ledger.sync().map_err(fail)?;
     let standing = ledger.standing(&args.environment).map_err(fail)?;
     session.output.say(&what_changes(&ledger, &args.environment, &standing, &release.commit));
+    session.confirm(&format!("approve release {} for {}?", release.display, args.environment), args.yes, true)?;
     let approval =
         Approval { environment: args.environment.clone(), release: release.clone(), plan: show::json::digest(plan) };
     let record = ledger.approve(&approval).map_err(fail)?;
@@ -117,7 +107,9 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
 /// The commits and the changes of values since what is deployed there now.
 fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit: &str) -> String {
     let Some(last) = standing.state().and_then(|state| state.current.as_ref()) else {
-        return format!("{environment}: the first deployment");
+        let ask = ["log", "-1", "--no-decorate", "--format=%h %s (%an)", commit];
+        let named = ledger.git.call(&Call::new(&ask)).map(|said| said.text()).unwrap_or_default();
+        return format!("{environment}: the first deployment, of {}", show::findings::printable(&named));
     };
     let from = &last.release.commit;
     let range = format!("{from}..{commit}");
@@ -127,6 +119,7 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
         said.map_or_else(|| "(cannot be told: not all commits are in this clone)".to_owned(), |said| said.text())
     };
     let commits = ask(&["log", "--oneline", "--no-decorate", &range]);
+    let back = ask(&["log", "--oneline", "--no-decorate", &format!("{commit}..{from}")]);
     let changes =
         ask(&["diff", "--no-color", "--no-ext-diff", "--unified=0", from, commit, "--", &format!(":(top){values}")]);
     let indented =
@@ -137,9 +130,10 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
         .map(|line| format!("{line}\n"))
         .collect();
     format!(
-        "since what is deployed in {environment} now ({}):\ncommits\n{}values\n{}",
+        "since what is deployed in {environment} now ({}):\ncommits\n{}{}values\n{}",
         last.release.display,
         if commits.is_empty() { "  none\n".to_owned() } else { indented(&commits) },
+        if back.is_empty() { String::new() } else { format!("commits that go away\n{}", indented(&back)) },
         if changed.is_empty() { "  unchanged".to_owned() } else { indented(&changed) }
     )
 }
@@ -152,7 +146,7 @@ struct Checkout {
 
 impl Checkout {
     fn new(session: &Session<'_>, ledger: &Ledger, commit: &str) -> Result<Checkout> {
-        let folder = session.home(&ledger.git).join(format!("checkout-{}", std::process::id()));
+        let folder = session.home(&ledger.git).join(format!("{CHECKOUT}{}", std::process::id()));
         let checkout = Checkout { root: folder.join("tree").join(&ledger.git.prefix), folder };
         let failed = |why: String| {
             session.output.error(&format!("failed to look at commit {commit}: {why}"));
@@ -179,6 +173,23 @@ impl Drop for Checkout {
 }
 
 impl Session<'_> {
+    /// Asks whether it is meant. Without a terminal nobody can answer: then `unasked` counts.
+    fn confirm(&self, question: &str, yes: bool, unasked: bool) -> Result<()> {
+        let stdin = std::io::stdin();
+        let answer = if yes || !stdin.is_terminal() {
+            yes || unasked
+        } else {
+            let _closed = write!(std::io::stderr(), "{question} [y/N] ");
+            let mut answer = String::new();
+            stdin.lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+        };
+        if answer {
+            return Ok(());
+        }
+        self.output.error("not confirmed: nothing was changed; `--yes` does not ask");
+        Err(Refused(exit::REFUSED_BY_FINDINGS))
+    }
+
     /// The ledger, for an environment that there is or that it knows of.
     pub fn known(&self, environment: &str) -> Result<Ledger> {
         let repository = self.read();

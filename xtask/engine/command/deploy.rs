@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::process::Signal;
 
 use super::output::Output;
 use super::prepare::{Refused, Result};
@@ -34,18 +34,15 @@ struct Ready<'a> {
 }
 
 pub fn run(session: &Session<'_>, args: &DeployArgs) -> u8 {
-    deploy(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| deploy(session, args, signals))
 }
 
-fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
-    // Before the lock is taken: no signal may come between.
-    let mut signals = session.signals()?;
+fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -58,7 +55,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs) -> Result<u8> {
         only,
         done: BTreeMap::new(),
     };
-    lock_and_hold(session, &ready, &mut signals, || take_lock(session, &ledger, &request, args))
+    lock_and_hold(session, &ready, signals, |signals| take_lock(session, &ledger, &request, args, signals))
 }
 
 /// Takes the lock, while the first guardians are being started, and goes on with it.
@@ -66,36 +63,43 @@ fn lock_and_hold(
     session: &Session<'_>,
     ready: &Ready<'_>,
     signals: &mut Signals,
-    lock: impl FnOnce() -> Result<Holding>,
+    lock: impl FnOnce(&mut Signals) -> Result<Holding>,
 ) -> Result<u8> {
     let pass_env = &ready.repository.declarations.environment.pass_env;
     let pass_env: Vec<String> = pass_env.iter().map(|name| name.value.to_string()).collect();
     let caller = Caller::new(std::env::vars_os(), &pass_env);
     let chosen = |id: &String| ready.only.as_ref().is_none_or(|only| only.contains(id));
     let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
+    let busy = ready.ledger.steps_file(&ready.plan.environment);
     std::thread::scope(|scope| {
-        let crew = scope.spawn(|| run::crew(ready.plan, runs, ready.options.jobs, &itself(), &caller));
+        let crew = scope.spawn(|| run::crew(ready.plan, runs, ready.options.jobs, &itself(), &caller, Some(&busy)));
         // Refused, nobody wants the guardians: they see that they are let go.
-        let holding = lock()?;
+        let holding = lock(signals)?;
         Ok(hold(session, ready, holding, signals, &caller, || crew.join().unwrap_or_default()))
     })
 }
 
-fn take_lock(session: &Session<'_>, ledger: &Ledger, request: &Request, args: &DeployArgs) -> Result<Holding> {
-    let taken = match args.wait {
-        None => ledger.start(request),
-        Some(wait) => {
-            let mut said = String::new();
-            ledger.start_waiting(request, wait.into(), |error| {
-                if said != error.message {
-                    said.clone_from(&error.message);
-                    session.output.say(&format!("waiting: {}", error.message));
-                }
-                true
-            })
+fn take_lock(
+    session: &Session<'_>,
+    ledger: &Ledger,
+    request: &Request,
+    args: &DeployArgs,
+    signals: &mut Signals,
+) -> Result<Holding> {
+    let wait = args.wait.map_or(Duration::ZERO, Into::into);
+    let (mut said, mut ended) = (String::new(), None);
+    let taken = ledger.start_waiting(request, wait, |error, pause| {
+        if said != error.message {
+            said.clone_from(&error.message);
+            session.output.say(&format!("waiting: {}", error.message));
         }
-    };
-    taken.map_err(|error| session.refused(&error))
+        ended = signals.pause(pause);
+        ended.is_none()
+    });
+    match ended {
+        Some(signal) => Err(session.interrupted(signal)),
+        None => taken.map_err(|error| session.refused(&error)),
+    }
 }
 
 /// The steps of the pipelines that `--only` names.
@@ -147,6 +151,7 @@ fn hold(
         only: ready.only.clone(),
         owed: holding.owed.clone(),
         lost: std::sync::Arc::clone(&watch.lost),
+        busy: Some(ready.ledger.steps_file(&ready.plan.environment)),
         caller: caller.clone(),
         exe: itself(),
     };
@@ -189,7 +194,10 @@ fn prepare(
 ) -> std::result::Result<Prepared, (Ended, u8)> {
     let secrets = match Secrets::read(ready.plan, &session.root, caller, &itself(), signals) {
         Ok(secrets) => secrets,
-        Err(Unreadable::Interrupted(signal)) => return Err((Ended::Interrupted, 128 + signal as u8)),
+        Err(Unreadable::Interrupted(signal)) => {
+            let Refused(code) = session.interrupted(signal);
+            return Err((Ended::Interrupted, code));
+        }
         Err(Unreadable::Problems(problems)) => {
             for problem in problems {
                 session.output.error(&problem.to_string());
@@ -256,16 +264,14 @@ fn code(summary: &Summary) -> u8 {
 }
 
 pub fn resume(session: &Session<'_>, args: &ResumeArgs) -> u8 {
-    go_on(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| go_on(session, args, signals))
 }
 
-fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let ledger = session.ledger_of(&repository.declarations, &args.environment)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -282,17 +288,16 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs) -> Result<u8> {
     let only = super::resume::chosen(plan, &unfinished, &done);
     let ready =
         Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
-    let lock = || ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error));
-    lock_and_hold(session, &ready, &mut signals, lock)
+    let lock = |_: &mut Signals| ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error));
+    lock_and_hold(session, &ready, signals, lock)
 }
 
 pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
-    all(session, args).unwrap_or_else(|Refused(code)| code)
+    session.listening(|signals| all(session, args, signals))
 }
 
 /// The first tier: each environment in turn, up to the first that fails or whose gate is closed.
-fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
-    let mut signals = session.signals()?;
+fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> Result<u8> {
     let repository = session.read();
     let examined: Examined = repository.examine(session.tasks);
     let names: Vec<&str> = repository.declarations.orchestration.names().collect();
@@ -306,8 +311,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             }
         },
     };
-    let ledger = session.ledger(&repository.declarations)?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;
@@ -316,9 +320,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             session.output.say(&format!("{name}: holds release {} already", release.display));
             continue;
         }
-        let came = signals.take();
-        if let Some(signal) = came.iter().find(|signal| !matches!(**signal, Signal::TSTP | Signal::CONT)) {
-            return Ok(128_u8.saturating_add(signal.as_raw() as u8));
+        if let Some(signal) = signals.ending() {
+            return Err(session.interrupted(signal));
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let options = &args.options;
@@ -331,8 +334,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
             only: None,
             done: BTreeMap::new(),
         };
-        let lock = || ledger.start(&request).map_err(|error| session.refused(&error));
-        let code = lock_and_hold(session, &ready, &mut signals, lock)?;
+        let lock = |_: &mut Signals| ledger.start(&request).map_err(|error| session.refused(&error));
+        let code = lock_and_hold(session, &ready, signals, lock)?;
         if code != 0 {
             return Ok(code);
         }
@@ -343,18 +346,34 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs) -> Result<u8> {
 /// Whether an environment holds this release already, with this plan, as the next gate demands.
 fn holds(session: &Session<'_>, ledger: &Ledger, request: &Request) -> Result<bool> {
     let standing = ledger.standing(&request.environment).map_err(|error| session.refused(&error))?;
-    let Some(state) = standing.state().filter(|state| state.owed.is_empty()) else { return Ok(false) };
+    // Of one that was rewritten nothing is believed: `start` refuses it.
+    let believed = standing.state().filter(|state| state.owed.is_empty() && standing.rewritten.is_none());
+    let Some(state) = believed else { return Ok(false) };
     let same = |current: &Current| current.release.id == request.release.id && current.plan == request.plan;
     let current = state.current.as_ref().is_some_and(same);
     Ok(current && !request.release.dirty && state.proof(&request.release.id).is_some_and(Proof::good))
 }
 
 impl Session<'_> {
-    fn signals(&self) -> Result<Signals> {
-        Signals::install().map_err(|error| {
-            self.output.error(&format!("signals cannot be caught: {error}"));
-            Refused(exit::REFUSED_BY_FINDINGS)
+    /// Catches signals before anything is read or locked, so that none comes between.
+    fn listening(&self, act: impl FnOnce(&mut Signals) -> Result<u8>) -> u8 {
+        let mut signals = match Signals::install() {
+            Ok(signals) => signals,
+            Err(error) => {
+                self.output.error(&format!("signals cannot be caught: {error}"));
+                return exit::REFUSED_BY_FINDINGS;
+            }
+        };
+        act(&mut signals).unwrap_or_else(|Refused(code)| {
+            // It may be why: a program that is just being started gets the Ctrl-C too.
+            signals.ending().map_or(code, |signal| self.interrupted(signal).0)
         })
+    }
+
+    /// For a signal that came while no step could run.
+    fn interrupted(&self, signal: i32) -> Refused {
+        self.output.say("interrupted: nothing was started");
+        Refused(128_u8.saturating_add(signal as u8))
     }
 
     /// Where this clone keeps what is its own: journals, logs.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
 use crate::inspect::hex;
 
@@ -14,13 +14,9 @@ use crate::inspect::hex;
 /// # Errors
 /// If it cannot be made.
 pub fn work(root: &Utf8Path, environment: &str, keep: bool) -> Result<Utf8PathBuf, String> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|path| path.starts_with('/')).map(Utf8PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .or_else(|| Utf8PathBuf::from_path_buf(std::env::temp_dir()).ok())
-        .unwrap_or_else(|| "/tmp".into());
-    let clone = hex(&Sha256::digest(root.as_str().as_bytes())[..8]);
-    let work = cache.join("ciao").join(clone).join(environment);
+    let cache = Utf8PathBuf::from_path_buf(crate::ledger::cache()).unwrap_or_else(|_| "/tmp/ciao".into());
+    let clone = hex(&Sha256::hash(root.as_str().as_bytes())[..8]);
+    let work = cache.join(clone).join(environment);
     let failed = |error: std::io::Error| {
         format!("failed to make the work folder {work}: {error}; make room, or set XDG_CACHE_HOME")
     };

@@ -44,7 +44,7 @@ impl Output {
     }
 
     /// Prints JSON, indented for people who look at it.
-    pub fn print_json(&self, value: &serde_json::Value) {
+    pub fn print_json(&self, value: &impl std::fmt::Display) {
         self.print(&format!("{value:#}\n"));
     }
 

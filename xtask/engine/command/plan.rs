@@ -5,14 +5,14 @@ use std::mem::ManuallyDrop;
 use super::{Session, exit};
 use crate::cli::{Format, PlanArgs};
 use crate::finding::Finding;
-use crate::ledger::{Git, Release};
+use crate::ledger::{Changes, Git, Release};
 use crate::show::json::ShownRelease;
 use crate::show::{self, word::Side};
 
 pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     // The process ends with this command: to give back 100,000 steps one by one takes a tenth of the time.
     let repository = ManuallyDrop::new(session.read());
-    let examined = ManuallyDrop::new(repository.examine(session.tasks));
+    let examined = ManuallyDrop::new(repository.examine_for(session.tasks, |name| name == args.environment));
     let stopping: Vec<&Finding> = examined.stopping(&args.environment).collect();
     if !repository.declarations.environments().any(|name| name == args.environment) && !repository.unreadable() {
         session.unknown_environment(&repository, &args.environment);
@@ -37,7 +37,8 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
 
 /// The release that a deployment would deploy; none where there is no git repository or no commit.
 fn release(session: &Session<'_>) -> Option<ShownRelease> {
+    let changes = Changes::ask(session.root.as_std_path()).ok()?;
     let git = Git::open(session.root.as_std_path()).ok()?;
-    let Release { id, commit, dirty, .. } = Release::here(&git).ok()?;
+    let Release { id, commit, dirty, .. } = changes.release(&git).ok()?;
     Some(ShownRelease { id, commit, dirty })
 }

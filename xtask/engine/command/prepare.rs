@@ -7,7 +7,7 @@ use super::{Session, exit};
 use crate::declare::Declarations;
 use crate::finding::{Code, Finding};
 use crate::ledger::record::Terms;
-use crate::ledger::{self, Force, Ledger, Release, Request, Settings, Source};
+use crate::ledger::{self, Changes, Force, Ledger, Release, Request, Settings, Source};
 use crate::plan::{Plan, Step};
 use crate::repository::{Examined, Repository};
 use crate::show::{self, word::Side};
@@ -30,8 +30,14 @@ impl Session<'_> {
     /// # Errors
     /// If there is no usable git repository.
     pub fn ledger(&self, declarations: &Declarations) -> Result<Ledger> {
-        let remote = declarations.orchestration.ledger.shared().map(str::to_owned);
-        self.open(declarations, remote)
+        let declared = &declarations.orchestration;
+        let asked = declared.environments.iter().filter_map(|environment| environment.branch.as_deref());
+        let mut branches: Vec<String> = asked.map(str::to_owned).collect();
+        branches.sort();
+        branches.dedup();
+        let remote = declared.ledger.shared().map(str::to_owned);
+        let settings = Settings { remote, branch: declared.ledger.branch, branches };
+        Ledger::open(self.root.as_std_path(), settings, Source::system()).map_err(|error| self.refused(&error))
     }
 
     /// The ledger of one environment: that of a personal one is nobody else's, and stays in this clone.
@@ -39,21 +45,27 @@ impl Session<'_> {
     /// # Errors
     /// If there is no usable git repository.
     pub fn ledger_of(&self, declarations: &Declarations, environment: &str) -> Result<Ledger> {
-        if declarations.is_personal(environment) { self.open(declarations, None) } else { self.ledger(declarations) }
+        let ledger = self.ledger(declarations)?;
+        Ok(if declarations.is_personal(environment) { ledger.private() } else { ledger })
     }
 
-    fn open(&self, declarations: &Declarations, remote: Option<String>) -> Result<Ledger> {
-        let declared = &declarations.orchestration;
-        let mut branches: Vec<String> = declared
-            .environments
-            .iter()
-            .filter_map(|environment| environment.branch.as_deref())
-            .map(str::to_owned)
-            .collect();
-        branches.sort();
-        branches.dedup();
-        let settings = Settings { remote, branch: declared.ledger.branch, branches };
-        Ledger::open(self.root.as_std_path(), settings, Source::system()).map_err(|error| self.refused(&error))
+    /// The ledger of one environment, or of all that are not personal, and the release that the working tree is. All files
+    /// have been read: nothing of them can change unseen.
+    ///
+    /// # Errors
+    /// If there is no usable git repository, or no commit.
+    pub fn ledger_and_release(
+        &self,
+        declarations: &Declarations,
+        environment: Option<&str>,
+    ) -> Result<(Ledger, Release)> {
+        let changes = Changes::ask(self.root.as_std_path());
+        let ledger = match environment {
+            Some(environment) => self.ledger_of(declarations, environment)?,
+            None => self.ledger(declarations)?,
+        };
+        let release = changes.and_then(|changes| changes.release(&ledger.git)).map_err(|error| self.refused(&error))?;
+        Ok((ledger, release))
     }
 
     /// The plan of an environment, if nothing stops its deployment.

@@ -6,7 +6,7 @@ use crate::cli::{Format, HistoryArgs, ShowArgs, StatusArgs};
 use crate::finding::Finding;
 use crate::ledger::gate::Reason;
 use crate::ledger::record::{Kind, Record};
-use crate::ledger::{Ledger, Release, Verdict, status};
+use crate::ledger::{Ledger, Verdict, status};
 use crate::plan::Plan;
 
 /// How many events `history` shows: what a person looks at, and what stays quick at any age.
@@ -24,16 +24,14 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         session.output.findings(&examined.findings, &repository);
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
-    let ledger = session.ledger(&repository.declarations)?;
+    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
     session.up_to_date(&ledger, &names);
-    let personal = names.iter().find(|name| repository.declarations.is_personal(name));
-    let personal = personal.map(|name| session.ledger_of(&repository.declarations, name)).transpose()?;
-    let release = Release::here(&ledger.git).map_err(|error| session.refused(&error))?;
+    let personal = ledger.private();
     let mut rows = Vec::with_capacity(names.len());
     for name in &names {
         let empty = Plan::empty(name, repository.declarations.is_personal(name));
         let plan = examined.plan(name).unwrap_or(&empty);
-        let own = if plan.personal { personal.as_ref().unwrap_or(&ledger) } else { &ledger };
+        let own = if plan.personal { &personal } else { &ledger };
         let request = session.request(&repository, plan, own, &release);
         let mut row = own.row(&request).map_err(|error| session.refused(&error))?;
         let stopping: Vec<&Finding> = examined.stopping(name).collect();
@@ -128,6 +126,9 @@ impl Session<'_> {
     fn records(&self, environment: &str) -> Result<(Ledger, Vec<(String, Record)>)> {
         let ledger = self.known(environment)?;
         self.up_to_date(&ledger, &[environment]);
+        if let Ok(Some(words)) = ledger.rewritten_here(environment) {
+            self.output.say(&format!("warning: {environment}: {words}"));
+        }
         let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;
         Ok((ledger, records))
     }

@@ -74,8 +74,8 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
             }
         }
         let mut deploy: Vec<Deploy> = Vec::new();
-        for section in &top.tables("deploy", "a call") {
-            deploy.extend(call(section));
+        for section in top.tables("deploy", "a call") {
+            deploy.extend(call(&section));
             section.finish();
         }
         duplicates(top.reader, &deploy);
@@ -90,7 +90,7 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
             sources: top.table("secrets", "[secrets]").map(|section| sources(&section)).unwrap_or_default(),
             env: env(top),
             deploy,
-            accept: top.tables("accept", "an acceptance").iter().filter_map(accept).collect(),
+            accept: top.tables("accept", "an acceptance").filter_map(|section| accept(&section)).collect(),
         }
     })
 }

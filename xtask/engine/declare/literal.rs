@@ -54,7 +54,10 @@ impl Literal {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Spanned<Literal>> {
         match self {
-            Literal::Table(entries) => entries.iter().find(|(name, _)| &*name.value == key).map(|(_, value)| value),
+            Literal::Table(entries) => {
+                let at = entries.binary_search_by(|(name, _)| (*name.value).cmp(key)).ok()?;
+                Some(&entries[at].1)
+            }
             _ => None,
         }
     }

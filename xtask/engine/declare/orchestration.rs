@@ -63,9 +63,8 @@ impl Orchestration {
 pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Orchestration {
     Reader::read(file, text, findings, |top| {
         let mut environments: Vec<Environment> = Vec::new();
-        let sections = top.tables("environment", "an environment");
-        for section in &sections {
-            if let Some(environment) = environment(section, &environments) {
+        for section in top.tables("environment", "an environment") {
+            if let Some(environment) = environment(&section, &environments) {
                 environments.push(environment);
             }
             section.finish();

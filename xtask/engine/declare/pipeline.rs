@@ -28,9 +28,7 @@ pub struct Pipeline {
 /// Reads the file.
 pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Pipeline {
     Reader::read(file, text, findings, |top| {
-        let sections = top.tables("step", "a step");
-        let mut steps: Vec<Step> = Vec::with_capacity(sections.len());
-        steps.extend(sections.iter().filter_map(step));
+        let steps: Vec<Step> = top.tables("step", "a step").filter_map(|section| step(&section)).collect();
         duplicates(top.reader, &steps);
         if steps.is_empty() && !top.has("step") {
             let help = "add its first one: `[[step]]`, `name = \"…\"`, `run = [\"…\"]`";
@@ -48,7 +46,7 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Pipelin
 }
 
 fn duplicates(reader: &Reader<'_>, steps: &[Step]) {
-    let mut seen: HashMap<&str, Span> = HashMap::new();
+    let mut seen: HashMap<&str, Span> = HashMap::with_capacity(steps.len());
     for step in steps {
         if let Some(first) = seen.insert(&step.name.value, step.name.span) {
             let finding = Finding::error(

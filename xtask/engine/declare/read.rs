@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camino::Utf8Path;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::literal::{Literal, Spanned, kind_of, literal};
 use super::template::{self, Template};
@@ -135,6 +135,14 @@ impl Display for KeyOf<'_> {
     }
 }
 
+/// One of 64 bits, by the length of a key and the letters at its ends.
+fn bit(key: &str) -> u64 {
+    match key.as_bytes() {
+        [first, .., last] => 1 << ((key.len() + 7 * *first as usize + 3 * *last as usize) & 63),
+        _ => 1,
+    }
+}
+
 /// A table while it is read. Keys that nobody asked for are findings when it is finished.
 pub struct Section<'r, 'i> {
     pub reader: &'r Reader<'r>,
@@ -142,6 +150,8 @@ pub struct Section<'r, 'i> {
     pub span: Span,
     /// For messages: `a step`.
     pub what: &'static str,
+    /// A bit for every key that it has: most of what is asked for is not there, and most of that is seen here.
+    present: u64,
     known: RefCell<Vec<&'static str>>,
     any: std::cell::Cell<bool>,
 }
@@ -150,16 +160,20 @@ impl<'r, 'i> Section<'r, 'i> {
     pub fn new(reader: &'r Reader<'r>, table: &'r DeTable<'i>, span: Span, what: &'static str) -> Section<'r, 'i> {
         // As many as a step has.
         let known = Vec::with_capacity(32).into();
-        Section { reader, table, span, what, known, any: false.into() }
+        let mut present = 0;
+        for (key, _) in table {
+            present |= bit(key.get_ref());
+        }
+        Section { reader, table, span, what, present, known, any: false.into() }
     }
 
     pub fn get(&self, key: &'static str) -> Option<&'r Value<'i>> {
         self.known.borrow_mut().push(key);
-        self.table.get(key)
+        if self.present & bit(key) == 0 { None } else { self.table.get(key) }
     }
 
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.present & bit(key) != 0 && self.table.contains_key(key)
     }
 
     fn named<'k>(&self, key: &'k str) -> KeyOf<'k> {
@@ -275,20 +289,17 @@ impl<'r, 'i> Section<'r, 'i> {
         }
     }
 
-    /// `[[key]]`: the tables in their order.
-    pub fn tables(&self, key: &'static str, what: &'static str) -> Vec<Section<'r, 'i>> {
-        let Some(value) = self.get(key) else { return Vec::new() };
-        match value.get_ref() {
-            DeValue::Array(items) => self.sections(items, key, what),
+    /// `[[key]]`: the tables in their order, each made when its turn comes.
+    pub fn tables(&self, key: &'static str, what: &'static str) -> impl Iterator<Item = Section<'r, 'i>> {
+        let items = self.get(key).and_then(|value| match value.get_ref() {
+            DeValue::Array(items) => Some(items),
             _ => {
                 self.reader.wrong_type(value, format!("`{key}`"), &format!("a list of tables, `[[{key}]]`"));
-                Vec::new()
+                None
             }
-        }
-    }
-
-    fn sections(&self, items: &'r DeArray<'i>, key: &str, what: &'static str) -> Vec<Section<'r, 'i>> {
-        items.iter().filter_map(|item| self.section_of(item, format_args!("an item of `{key}`"), what)).collect()
+        });
+        let section = move |item| self.section_of(item, format_args!("an item of `{key}`"), what);
+        items.map(|items| items.iter()).into_iter().flatten().filter_map(section)
     }
 
     /// Says that the keys of this table are names of the user's own.

@@ -49,6 +49,13 @@ impl Template {
 /// If a `${` has no name or no end.
 pub fn parse(text: &str, raw: &str, span: Span) -> Result<Template, Spanned<String>> {
     let mut parts = Vec::new();
+    // Most strings hold no value.
+    if !text.contains('$') {
+        if !text.is_empty() {
+            parts.push(Part::Literal(Arc::from(text)));
+        }
+        return Ok(Template { parts, span });
+    }
     let mut literal = String::new();
     let mut rest = text;
     // An escape before a reference shifts it; then the caret marks the whole string.

@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
-use super::git::{Call, Git, stale_lock};
+use super::git::{Call, Git, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
-use super::record::{FORMAT, Kind, Record, subject};
+use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
+use super::verify::author;
 use super::{Error, Result, Source, hex, rfc3339};
 
 /// `[ledger]` of orchestration.toml.
@@ -44,12 +45,15 @@ pub struct Tip {
     pub state: State,
 }
 
-/// The ledger does not contain the newest event that this clone has seen.
+/// The ledger does not contain the newest event that this clone has seen, or goes on from it with one that ciao did not write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewritten {
+    /// The newest event that is as it should be.
     pub seen: String,
     /// `None` if it was deleted.
     pub now: Option<String>,
+    /// Which event is not what ciao writes, and why.
+    pub forged: Option<String>,
 }
 
 /// What is known of an environment's ledger.
@@ -98,6 +102,13 @@ impl Ledger {
         Ok(Ledger { git, settings, source, caller })
     }
 
+    /// The same for environments that are one person's: it stays in this clone.
+    #[must_use]
+    pub fn private(&self) -> Ledger {
+        let settings = Settings { remote: None, ..self.settings.clone() };
+        Ledger { settings, ..self.clone() }
+    }
+
     /// The ref that people and the remote see.
     #[must_use]
     pub fn home(&self, environment: &str) -> String {
@@ -107,7 +118,7 @@ impl Ledger {
     pub(super) fn key(&self) -> Option<String> {
         let remote = self.settings.remote.as_deref()?;
         let plain = remote.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        Some(if plain { remote.to_owned() } else { hex(&Sha256::digest(remote)[..6]) })
+        Some(if plain { remote.to_owned() } else { hex(&Sha256::hash(remote.as_bytes())[..6]) })
     }
 
     pub(super) fn tip_ref(&self, environment: &str) -> String {
@@ -171,7 +182,7 @@ impl Ledger {
                     })?;
                     standing.tip = Some(Tip { commit: commit.clone(), state });
                 }
-                standing.rewritten = self.rewritten(seen.as_deref(), commit.as_deref())?;
+                standing.rewritten = self.rewritten(name, seen.as_deref(), standing.tip.as_ref())?;
                 if let (Some(commit), None, false) = (&commit, &standing.rewritten, adopt) {
                     let mut move_ref = |name: &str, old: Option<&String>| {
                         if old != Some(commit) {
@@ -199,14 +210,6 @@ impl Ledger {
     /// As [`Ledger::standings`].
     pub fn standing(&self, environment: &str) -> Result<Standing> {
         Ok(self.standings(&[environment])?.remove(environment).unwrap_or_default())
-    }
-
-    fn rewritten(&self, seen: Option<&str>, now: Option<&str>) -> Result<Option<Rewritten>> {
-        let Some(seen) = seen else { return Ok(None) };
-        if now == Some(seen) || (now.is_some_and(|now| self.is_ancestor(seen, now).unwrap_or(false))) {
-            return Ok(None);
-        }
-        Ok(Some(Rewritten { seen: seen.to_owned(), now: now.map(str::to_owned) }))
     }
 
     /// `None` if it cannot be told.
@@ -346,7 +349,8 @@ impl Ledger {
                 return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
             }
             // Nothing moved. Whoever meets another writer at git's lock file comes again; after a second it was left behind.
-            if attempt == 10 || stale_lock(&said.stderr).is_none() {
+            let met = ["File exists", TABLES_LOCKED].iter().any(|words| said.stderr.contains(words));
+            if attempt == 10 || !met {
                 return Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -376,22 +380,13 @@ fn commit(
     let tree = pack.add(Object::Tree, &pack::tree(files.clone()));
     let time = humantime::parse_rfc3339(&record.at).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let seconds = time.map_or(0, |time| time.as_secs());
-    let (name, address) = record
-        .by
-        .split_once('<')
-        .map_or((record.by.as_str(), ""), |(name, rest)| (name.trim(), rest.trim_end_matches('>')));
     let mut text = format!("tree {}\n", hex(&tree));
     for parent in parent.into_iter().chain(draft.second_parent.as_deref()) {
         writeln!(text, "parent {parent}").expect("writing into a string cannot fail");
     }
     for role in ["author", "committer"] {
-        writeln!(text, "{role} {name} <{address}> {seconds} +0000").expect("writing into a string cannot fail");
+        writeln!(text, "{role} {} {seconds} +0000", author(&record.by)).expect("writing into a string cannot fail");
     }
-    text += "\n";
-    text += &subject(record);
-    text += "\n";
-    if let Some(reason) = &record.reason {
-        write!(text, "\n{reason}\n").expect("writing into a string cannot fail");
-    }
+    write!(text, "\n{}\n\n{}", subject(record), body(record)).expect("writing into a string cannot fail");
     (hex(&pack.add(Object::Commit, text.as_bytes())), files)
 }

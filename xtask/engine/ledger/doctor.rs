@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Result;
-use super::chain::Ledger;
-use super::git::{Call, stale_lock};
+use super::chain::{Ledger, Standing};
+use super::git::{Call, OLDEST, stale_lock, version};
+use super::remote::PUSH;
+use super::tidy::tidy;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +33,6 @@ fn check(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Check
     Check { what, verdict, text: text.into() }
 }
 
-/// The oldest git that knows everything that is used here (`rev-parse --path-format`).
-const OLDEST: (u32, u32) = (2, 31);
 /// The first one that can be told to sync everything (`core.fsync`).
 const SYNCS: (u32, u32) = (2, 36);
 /// A lock file this old belongs to nobody who is still at work.
@@ -42,17 +42,15 @@ impl Ledger {
     /// Looks at everything; nothing is an error, everything is an answer.
     #[must_use]
     pub fn doctor(&self, environments: &[&str]) -> Vec<Check> {
-        let mut checks = vec![self.version(), self.identity(), self.writable(), self.pruning(), self.locks()];
+        let mut checks = vec![self.version(), self.identity(), self.writable(), self.packs(), self.locks()];
         checks.extend(self.remote());
+        checks.extend(self.histories(environments));
         checks.push(self.clock(environments));
         checks
     }
 
     fn version(&self) -> Check {
-        let text = self.git.call(&Call::new(&["version"])).map(|said| said.text()).unwrap_or_default();
-        let mut numbers =
-            text.split(' ').nth(2).unwrap_or_default().split('.').filter_map(|part| part.parse::<u32>().ok());
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let (text, version) = version(&self.git.root).unwrap_or_default();
         if version < OLDEST {
             check("git", Verdict::Bad, format!("{text} is too old; install {}.{} or newer", OLDEST.0, OLDEST.1))
         } else if version < SYNCS {
@@ -99,14 +97,17 @@ impl Ledger {
         }
     }
 
-    fn pruning(&self) -> Check {
-        match self.git.setting("gc.pruneexpire") {
-            Some("now" | "0" | "all") => {
-                let text = "gc.pruneExpire is now: a git gc beside a deployment can take an event that is just being written; git config --unset gc.pruneExpire";
-                check("gc", Verdict::Doubtful, text)
-            }
-            _ => check("gc", Verdict::Good, "leaves young objects alone"),
+    fn packs(&self) -> Check {
+        let tidied = tidy(&self.git);
+        let mut text = match (tidied.packs, tidied.joined) {
+            (1, _) => "1 short pack".to_owned(),
+            (packs, false) => format!("{packs} short packs"),
+            (packs, true) => format!("{packs} short packs, now joined"),
+        };
+        if !tidied.removed.is_empty() {
+            text += &format!("; {} files of killed commands removed", tidied.removed.len());
         }
+        check("objects", Verdict::Good, text + "; git gc, also --prune=now, may run beside a deployment")
     }
 
     fn locks(&self) -> Check {
@@ -126,6 +127,30 @@ impl Ledger {
                 check("lock files", Verdict::Bad, stale_lock(&words).unwrap_or(words))
             }
         }
+    }
+
+    /// Every event of every environment, from the first one on.
+    fn histories(&self, environments: &[&str]) -> Option<Check> {
+        let mut events = 0;
+        for name in environments {
+            let wrong = match self.standing(name) {
+                Ok(Standing { rewritten: Some(rewritten), .. }) => self.rewritten_words(name, &rewritten),
+                Ok(standing) => match self.adds_up(name) {
+                    Ok(true) => {
+                        events += standing.state().map_or(0, |state| state.seq + 1);
+                        continue;
+                    }
+                    Ok(false) => {
+                        format!("the state is not what its events add up to: look at git log -p {}", self.home(name))
+                    }
+                    Err(error) => error.message,
+                },
+                Err(error) => error.message,
+            };
+            let wrong = format!("{name}: {wrong}");
+            return Some(check("history", Verdict::Bad, wrong));
+        }
+        (events > 0).then(|| check("history", Verdict::Good, format!("{events} events add up to what is shown")))
     }
 
     fn clock(&self, environments: &[&str]) -> Check {
@@ -180,7 +205,6 @@ impl Ledger {
 
     /// What a deployment does to a ref of the remote: make, swap, be refused; and then remove it, or say which is left.
     fn probe(&self) -> Result<Option<String>> {
-        let url = self.url()?;
         let home = self.home(&format!("probe-{}", (self.source.id)()));
         let first = self.git.read("probe the remote", &Call::new(&["rev-parse", "--verify", "HEAD^{commit}"]))?;
         let call = Call::new(&["commit-tree", "HEAD^{tree}", "-m", "probe"]);
@@ -188,17 +212,8 @@ impl Ledger {
         let second =
             self.git.read("probe the remote", &identity.iter().fold(call, |call, name| call.env(name, "probe")))?;
         let push = |new: &str, old: &str| {
-            let (lease, refspec) = (format!("--force-with-lease={home}:{old}"), format!("{new}:{home}"));
-            self.git.remote_call(&Call::new(&[
-                "push",
-                "--porcelain",
-                "--no-verify",
-                "--no-follow-tags",
-                "--atomic",
-                &lease,
-                &url,
-                &refspec,
-            ]))
+            let lease = format!("--force-with-lease={home}:{old}");
+            self.talk(&[&PUSH[..], &[lease.as_str()]].concat(), &[format!("{new}:{home}")])
         };
         for (what, new, old) in [("make", first.as_str(), ""), ("swap", second.as_str(), first.as_str())] {
             let said = push(new, old)?;

@@ -189,33 +189,7 @@ fn good<'a>(question: &Question<'a>, name: &str, terms: &Terms) -> Result<(&'a S
     let Some(proof) = state.proof(&question.release.id) else {
         return reason("not-deployed", format!("release {short} was not deployed to {name}; {again}"));
     };
-    let why = match proof.outcome {
-        None => Some((
-            "running",
-            format!("its deployment to {name} has not ended; wait for it, or `cargo xtask resume {name}`"),
-        )),
-        Some(Ended::Failed | Ended::Interrupted) => Some((
-            "failed",
-            format!("its last deployment to {name} did not succeed; `cargo xtask resume {name}` or {again}"),
-        )),
-        Some(Ended::Succeeded) if proof.dirty => {
-            Some(("dirty", format!("it was deployed to {name} with uncommitted changes; {again} from a clean tree")))
-        }
-        Some(Ended::Succeeded) if !proof.complete => {
-            Some(("partial", format!("its last deployment to {name} was partial (--only); {again}")))
-        }
-        Some(Ended::Succeeded) if proof.forced => {
-            Some(("forced", format!("its last deployment to {name} was forced; {again} without --force")))
-        }
-        Some(Ended::Succeeded) if !proof.skipped.is_empty() => {
-            Some(("skipped-steps", format!("{} skipped by hand in {name}; {again}", were(&proof.skipped))))
-        }
-        Some(Ended::Succeeded) if !proof.verified => {
-            Some(("unverified", format!("the verify steps did not all pass in {name}; {again}")))
-        }
-        Some(Ended::Succeeded) => None,
-    };
-    if let Some((code, text)) = why {
+    if let Some((code, text)) = not_proved(proof, name) {
         return reason(code, text);
     }
     if let Some(step) = state.owed.first() {
@@ -237,6 +211,35 @@ fn good<'a>(question: &Question<'a>, name: &str, terms: &Terms) -> Result<(&'a S
         );
     }
     Ok((state, proof))
+}
+
+/// Why a deployment proves nothing, and what would.
+fn not_proved(proof: &Proof, name: &str) -> Option<(&'static str, String)> {
+    let again = format!("`cargo xtask deploy {name}`");
+    Some(match proof.outcome {
+        None => {
+            ("running", format!("its deployment to {name} has not ended; wait for it, or `cargo xtask resume {name}`"))
+        }
+        Some(Ended::Failed | Ended::Interrupted) => {
+            ("failed", format!("its last deployment to {name} did not succeed; `cargo xtask resume {name}` or {again}"))
+        }
+        Some(Ended::Succeeded) if proof.dirty => {
+            ("dirty", format!("it was deployed to {name} with uncommitted changes; {again} from a clean tree"))
+        }
+        Some(Ended::Succeeded) if !proof.complete => {
+            ("partial", format!("its last deployment to {name} was partial (--only); {again}"))
+        }
+        Some(Ended::Succeeded) if proof.forced => {
+            ("forced", format!("its last deployment to {name} was forced; {again} without --force"))
+        }
+        Some(Ended::Succeeded) if !proof.skipped.is_empty() => {
+            ("skipped-steps", format!("{} skipped by hand in {name}; {again}", were(&proof.skipped)))
+        }
+        Some(Ended::Succeeded) if !proof.verified => {
+            ("unverified", format!("the verify steps did not all pass in {name}; {again}"))
+        }
+        Some(Ended::Succeeded) => return None,
+    })
 }
 
 fn were(steps: &[String]) -> String {

@@ -182,7 +182,7 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
 }
 
 /// The reflected CRC-32 of IEEE 802.3, begun with the checksum before.
-fn crc32(before: u32, bytes: &[u8]) -> u32 {
+pub(super) fn crc32(before: u32, bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!before, |sum, &byte| (sum >> 8) ^ CRC32[(sum as u8 ^ byte) as usize])
 }
 

@@ -2,10 +2,12 @@
 //!
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
 //! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
-//! and compare-and-swap), [`journal`] (what is written while steps run), `operations` (start, finish), `resume`
-//! (what a former command left), `settle` (unlock, settle, approve). `git` alone calls git; `git`, `journal` and `place` alone touch files.
-//! It does not know about pipelines, plans or processes: those who call it give it names, digests and step ids.
+//! and compare-and-swap), `verify` (whether what is new is what ciao writes), [`journal`] (what is written while steps run),
+//! `operations` (start, finish), `resume` (what a former command left), `settle` (unlock, settle, approve). `call` alone runs
+//! git; `call`, `pack`, `tidy`, `journal` and `place` alone touch files. It does not know about pipelines, plans or
+//! processes: those who call it give it names, digests and step ids.
 
+mod call;
 mod chain;
 mod doctor;
 pub mod gate;
@@ -20,9 +22,10 @@ mod release;
 mod remote;
 mod resume;
 mod settle;
-mod sha1;
 pub mod state;
 pub mod status;
+pub mod tidy;
+mod verify;
 mod watch;
 
 use std::fmt;
@@ -30,12 +33,14 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use crate::inspect::hex;
+
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
-pub use place::{Caller, Life};
-pub use release::Release;
+pub use place::{Caller, Life, cache};
+pub use release::{Changes, Release};
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};
 pub use watch::Watch;
@@ -110,23 +115,15 @@ impl fmt::Debug for Source {
 }
 
 fn random_id() -> String {
-    use sha2::{Digest, Sha256};
+    use hmac_sha256::Hash as Sha256;
     let mut bytes = [0_u8; 8];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     if read.is_err() {
         // Where there is no such file: the address of a local, the clock and the process are not the same twice.
         let seed = format!("{:?} {} {:p}", SystemTime::now(), std::process::id(), &bytes);
-        bytes.copy_from_slice(&Sha256::digest(seed.as_bytes())[..8]);
+        bytes.copy_from_slice(&Sha256::hash(seed.as_bytes())[..8]);
     }
     hex(&bytes)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a string cannot fail");
-        text
-    })
 }
 
 /// RFC 3339 in UTC, to the second.

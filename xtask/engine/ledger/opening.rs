@@ -173,9 +173,10 @@ impl Ledger {
         let answer = self.ask(request, &standings);
         let standing = &standings[&request.environment];
         let mut gate = GateRow { release: request.release.id.clone(), open: answer.open, reasons: answer.reasons };
-        if let Err(error) = self.usable("deploy", &request.environment, standing) {
+        if let Some(rewritten) = &standing.rewritten {
             gate.open = false;
-            gate.reasons.insert(0, super::gate::Reason { code: "rewritten", text: error.message });
+            let text = self.rewritten_words(&request.environment, rewritten);
+            gate.reasons.insert(0, super::gate::Reason { code: "rewritten", text });
         }
         let mut row = Row {
             name: request.environment.clone(),
@@ -206,10 +207,17 @@ impl Ledger {
         }
         if let Some(outcome) = deployment.outcome {
             row.state = outcome.into();
+            row.notes.extend(deployment.step.as_ref().map(|step| format!("stopped at {step}")));
             return Ok(row);
         }
         let dead = self.life(&request.environment, deployment, false) == Life::Dead;
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
+        if dead {
+            let name = &request.environment;
+            row.notes.push(format!(
+                "it was killed: `cargo xtask resume {name}`, or `cargo xtask unlock {name} --reason …` and deploy again"
+            ));
+        }
         let found = self.found(&request.environment, &deployment.event).ok().flatten();
         if let Some(found) = &found {
             let steps: Vec<_> = found

@@ -4,15 +4,17 @@
 //! ids and digests, and nothing of how steps run.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::chain::{Draft, Ledger, Standing, Swap};
+use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
 use super::gate::Gate;
 use super::journal::{Header, Journal, Line, discard};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, note, noted};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::state::{Deployment, State};
+use super::tidy::tidy;
 use super::{Error, Failure, Result};
 
 /// Going past a closed gate, recorded for ever.
@@ -135,8 +137,8 @@ impl Ledger {
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))
     }
 
-    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why, once for each holder;
-    /// it answers false to give up.
+    /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why
+    /// and how long to pause before it is tried again; it answers false to give up.
     ///
     /// # Errors
     /// As [`Ledger::start`].
@@ -144,18 +146,16 @@ impl Ledger {
         &self,
         request: &Request,
         wait: Duration,
-        mut waiting: impl FnMut(&Error) -> bool,
+        mut waiting: impl FnMut(&Error, Duration) -> bool,
     ) -> Result<Holding> {
         let begun = Instant::now();
         loop {
             match self.start(request) {
-                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait && waiting(&error) => {
-                    let pause = if self.settings.remote.is_some() {
-                        Duration::from_secs(5)
-                    } else {
-                        Duration::from_millis(300)
-                    };
-                    std::thread::sleep(pause.min(wait.saturating_sub(begun.elapsed())));
+                Err(error) if error.failure == Failure::Held && begun.elapsed() < wait => {
+                    let pause = Duration::from_millis(if self.settings.remote.is_some() { 5_000 } else { 300 });
+                    if !waiting(&error, pause.min(wait.saturating_sub(begun.elapsed()))) {
+                        return Err(error);
+                    }
                 }
                 other => return other,
             }
@@ -164,16 +164,23 @@ impl Ledger {
 
     pub(super) fn usable(&self, attempt: &str, environment: &str, standing: &Standing) -> Result<()> {
         let Some(rewritten) = &standing.rewritten else { return Ok(()) };
+        Err(Error::unreadable(format!("{attempt}: {}", self.rewritten_words(environment, rewritten))))
+    }
+
+    /// What is wrong with a ledger that is not what this clone has seen, and what to do.
+    pub(super) fn rewritten_words(&self, environment: &str, rewritten: &Rewritten) -> String {
         let short = |commit: &str| commit.chars().take(12).collect::<String>();
-        let now =
-            rewritten.now.as_deref().map_or_else(|| "is gone".to_owned(), |now| format!("is now at {}", short(now)));
-        Err(Error::unreadable(format!(
-            "{attempt}: its ledger was rewritten or deleted: this clone has seen {0}, and {1} {now}; look at it (git log {0}), then put it back \
-             (git push --force {2} {0}:{1}) or accept it: cargo xtask unlock {environment} --accept-ledger --reason …",
-            short(&rewritten.seen),
-            self.home(environment),
-            self.settings.remote.as_deref().unwrap_or("."),
-        )))
+        let (seen, home) = (short(&rewritten.seen), self.home(environment));
+        let now = rewritten.now.as_deref().map_or_else(|| "gone".to_owned(), |now| format!("now at {}", short(now)));
+        let what = match &rewritten.forged {
+            Some(forged) => format!("its ledger has an event that ciao did not write: {forged}"),
+            None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
+        };
+        let remote = self.settings.remote.as_deref().unwrap_or(".");
+        format!(
+            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: \
+             cargo xtask unlock {environment} --accept-ledger --reason …"
+        )
     }
 
     /// Why nobody else may deploy now: who, what, since when, where, at which step.
@@ -195,14 +202,21 @@ impl Ledger {
         );
         let message = match self.life(environment, holder, locked) {
             Life::Dead => {
-                let at = self
-                    .last_step(environment, &holder.event)
-                    .map(|step| format!(" at step {step}"))
-                    .unwrap_or_default();
+                let at = self.last_step(environment, &holder.event);
+                let at = at.map_or_else(String::new, |step| format!(" at step {step}"));
+                let there = Some(&holder.place.clone).filter(|clone| **clone != self.caller.place.clone);
+                let there = there.and_then(|clone| noted(clone)).map_or_else(String::new, |common| {
+                    format!(" in the clone {}", common.parent().unwrap_or(&common).display())
+                });
                 format!(
                     "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
-                     cargo xtask resume {environment}, or give it up with cargo xtask unlock {environment} --reason …",
+                     cargo xtask resume {environment}{there}, or give it up with cargo xtask unlock {environment} --reason …",
                     holder.release.display, holder.by, holder.since, holder.host
+                )
+            }
+            Life::Ending => {
+                format!(
+                    "{attempt}: {who}; that was killed, and its steps are still being ended: try again in some seconds"
                 )
             }
             Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
@@ -218,7 +232,13 @@ impl Ledger {
         if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
             return Life::Dead;
         }
-        life(&self.caller.place, &holder.place, &folder(&self.git, environment))
+        life(&self.caller.place, &holder.place, &self.git, environment)
+    }
+
+    /// The file that guardians lock while they have steps of this environment.
+    #[must_use]
+    pub fn steps_file(&self, environment: &str) -> PathBuf {
+        super::place::steps(&folder(&self.git, environment))
     }
 
     fn describe(&self, record: &mut Record, request: &Request, answer: &Gate, standing: &Standing) {
@@ -260,6 +280,7 @@ impl Ledger {
             place: self.caller.place.clone(),
             at: record.at.clone(),
         };
+        note(&self.git, &self.caller.place);
         let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
             journal.write(Line::Carried { steps, owed })?;
             Ok(journal)
@@ -316,6 +337,9 @@ impl Ledger {
         record.complete = holding.record.complete;
         record.forced = holding.record.forced;
         record.started_at = Some(holding.record.at.clone());
+        record.reason.clone_from(&holding.record.reason);
+        record.opened_by.clone_from(&holding.record.opened_by);
+        record.approved_by.clone_from(&holding.record.approved_by);
         record.steps = Counts::of(&ending.steps);
         record.proved = ids(&[Outcome::Succeeded, Outcome::Done]);
         record.skipped = ids(&[Outcome::Skipped]);
@@ -326,9 +350,13 @@ impl Ledger {
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
         let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
         let written = holding.journal.write(line);
-        let result = self.record_end(&record, &ending.steps, holding.standing.clone());
+        let taken = || unrecorded(&holding.environment, "its lock was taken away meanwhile");
+        let result = self
+            .record_end(&record, &ending.steps, holding.standing.clone())
+            .and_then(|recorded| recorded.ok_or_else(taken));
         if result.is_ok() {
             discard(&folder(&self.git, &holding.environment)).map_err(|error| self.unwritable("finish", &error))?;
+            tidy(&self.git);
         } else if let Err(error) = written {
             let both = format!(
                 "{}; nor could the journal be written: {error}",
@@ -339,24 +367,23 @@ impl Ledger {
         result
     }
 
-    /// Appends the end of a deployment, if it still holds the lock.
-    pub(super) fn record_end(&self, record: &Record, steps: &[StepRecord], mut standing: Standing) -> Result<Record> {
+    /// Appends the end of a deployment, if it still holds the lock; `None`: that was taken away.
+    pub(super) fn record_end(
+        &self,
+        record: &Record,
+        steps: &[StepRecord],
+        mut standing: Standing,
+    ) -> Result<Option<Record>> {
         let environment = &record.environment;
-        let attempt = format!("record the end of the deployment of {environment}");
-        let unrecorded = |why: &str| {
-            Error::new(
-                Failure::Unrecorded,
-                format!("{attempt}: {why}; what happened is kept in the journal, and the next command records it"),
-            )
-        };
+        let unrecorded = |why: &str| unrecorded(environment, why);
         let mut failed = 0;
         for _ in 0..SWAPS {
-            self.usable(&attempt, environment, &standing).map_err(|error| unrecorded(&error.message))?;
+            self.usable("record its end", environment, &standing).map_err(|error| unrecorded(&error.message))?;
             let holds = standing.state().and_then(State::running).is_some_and(|holder| {
                 Some(holder.fence) == record.fence && Some(&holder.id) == record.deployment.as_ref()
             });
             if !holds {
-                return Err(unrecorded("its lock was taken away meanwhile"));
+                return Ok(None);
             }
             let files = vec![("steps.json", steps_json(steps))];
             let draft = Draft {
@@ -365,7 +392,7 @@ impl Ledger {
                 second_parent: record.release.as_ref().map(|release| release.commit.clone()),
             };
             match self.append(environment, &standing, &draft, &[]) {
-                Ok(Swap::Done(tip)) => return Ok(Record { seq: tip.state.seq, ..record.clone() }),
+                Ok(Swap::Done(tip)) => return Ok(Some(Record { seq: tip.state.seq, ..record.clone() })),
                 Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
                 Err(error) if failed == 2 => return Err(unrecorded(&error.message)),
                 Err(_) => {
@@ -376,6 +403,16 @@ impl Ledger {
         }
         Err(unrecorded("others write its ledger all the time"))
     }
+}
+
+fn unrecorded(environment: &str, why: &str) -> Error {
+    Error::new(
+        Failure::Unrecorded,
+        format!(
+            "record the end of the deployment of {environment}: {why}; what happened is kept in the journal, and the next \
+             command records it"
+        ),
+    )
 }
 
 pub(super) fn steps_json(steps: &[StepRecord]) -> Vec<u8> {

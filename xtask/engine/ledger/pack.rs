@@ -1,20 +1,24 @@
-//! The objects of one event as one pack, made here.
+//! The objects of one event as one pack, written here: two files in the formats that git documents (gitformat-pack).
 //!
 //! Loose objects that no ref names yet are what `git gc --prune=now` takes, and a pack of them is what
 //! `git repack -a -d` takes, also when the ref moves while they run. Neither touches a pack that came after they looked,
 //! nor one with a `.keep` file: so an event comes whole, also what the repository has already, and is kept until its ref
-//! has moved.
+//! has moved. Files that are not finished have a name that no git removes.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
+use sha1_smol::Sha1;
 
-use super::git::{Call, Git};
-use super::{Result, hex, sha1};
+use super::git::Git;
+use super::journal::crc32;
+use super::{Result, hex};
 
-/// How often a pack is written anew: two seconds in all.
-const TRIES: u64 = 64;
+/// What every file of ours in the folder of packs says or ends in, until it is part of a pack.
+pub const OURS: &str = "ciao";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -27,9 +31,20 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Pack {
     wide: bool,
-    count: u32,
+    entries: Vec<Entry>,
     body: Vec<u8>,
 }
+
+/// Where an object is, as the index tells it.
+#[derive(Debug)]
+struct Entry {
+    id: Vec<u8>,
+    crc: u32,
+    offset: u32,
+}
+
+/// How long the head of a pack is.
+const HEAD: usize = 12;
 
 /// Keeps a pack from every gc until it is dropped.
 #[derive(Debug)]
@@ -46,11 +61,11 @@ impl Drop for Kept {
 
 impl Pack {
     pub fn new(wide: bool) -> Pack {
-        Pack { wide, count: 0, body: Vec::new() }
+        Pack { wide, entries: Vec::new(), body: Vec::new() }
     }
 
     fn digest(&self, bytes: &[u8]) -> Vec<u8> {
-        if self.wide { Sha256::digest(bytes).to_vec() } else { sha1::digest(bytes).to_vec() }
+        if self.wide { Sha256::hash(bytes).to_vec() } else { Sha1::from(bytes).digest().bytes().to_vec() }
     }
 
     /// Adds an object; its name.
@@ -61,7 +76,10 @@ impl Pack {
             Kind::Blob => "blob",
         };
         let id = self.digest(&[format!("{word} {}\0", content.len()).as_bytes(), content].concat());
-        self.count += 1;
+        if self.entries.iter().any(|entry| entry.id == id) {
+            return id;
+        }
+        let start = self.body.len();
         let mut size = content.len();
         let mut byte = ((kind as u8) << 4) | low(size, 0x0f);
         size >>= 4;
@@ -72,40 +90,85 @@ impl Pack {
         }
         self.body.push(byte);
         stored(content, &mut self.body);
+        let offset = u32::try_from(HEAD + start).unwrap_or_else(|_| unreachable!("an event is no four gigabytes"));
+        self.entries.push(Entry { id: id.clone(), crc: crc32(0, &self.body[start..]), offset });
         id
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut all = [&b"PACK\0\0\0\x02"[..], &self.count.to_be_bytes(), &self.body].concat();
-        let digest = self.digest(&all);
-        all.extend(digest);
-        all
+    /// The pack, and the index of it.
+    fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
+        let count = u32::try_from(self.entries.len()).unwrap_or_else(|_| unreachable!("an event is a few files"));
+        let mut pack = [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes(), &self.body].concat();
+        let digest = self.digest(&pack);
+        pack.extend_from_slice(&digest);
+        let mut sorted: Vec<&Entry> = self.entries.iter().collect();
+        sorted.sort_by(|left, right| left.id.cmp(&right.id));
+        let mut index = b"\xfftOc\0\0\0\x02".to_vec();
+        for first in 0..=u8::MAX {
+            let up_to = sorted.partition_point(|entry| entry.id[0] <= first);
+            index.extend(u32::try_from(up_to).unwrap_or(count).to_be_bytes());
+        }
+        sorted.iter().for_each(|entry| index.extend_from_slice(&entry.id));
+        sorted.iter().for_each(|entry| index.extend(entry.crc.to_be_bytes()));
+        sorted.iter().for_each(|entry| index.extend(entry.offset.to_be_bytes()));
+        index.extend(digest);
+        index.extend(self.digest(&index));
+        (pack, index)
     }
 
-    /// Hands the pack to git. It is synced, and kept while the answer lives.
+    /// Writes the pack into the repository. It is on disk, and kept while the answer lives.
     ///
     /// # Errors
-    /// If git cannot write it.
+    /// If it cannot be written; then nothing of it is seen by any git.
     pub fn write(&self, git: &Git, attempt: &str) -> Result<Kept> {
-        let bytes = self.bytes();
-        let name = hex(&bytes[bytes.len() - if self.wide { 32 } else { 20 }..]);
-        let kept = Kept(Some(git.common.join("objects/pack").join(format!("pack-{name}.keep"))));
-        let call = Call::new(&["index-pack", "--stdin", "--keep=ciao"]).stdin(bytes);
-        for tries in 1.. {
-            let said = git.call(&call)?;
-            if said.ok {
-                break;
+        let (pack, index) = self.bytes();
+        let folder = git.common.join("objects/pack");
+        let name = format!("pack-{}", hex(&pack[pack.len() - if self.wide { 32 } else { 20 }..]));
+        let shared = git.setting("core.sharedrepository");
+        let written = std::fs::create_dir_all(&folder).and_then(|()| {
+            let keep = folder.join(format!("{name}.keep"));
+            std::fs::write(&keep, OURS)?;
+            let kept = Kept(Some(keep));
+            // The index last: it is what makes a pack.
+            for (ending, bytes) in [("pack", &pack), ("idx", &index)] {
+                place(&folder, &format!("{name}.{ending}"), bytes, shared)?;
             }
-            // A prune removes what git is just writing, and what it has just compared with. No ref has moved: once more.
-            let words = &said.stderr;
-            let pruned = ["No such file or directory", "cannot read existing object", "unable to read"];
-            if tries == TRIES || !pruned.iter().any(|pruned| words.contains(pruned)) {
-                return Err(git.local_failure(attempt, &said));
-            }
-            std::thread::sleep(Duration::from_millis(tries.min(50)));
-        }
-        Ok(kept)
+            File::open(&folder)?.sync_all()?;
+            Ok(kept)
+        });
+        written.map_err(|error| git.failure(attempt, &format!("{}: {error}", folder.display())))
     }
+}
+
+/// Puts a file into its place, whole and synced, or not at all.
+fn place(folder: &Path, name: &str, bytes: &[u8], shared: Option<&str>) -> io::Result<()> {
+    let draft = folder.join(format!("{name}.{OURS}"));
+    let made =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&draft).and_then(|mut file| {
+            file.write_all(bytes)?;
+            let mode = file.metadata()?.permissions().mode();
+            file.set_permissions(Permissions::from_mode(readable_by(shared, mode)))?;
+            file.sync_all()?;
+            std::fs::rename(&draft, folder.join(name))
+        });
+    if made.is_err() {
+        // What cannot be written whole takes no room where there is none.
+        let _stays_and_is_old_some_day = std::fs::remove_file(&draft);
+    }
+    made
+}
+
+/// Who may read a pack, as `core.sharedRepository` has it; nobody writes to one.
+fn readable_by(shared: Option<&str>, mode: u32) -> u32 {
+    let more = match shared.unwrap_or_default() {
+        "group" | "true" | "1" => 0o440,
+        "all" | "world" | "everybody" | "2" => 0o444,
+        octal if octal.starts_with('0') && octal.len() > 1 => {
+            return u32::from_str_radix(octal, 8).unwrap_or(mode) & 0o444;
+        }
+        _ => 0,
+    };
+    (mode | more) & 0o444
 }
 
 fn low(size: usize, mask: u8) -> u8 {

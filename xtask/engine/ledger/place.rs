@@ -4,11 +4,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hmac_sha256::Hash as Sha256;
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest, Sha256};
 
 use super::git::Git;
 use super::hex;
@@ -27,6 +28,8 @@ pub struct Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Alive,
+    /// It is dead, and the guardians of its steps are still ending them.
+    Ending,
     Dead,
     /// It runs elsewhere, and nobody here can tell.
     Elsewhere,
@@ -66,15 +69,14 @@ fn plain(text: &str) -> String {
 }
 
 fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes())[..8])
+    hex(&Sha256::hash(text.as_bytes())[..8])
 }
 
-/// A random id of this clone, made once: the same path on two machines is not the same clone.
+/// The id of this clone: a random one, made once, as the file that it is in. So the same path on two machines is not the same
+/// clone, and neither is a copy of its folder.
 fn clone_id(common: &Path) -> String {
     let path = common.join("ciao").join("clone");
-    if let Ok(id) = std::fs::read_to_string(&path)
-        && id.len() == 16
-    {
+    if let Some(id) = known_id(common) {
         return id;
     }
     let id = super::random_id();
@@ -86,10 +88,43 @@ fn clone_id(common: &Path) -> String {
         std::fs::remove_file(&draft)?;
         linked
     });
-    match made {
-        Ok(()) => id,
-        Err(_) => std::fs::read_to_string(&path).unwrap_or(id),
+    drop(made);
+    known_id(common).unwrap_or(id)
+}
+
+fn known_id(common: &Path) -> Option<String> {
+    let path = common.join("ciao/clone");
+    let text = std::fs::read_to_string(&path).ok().filter(|text| text.len() == 16)?;
+    let meta = std::fs::metadata(&path).ok()?;
+    Some(digest(&format!("{text} {} {}", meta.dev(), meta.ino())))
+}
+
+/// Where files of this machine's user are kept that no repository needs.
+pub fn cache() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    variable("XDG_CACHE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("ciao")
+}
+
+/// Notes where this clone is, for the other clones of the same person on this machine: a path is nothing for the ledger.
+/// Where it cannot be noted, they cannot tell whether a holder here is alive.
+pub fn note(git: &Git, here: &Place) {
+    let notes = cache().join("clones");
+    let path = notes.join(&here.clone);
+    let common = git.common.as_os_str().as_encoded_bytes();
+    if std::fs::read(&path).ok().as_deref() != Some(common) {
+        let _not_noted = std::fs::create_dir_all(&notes).and_then(|()| std::fs::write(&path, common));
     }
+}
+
+/// The common git directory of another clone on this machine, if it is where it was noted to be.
+pub fn noted(clone: &str) -> Option<PathBuf> {
+    // It comes from a ledger that others write.
+    let plain = clone.len() == 16 && clone.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let common = PathBuf::from(std::fs::read_to_string(cache().join("clones").join(plain.then_some(clone)?)).ok()?);
+    (known_id(&common)? == clone).then_some(common)
 }
 
 /// Where journal and lock of an environment are.
@@ -97,38 +132,52 @@ pub fn folder(git: &Git, environment: &str) -> PathBuf {
     git.common.join("ciao").join(environment)
 }
 
+/// The file that guardians of an environment's steps keep locked, shared, from their first step on: a holder may be killed,
+/// and its steps still have their grace.
+pub fn steps(folder: &Path) -> PathBuf {
+    folder.join("steps")
+}
+
+/// Whether steps of an environment are running or being ended.
+fn busy(folder: &Path) -> bool {
+    let file = File::open(steps(folder));
+    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::AGAIN))
+}
+
 /// Takes the lock of an environment in this clone. It is let go when the file is closed: also by kill -9.
 ///
-/// `None` if another process has it. One that only looks whether somebody has it holds it for some microseconds.
+/// `None` if another process has it, or steps of one that had it are not over yet. One that only looks whether somebody
+/// has it holds it for some microseconds.
 pub fn lock(folder: &Path) -> io::Result<Option<File>> {
     std::fs::create_dir_all(folder)?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
     let begun = Instant::now();
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
+            Ok(()) if !busy(folder) => return Ok(Some(file)),
+            Ok(()) | Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
                 std::thread::sleep(Duration::from_millis(2))
             }
-            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Ok(()) | Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Whether the holder of a lock is alive, from the place that it recorded.
-pub fn life(here: &Place, holder: &Place, folder: &Path) -> Life {
+/// Whether the holder of an environment's lock is alive, from the place that it recorded.
+pub fn life(here: &Place, holder: &Place, git: &Git, environment: &str) -> Life {
     if here.machine != holder.machine || holder.boot.is_empty() {
         return Life::Elsewhere;
     }
     if here.boot != holder.boot {
         return Life::Dead;
     }
-    if here.clone != holder.clone {
-        return Life::Elsewhere;
-    }
+    let common = if here.clone == holder.clone { Some(git.common.clone()) } else { noted(&holder.clone) };
+    let Some(common) = common else { return Life::Elsewhere };
+    let folder = common.join("ciao").join(environment);
     let Ok(file) = File::open(folder.join("lock")) else { return Life::Dead };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) if busy(&folder) => Life::Ending,
         Ok(()) => Life::Dead,
         Err(_) => Life::Alive,
     }

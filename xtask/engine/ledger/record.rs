@@ -235,9 +235,34 @@ pub fn subject(record: &Record) -> String {
         Kind::Resumed => format!("resumed release {release}{dirty}"),
         Kind::Finished => format!("{} with release {release}{dirty}", record.outcome.map_or("ended", Ended::word)),
         Kind::Approved => format!("approved release {release}"),
+        Kind::Unlocked if record.accepted_over.is_some() => "accepted the ledger as it is now".to_owned(),
         Kind::Unlocked => "unlocked".to_owned(),
         Kind::Settled => format!("settled {}", record.step.as_deref().unwrap_or_default()),
         Kind::Unknown(name) => name.clone(),
     };
     format!("{}: {what} by {} at {}", record.environment, record.by, record.host)
+}
+
+/// What follows the first line: the reason, and what else there is to know, as trailers that git understands.
+#[must_use]
+pub fn body(record: &Record) -> String {
+    let mut trailers: Vec<(&str, String)> = vec![("Record", record.id.clone())];
+    let mut more = |name, value: Option<&str>| trailers.extend(value.map(|value| (name, value.to_owned())));
+    more("Deployment", record.deployment.as_deref().filter(|deployment| *deployment != record.id));
+    more("Plan", record.plan.as_deref());
+    more("Forced", record.forced.then_some("yes"));
+    let begins = matches!(record.event, Kind::Started | Kind::Resumed);
+    more("Partial", (begins && !record.complete).then_some("yes"));
+    record.approved_by.iter().for_each(|by| more("Approved-by", Some(by)));
+    record.opened_by.iter().for_each(|event| more("Opened-by", Some(event)));
+    if matches!(record.event, Kind::Finished | Kind::Unlocked) && record.outcome.is_some() {
+        let Counts { succeeded, failed, skipped, total } = record.steps;
+        more("Steps", Some(&format!("{succeeded} succeeded, {failed} failed, {skipped} skipped, of {total}")));
+        more("Stopped-at", record.step.as_deref());
+        more("Owed", Some(&record.owed.join(", ")).filter(|owed| !owed.is_empty()).map(String::as_str));
+    }
+    more("Accepted-over", record.accepted_over.as_deref());
+    record.late.iter().for_each(|late| more("Late", Some(&late.deployment)));
+    let reason = record.reason.iter().map(|reason| format!("{reason}\n\n"));
+    reason.chain(trailers.iter().map(|(name, value)| format!("{name}: {value}\n"))).collect()
 }

@@ -3,11 +3,15 @@
 //! Its id is the tree of HEAD's commit without `pipelines/environments/*.toml`, so that correcting a value of one
 //! environment does not throw away what the others have proved. It knows git's trees, and no pipelines.
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use std::path::Path;
 
+use hmac_sha256::Hash as Sha256;
+use serde::{Deserialize, Serialize};
+use sha1_smol::Sha1;
+
+use super::call::{LOCAL, Running};
 use super::git::{Call, Git};
-use super::{Error, Result, hex, sha1};
+use super::{Error, Result, hex};
 
 /// The repository content being deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +25,7 @@ pub struct Release {
 }
 
 impl Release {
-    /// The release that a commit is, as if nothing were changed in the working tree. One git process.
+    /// The release that a commit is, as if nothing were changed in the working tree.
     ///
     /// # Errors
     /// If there is no such commit.
@@ -56,13 +60,26 @@ impl Release {
         Ok(Release { id, commit: head.id, dirty: false, display })
     }
 
-    /// The release that the working tree is. Two git processes, four if it is dirty; nothing of the repository is written.
+    /// The release that the working tree is.
     ///
     /// # Errors
     /// If nothing is committed yet, or git cannot tell what changed.
     pub fn here(git: &Git) -> Result<Release> {
-        let mut release = Release::of(git, "HEAD")?;
-        let personal = format!(":(exclude,top){}pipelines/environments/personal", slashed(&git.prefix));
+        Changes::ask(&git.root.join(&git.prefix))?.release(git)
+    }
+}
+
+/// What changed in the working tree since its commit: git is looking.
+#[derive(Debug)]
+pub struct Changes(Running);
+
+impl Changes {
+    /// Lets git look, from the folder that `pipelines` is in. What is deployed must have been read before, so that nothing
+    /// of it can change unseen.
+    ///
+    /// # Errors
+    /// If git cannot be started.
+    pub fn ask(folder: &Path) -> Result<Changes> {
         let ask = [
             "status",
             "--porcelain=v2",
@@ -72,23 +89,28 @@ impl Release {
             "--no-renames",
             "--",
             ":/",
-            &personal,
+            ":(exclude)pipelines/environments/personal",
         ];
-        let changed = git.call(&Call::new(&ask))?;
+        Ok(Changes(Call::new(&ask).start(folder)?))
+    }
+
+    /// The release that the working tree is. One git process more, three if it is dirty; nothing of the repository is written.
+    ///
+    /// # Errors
+    /// If nothing is committed yet, or git cannot tell what changed.
+    pub fn release(self, git: &Git) -> Result<Release> {
+        let mut release = Release::of(git, "HEAD")?;
+        let changed = self.0.end(LOCAL)?;
         if !changed.ok {
             return Err(git.local_failure("see what changed since the commit", &changed));
         }
         if !changed.stdout.is_empty() {
             release.dirty = true;
-            let content = content(git).unwrap_or_else(|_| hex(&Sha256::digest(&changed.stdout)));
+            let content = content(git).unwrap_or_else(|_| hex(&Sha256::hash(&changed.stdout)));
             release.display = format!("{}-dirty", &content[..12]);
         }
         Ok(release)
     }
-}
-
-fn slashed(prefix: &str) -> String {
-    if prefix.is_empty() { String::new() } else { format!("{prefix}/") }
 }
 
 /// The tree of everything in the working tree that is not ignored, by way of an index and objects that are thrown away.
@@ -154,5 +176,5 @@ fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
 
 fn name(tree: &[u8], width: usize) -> Vec<u8> {
     let object = [format!("tree {}\0", tree.len()).as_bytes(), tree].concat();
-    if width == 20 { sha1::digest(&object).to_vec() } else { Sha256::digest(&object).to_vec() }
+    if width == 20 { Sha1::from(&object).digest().bytes().to_vec() } else { Sha256::hash(&object).to_vec() }
 }

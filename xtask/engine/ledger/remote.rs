@@ -7,19 +7,42 @@ use super::chain::{Ledger, Standing, Tip};
 use super::git::{Call, Said, one_line, stale_lock};
 use super::{Error, Result};
 
+/// Nothing but the refs that are named, and without the user's hooks.
+pub(super) const PUSH: [&str; 4] = ["push", "--porcelain", "--no-verify", "--no-follow-tags"];
+
+/// What of a remote's configuration says how it is reached. What else there is (`mirror`, `push`, `fetch`, several addresses)
+/// says what people want pushed and fetched, and is not for the ledger.
+const REACHED: [&str; 6] = ["proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs", "serveroption"];
+
+/// How often a fetch that something else of this clone got in the way of is begun anew: two seconds in all.
+const FETCHES: u64 = 64;
+
 impl Ledger {
-    pub(super) fn url(&self) -> Result<String> {
+    /// Arguments that make a remote with one address, and its name: as the user has it, but for the ledger only.
+    fn through(&self) -> Result<(Vec<String>, String)> {
         let name = self.settings.remote.clone().unwrap_or_default();
-        let urls = [format!("remote.{name}.pushurl"), format!("remote.{name}.url")];
-        if let Some(url) = urls.iter().find_map(|key| self.git.setting(key)) {
-            return Ok(url.to_owned());
-        }
-        if name.contains(['/', ':']) {
-            return Ok(name);
-        }
-        Err(Error::unreadable(format!(
-            "reach the ledger's remote {name}: git knows no such remote; git remote add {name} URL"
-        )))
+        let setting = |key: &str| self.git.setting(&format!("remote.{name}.{key}"));
+        // What is read must be what was written: one address for both.
+        let Some(url) = setting("pushurl").or_else(|| setting("url")) else {
+            if name.contains(['/', ':']) || name == "." {
+                return Ok((Vec::new(), name));
+            }
+            return Err(Error::unreadable(format!(
+                "reach the ledger's remote {name}: git knows no such remote; git remote add {name} URL"
+            )));
+        };
+        let own = format!("ciao-ledger-{}", self.key().unwrap_or_default());
+        let settings = REACHED.iter().filter_map(|key| Some((*key, setting(key)?))).chain([("url", url)]);
+        let arguments = settings.flat_map(|(key, value)| ["-c".to_owned(), format!("remote.{own}.{key}={value}")]);
+        Ok((arguments.collect(), own))
+    }
+
+    /// Runs a git that talks to the ledger's remote; `own` before the remote's name, `refs` after it.
+    pub(super) fn talk(&self, own: &[&str], refs: &[String]) -> Result<Said> {
+        let (through, name) = self.through()?;
+        let words = through.iter().map(String::as_str).chain(own.iter().copied()).chain([name.as_str()]);
+        let args: Vec<&str> = words.chain(refs.iter().map(String::as_str)).collect();
+        self.git.remote_call(&Call::new(&args))
     }
 
     /// Fetches the ledgers of all environments. One round trip; none for a local ledger.
@@ -28,26 +51,34 @@ impl Ledger {
     /// If the remote cannot be reached or read: what is remembered is still there to be shown.
     pub fn sync(&self) -> Result<()> {
         let Some(key) = self.key() else { return Ok(()) };
-        let url = self.url()?;
         let ledger = format!("+{}:refs/ciao/remote/{key}/*", self.home("*"));
         let branches =
             self.settings.branches.iter().map(|name| format!("+refs/heads/{name}*:refs/ciao/branch/{key}/{name}*"));
         let refspecs: Vec<String> = std::iter::once(ledger).chain(branches).collect();
-        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
-        args.extend(["--no-recurse-submodules", "--prune", "--refmap=", url.as_str()]);
-        args.extend(refspecs.iter().map(String::as_str));
+        let fetch = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--prune",
+            "--refmap=",
+        ];
         let mut tries = 0;
         loop {
-            let said = self.git.remote_call(&Call::new(&args))?;
+            let said = self.talk(&fetch, &refspecs)?;
             if said.ok {
                 return Ok(());
             }
-            // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date.
+            // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date. And a
+            // prune of everything young takes even what git is just receiving. No ref has moved: once more.
             tries += 1;
-            if tries == 5 || !said.stderr.contains("cannot lock ref") {
+            let met = ["cannot lock ref", "objects/pack", "unable to read", "cannot read existing object"];
+            if tries == FETCHES || !met.iter().any(|words| said.stderr.contains(words)) {
                 return Err(self.remote_failure("read the ledger", &said));
             }
-            std::thread::sleep(std::time::Duration::from_millis(50 * tries));
+            std::thread::sleep(std::time::Duration::from_millis(tries.min(50)));
         }
     }
 
@@ -58,19 +89,21 @@ impl Ledger {
         tip: &Tip,
         leases: &[(String, String)],
     ) -> Result<bool> {
-        let (url, home, new) = (self.url()?, self.home(environment), &tip.commit);
+        let (home, new) = (self.home(environment), &tip.commit);
         let old = after.tip.as_ref().filter(|_| !after.unpublished).map_or("", |tip| tip.commit.as_str());
-        let mut args = vec!["push".to_owned(), "--porcelain".into(), "--no-verify".into(), "--no-follow-tags".into()];
-        args.push(format!("--force-with-lease={home}:{old}"));
+        let expected = [(home.clone(), old.to_owned())];
+        let expected =
+            expected.iter().chain(leases).map(|(name, commit)| format!("--force-with-lease={name}:{commit}"));
+        let expected: Vec<String> = expected.collect();
+        let mut push = PUSH.to_vec();
         if !leases.is_empty() {
             // Refs that are not to move: git compares them with what the remote shows in the same connection, and sends nothing.
-            args.push("--atomic".into());
-            args.extend(leases.iter().map(|(name, commit)| format!("--force-with-lease={name}:{commit}")));
+            push.push("--atomic");
         }
-        args.extend([url, format!("{new}:{home}")]);
-        args.extend(leases.iter().map(|(name, commit)| format!("{commit}:{name}")));
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let said = self.git.remote_call(&Call::new(&args))?;
+        push.extend(expected.iter().map(String::as_str));
+        let mut refs = vec![format!("{new}:{home}")];
+        refs.extend(leases.iter().map(|(name, commit)| format!("{commit}:{name}")));
+        let said = self.talk(&push, &refs)?;
         if !said.ok {
             return self.read_back(environment, after, tip, &said);
         }

@@ -6,7 +6,7 @@
 use super::chain::{Draft, Ledger, Standing, Swap};
 use super::journal::{Found, Tail, find, list};
 use super::operations::{Holding, Request, plan_files};
-use super::place::{Life, folder, life, lock};
+use super::place::{Life, folder, life, lock, noted};
 use super::record::{Counts, Ended, Kind, Late, Outcome, Record, StepRecord};
 use super::state::{Deployment, RELEASES, State, fold_keeping};
 use super::{Error, Failure, Result};
@@ -21,8 +21,6 @@ pub struct Unfinished {
     pub owed: Vec<String>,
     /// The plan's text when it was started, to say what changed.
     pub plan_text: String,
-    /// The version of ciao that ran it, if it was another one.
-    pub other_version: Option<String>,
 }
 
 impl Ledger {
@@ -49,7 +47,6 @@ impl Ledger {
             steps: recorded,
             owed: tip.state.owed.clone(),
             plan_text,
-            other_version: None,
             deployment,
         };
         match unfinished.deployment.outcome {
@@ -57,18 +54,28 @@ impl Ledger {
             Some(_) if unfinished.steps.is_empty() => {
                 return nothing("how far its last deployment came is not known here");
             }
-            Some(_) => return Ok(unfinished),
+            Some(_) => return same_version(&attempt, &unfinished.deployment).map(|()| unfinished),
             None => {}
         }
         if self.life(environment, &unfinished.deployment, false) != Life::Dead {
             return Err(self.held(&attempt, &standing, false));
         }
-        let give_up = format!("cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}");
+        same_version(&attempt, &unfinished.deployment)?;
+        let give_up = format!(
+            "or give it up: cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}"
+        );
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
-            return Err(Error::new(
-                Failure::Held,
-                format!("{attempt}: its journal is not in this clone, so how far it came is not known; {give_up}"),
-            ));
+            let place = &unfinished.deployment.place;
+            let why = match noted(&place.clone).filter(|_| place.clone != self.caller.place.clone) {
+                Some(common) => {
+                    format!(
+                        "its journal is in another clone, {}: resume it there",
+                        common.parent().unwrap_or(&common).display()
+                    )
+                }
+                None => "its journal is not in this clone, so how far it came is not known".to_owned(),
+            };
+            return Err(Error::new(Failure::Held, format!("{attempt}: {why}; {give_up}")));
         };
         if let Tail::Damaged(line) = found.tail {
             let steps: Vec<&str> = found.progress.steps.keys().map(String::as_str).collect();
@@ -81,8 +88,6 @@ impl Ledger {
                 ),
             ));
         }
-        unfinished.other_version =
-            found.progress.header.map(|header| header.version).filter(|version| version != env!("CARGO_PKG_VERSION"));
         unfinished.steps = found.progress.steps.into_values().collect();
         unfinished.owed = found.progress.owed.into_iter().collect();
         Ok(unfinished)
@@ -174,9 +179,7 @@ impl Ledger {
             }
             // Whoever has the lock is at work with it.
             if let Ok(Some(_lock)) = lock(&place) {
-                let one = self.publish_one(environment);
-                // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
-                published.extend(one.map_err(|error| Error::unreadable(error.message))?);
+                published.extend(self.publish_one(environment)?);
             }
         }
         Ok(published)
@@ -214,9 +217,14 @@ impl Ledger {
         // Not the others: the caller may have begun one of its own.
         let discard = || std::fs::remove_file(&found.path).map_err(unreadable);
         if holder.as_ref() == Some(&header.event) {
-            let record = self.record_end(&record, &steps, standing)?;
-            discard()?;
-            return Ok(Some(record));
+            // Of the command that deployed it was "not yet recorded"; of this one it is that nothing ran.
+            let recorded = self.record_end(&record, &steps, standing);
+            let recorded = recorded.map_err(|error| Error::unreadable(error.message))?;
+            // Where its lock was taken away just now it is late.
+            if recorded.is_some() {
+                discard()?;
+            }
+            return Ok(recorded);
         }
         // Recorded after all by the push that nobody heard of; otherwise it is late, and the next event tells of it.
         let tip = standing.tip.as_ref().map(|tip| tip.commit.clone()).unwrap_or_default();
@@ -274,7 +282,7 @@ impl Ledger {
         };
         let Some(header) = found.progress.header else { return Ok(Vec::new()) };
         let holds = standing.state().and_then(State::running).is_some_and(|holder| holder.event == header.event);
-        if holds || (!locked && life(here, &header.place, &place) != Life::Dead) {
+        if holds || (!locked && life(here, &header.place, &self.git, environment) != Life::Dead) {
             return Ok(Vec::new());
         }
         let (ended, steps) = match found.progress.ended {
@@ -324,6 +332,14 @@ impl Ledger {
         }
     }
 
+    /// What is wrong with the ledger of an environment, if this clone has seen another one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn rewritten_here(&self, environment: &str) -> Result<Option<String>> {
+        Ok(self.standing(environment)?.rewritten.map(|rewritten| self.rewritten_words(environment, &rewritten)))
+    }
+
     /// The steps and the plan's text beside an event.
     ///
     /// # Errors
@@ -352,6 +368,27 @@ impl Ledger {
         let Some(tip) = self.standing(environment)?.tip else { return Ok(true) };
         Ok(self.recomputed(&tip.commit, RELEASES)? == tip.state)
     }
+}
+
+/// What another version did, and what is left to do, is not for this one to say: it may order and understand steps otherwise.
+fn same_version(attempt: &str, deployment: &Deployment) -> Result<()> {
+    let (theirs, ours) = (deployment.version.as_str(), env!("CARGO_PKG_VERSION"));
+    if theirs == ours {
+        return Ok(());
+    }
+    let environment = attempt.rsplit(' ').next().unwrap_or_default();
+    let anew = if deployment.outcome.is_none() {
+        format!("give it up with cargo xtask unlock {environment} --reason …, and deploy again")
+    } else {
+        format!("begin anew: cargo xtask deploy {environment}")
+    };
+    Err(Error::new(
+        Failure::Usage,
+        format!(
+            "{attempt}: ciao {theirs} began it, and this is ciao {ours}: go on with that one (git checkout {}), or {anew}",
+            deployment.release.commit.get(..12).unwrap_or_default()
+        ),
+    ))
 }
 
 fn holder_environment(standing: &Standing) -> String {

@@ -9,6 +9,7 @@ use super::place::{folder, lock};
 use super::record::{Counts, Ended, Kind, Record, StepRecord};
 use super::release::Release;
 use super::state::{Deployment, State};
+use super::tidy::tidy;
 use super::{Error, Failure, Result};
 
 /// What somebody approves.
@@ -150,6 +151,7 @@ impl Ledger {
             let standing = self.standing(environment)?;
             let draft = decide(&standing)?;
             if let Swap::Done(tip) = self.append(environment, &standing, &draft, &[])? {
+                tidy(&self.git);
                 return Ok(Record { seq: tip.state.seq, ..draft.record });
             }
         }

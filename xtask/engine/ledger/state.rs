@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use hmac_sha256::Hash as Sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::hex;
 use super::record::{Counts, Ended, FORMAT, Kind, Late, Place, Record, Terms};
@@ -29,6 +29,9 @@ pub struct Deployment {
     pub plan: String,
     pub by: String,
     pub host: String,
+    /// Of the ciao that began or resumed it.
+    #[serde(default)]
+    pub version: String,
     #[serde(default)]
     pub place: Place,
     pub started_at: String,
@@ -207,6 +210,7 @@ fn begin(state: &mut State, record: &Record) {
         plan: record.plan.clone().unwrap_or_default(),
         by: record.by.clone(),
         host: record.host.clone(),
+        version: record.version.clone(),
         place: record.place.clone().unwrap_or_default(),
         started_at: before.as_ref().map_or_else(|| record.at.clone(), |before| before.started_at.clone()),
         since: record.at.clone(),
@@ -286,7 +290,7 @@ fn conclude(state: &mut State, deployment: Deployment, event: &str, proved: Vec<
 /// Puts the proof of a deployment last.
 fn prove(state: &mut State, deployment: &Deployment, proved: Vec<String>, verified: bool, good_since: Option<String>) {
     let set = merged(proved, &[]);
-    let key = hex(&Sha256::digest(set.join("\n"))[..6]);
+    let key = hex(&Sha256::hash(set.join("\n").as_bytes())[..6]);
     state.sets.insert(key.clone(), set);
     state.proofs.retain(|proof| proof.release != deployment.release.id);
     state.proofs.push(Proof {

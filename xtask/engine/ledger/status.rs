@@ -122,7 +122,9 @@ fn json(value: &impl Serialize) -> String {
 /// The table that a person likes. No colours: whoever prints it may add some.
 #[must_use]
 pub fn status_table(rows: &[Row], now: SystemTime) -> String {
-    let head = ["environment", "release", "state", "when", "by", "gate"].map(str::to_owned);
+    // It is asked about what `deploy` would deploy now, and not about what is deployed.
+    let asked = rows.first().and_then(|row| row.gate.release.get(..12)).unwrap_or_default();
+    let head = ["environment", "release", "state", "when", "by", &format!("gate for {asked}")].map(str::to_owned);
     let mut lines = vec![(head, Vec::new())];
     for row in rows {
         let release = row.release.as_ref().map_or("-", |release| release.display.as_str());
@@ -131,20 +133,21 @@ pub fn status_table(rows: &[Row], now: SystemTime) -> String {
             None => (row.by.as_deref().map_or("-", first_name).to_owned(), row.at.as_ref()),
         };
         let when = at.map_or("-".to_owned(), |at| ago(at, now));
-        let gate = match (row.personal, row.gate.open) {
-            (true, _) => "none",
-            (false, true) => "open",
-            (false, false) => "closed",
+        let gate = match (row.state, row.personal, row.gate.open) {
+            (Condition::Running | Condition::Unfinished, ..) => "held",
+            (_, true, _) => "none",
+            (_, _, true) => "open",
+            (_, _, false) => "closed",
         };
         let mut below = Vec::new();
         if let Some(step) = row.holder.as_ref().and_then(|holder| holder.step.as_ref()) {
             below.push(format!("at step {step}"));
         }
-        below.extend(row.gate.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)));
         if !row.owed.is_empty() {
             below.push(format!("owed: {}", row.owed.join(", ")));
         }
         below.extend(row.notes.iter().cloned());
+        below.extend(row.gate.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)));
         let cells = [row.name.clone(), release.to_owned(), row.state.word().to_owned(), when, by, gate.to_owned()];
         lines.push((cells, below));
     }
@@ -288,6 +291,7 @@ pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
         }
     };
     line("record", &record.id);
+    line("started", record.started_at.as_deref().unwrap_or_default());
     line("at", &record.at);
     line("commit", record.release.as_ref().map_or("", |release| &release.commit));
     line("plan", record.plan.as_deref().unwrap_or_default());
@@ -296,6 +300,7 @@ pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
     line("partial", if record.outcome.is_some() && !record.complete { "yes" } else { "" });
     line("opened by", &record.opened_by.join(", "));
     line("approved by", &record.approved_by.join(", "));
+    line("step", record.step.as_deref().unwrap_or_default());
     line("owed", &record.owed.join(", "));
     for other in &record.late {
         line("late", &late(other));

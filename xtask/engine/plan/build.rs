@@ -3,13 +3,14 @@
 //! Pure. What is wrong becomes findings; a plan is made whenever one can be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use camino::Utf8Path;
 
 use super::graph::run_order;
 use super::instances::{Draft, Instance, Item};
 use super::names::{Names, missing, names};
+use super::order::Within;
 use super::scope::{Maker, Scope, Use};
 use super::{Call, Graph, Plan, Step};
 use crate::declare::environment::Deploy;
@@ -30,6 +31,8 @@ pub struct Built<'d> {
 #[derive(Clone, Copy)]
 pub struct Origin<'d> {
     pub declared: &'d Declared,
+    /// Index among the steps of its pipeline.
+    pub index: usize,
     pub file: &'d Arc<Utf8Path>,
     /// Index of the `[[deploy]]`.
     pub deploy: usize,
@@ -83,13 +86,29 @@ struct Common {
     uses: Vec<Use>,
 }
 
-/// The file of every pipeline, made once.
-pub type Files = BTreeMap<Arc<str>, Arc<Utf8Path>>;
+/// What is the same of a pipeline in every environment, made once.
+pub struct File {
+    pub path: Arc<Utf8Path>,
+    /// Where its steps work, if nothing else is said.
+    folder: Arc<str>,
+    /// The direct needs among its steps.
+    pub within: OnceLock<Within>,
+    /// Where its lines begin.
+    lines: OnceLock<Vec<usize>>,
+}
+
+/// The files of all pipelines, by the pipeline's name.
+pub type Files = BTreeMap<Arc<str>, File>;
 
 /// The files of all pipelines.
 #[must_use]
 pub fn files(declarations: &Declarations) -> Files {
-    declarations.pipelines.keys().map(|name| (Arc::clone(name), Arc::from(pipeline_file(name).as_path()))).collect()
+    let file = |name: &Arc<str>| {
+        let path: Arc<Utf8Path> = Arc::from(pipeline_file(name).as_path());
+        let folder = path.parent().map_or("", Utf8Path::as_str).into();
+        (Arc::clone(name), File { path, folder, within: OnceLock::new(), lines: OnceLock::new() })
+    };
+    declarations.pipelines.keys().map(file).collect()
 }
 
 /// A plan while it is made.
@@ -128,14 +147,13 @@ impl<'d> Builder<'d, '_> {
         let needs = self.order(instances, drafts)?;
         let order = run_order(&needs, drafts.len())?;
         let listed: Vec<u32> = order.into_iter().filter(|node| (*node as usize) < drafts.len()).collect();
-        let (graph, position) = renumbered(&needs, &listed);
+        let (graph, position) = renumbered(needs, &listed);
         let makers = self.makers(instances, drafts, &position);
         let (calls, shared): (Vec<Call>, Vec<Common>) =
             instances.iter().enumerate().map(|(index, instance)| self.call(index, instance, &makers)).unzip();
         let text = |file: &Utf8Path| self.inputs.sources.text(file.as_str()).unwrap_or_default();
-        let starts: BTreeMap<&Utf8Path, Vec<usize>> =
-            self.files.values().map(|file| (&**file, line_starts(text(file)))).collect();
-        let starts: Vec<&[usize]> = instances.iter().map(|instance| &*starts[&**instance.file]).collect();
+        let lines = |file: &'d File| &**file.lines.get_or_init(|| line_starts(text(&file.path)));
+        let lines: Vec<&[usize]> = instances.iter().map(|instance| lines(instance.file)).collect();
         let plan = Plan {
             environment: self.environment.to_owned(),
             personal: self.inputs.declarations.is_personal(self.environment),
@@ -153,9 +171,10 @@ impl<'d> Builder<'d, '_> {
             let common = [&everywhere, &shared[draft.call]];
             let mut step = self.step(&mut built, draft, instance, &makers, common);
             let start = draft.declared.span.start as usize;
-            step.line = starts[draft.call].partition_point(|line| *line <= start);
+            step.line = lines[draft.call].partition_point(|line| *line <= start);
             built.plan.steps.push(step);
-            built.origins.push(Origin { declared: draft.declared, file: instance.file, deploy: instance.deploy });
+            let file = &instance.file.path;
+            built.origins.push(Origin { declared: draft.declared, index: draft.index, file, deploy: instance.deploy });
         }
         let needed: BTreeSet<&Arc<str>> =
             built.plan.steps.iter().filter(|step| step.runs).flat_map(|step| &step.secrets).collect();
@@ -174,13 +193,13 @@ impl<'d> Builder<'d, '_> {
         shared: [&Common; 2],
     ) -> Step {
         let index = built.plan.steps.len() as u32;
-        let mut scope = Scope::new(self.environment, &self.names, instance.file, draft.runs);
+        let mut scope = Scope::new(self.environment, &self.names, &instance.file.path, draft.runs);
         scope.own = Some(&instance.own);
         scope.each = draft.item.as_ref().or(instance.item.as_ref()).map(|item| Arc::clone(&item.tree));
         scope.makers = Some(makers);
         scope.step = index;
         scope.call = draft.call;
-        let mut step = scope.step(draft.declared, instance.pipeline, self.inputs.tasks);
+        let mut step = scope.step(draft.declared, instance.pipeline, &instance.file.folder, self.inputs.tasks);
         let (own, outer) = (draft.item.as_ref(), instance.item.as_ref());
         let call = &built.plan.calls[draft.call];
         scope.identify(&mut step, call, own.and_then(Item::name), outer.and_then(Item::name));
@@ -190,7 +209,6 @@ impl<'d> Builder<'d, '_> {
             scope.uses.extend(common.uses.iter().map(|used| Use { user: index, ..used.clone() }));
         }
         step.when = when_written(&self.inputs.declarations.environment.deploy[instance.deploy], draft.declared);
-        step.file = instance.file.to_path_buf();
         let (found, uses) = (scope.findings, scope.uses);
         self.findings.extend(found);
         step.parameters.iter().for_each(|name| self.use_name(name, draft.runs));
@@ -216,7 +234,7 @@ impl<'d> Builder<'d, '_> {
         instance: &Instance<'d>,
         makers: &HashMap<Arc<str>, Vec<Maker>>,
     ) -> (Call, Common) {
-        let mut scope = Scope::new(self.environment, &self.names, instance.file, instance.runs);
+        let mut scope = Scope::new(self.environment, &self.names, &instance.file.path, instance.runs);
         scope.own = Some(&instance.own);
         scope.each = instance.item.as_ref().map(|item| Arc::clone(&item.tree));
         scope.makers = Some(makers);
@@ -234,7 +252,7 @@ impl<'d> Builder<'d, '_> {
             parallel: deploy.parallel,
             needs: deploy.needs.as_ref().map(|needs| needs.iter().map(|need| need.value.to_string()).collect()),
             env,
-            pipeline: instance.file.to_path_buf(),
+            pipeline: Arc::clone(&instance.file.path),
         };
         (call, common)
     }
@@ -266,12 +284,12 @@ impl<'d> Builder<'d, '_> {
 }
 
 /// The graph with its steps in the order listed, and the new number of every node.
-fn renumbered(needs: &[Vec<u32>], listed: &[u32]) -> (Graph, Vec<u32>) {
+fn renumbered(needs: Vec<Vec<u32>>, listed: &[u32]) -> (Graph, Vec<u32>) {
     let mut position: Vec<u32> = (0..needs.len() as u32).collect();
     listed.iter().enumerate().for_each(|(new, old)| position[*old as usize] = new as u32);
     let mut graph = Graph { needs: vec![Vec::new(); needs.len()], steps: listed.len() };
-    for (old, own) in needs.iter().enumerate() {
-        let mut own: Vec<u32> = own.iter().map(|need| position[*need as usize]).collect();
+    for (old, mut own) in needs.into_iter().enumerate() {
+        own.iter_mut().for_each(|need| *need = position[*need as usize]);
         own.sort_unstable();
         graph.needs[position[old] as usize] = own;
     }

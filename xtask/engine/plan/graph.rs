@@ -23,8 +23,11 @@ pub type Item<'a> = (&'a Arc<str>, Option<&'a [Spanned<Arc<str>>]>);
 /// The direct needs of every item: of those written, or of all listed above it, without what follows from the others.
 #[must_use]
 pub fn direct_needs(items: &[Item<'_>]) -> (Vec<Vec<u32>>, Vec<Problem>) {
-    let by_name: HashMap<&str, u32> =
-        items.iter().enumerate().map(|(index, (name, _))| (&***name, index as u32)).collect();
+    let mut by_name: HashMap<&str, u32> = HashMap::new();
+    if items.iter().any(|(_, written)| written.is_some_and(|written| !written.is_empty())) {
+        by_name.reserve(items.len());
+        by_name.extend(items.iter().enumerate().map(|(index, (name, _))| (&***name, index as u32)));
+    }
     let mut problems = Vec::new();
     let mut needs: Vec<Vec<u32>> = Vec::with_capacity(items.len());
     // Items above that no other item above needs: "all above" is these.
@@ -33,7 +36,10 @@ pub fn direct_needs(items: &[Item<'_>]) -> (Vec<Vec<u32>>, Vec<Problem>) {
     let mut several = false;
     for (index, (_, written)) in items.iter().enumerate() {
         let own: Vec<u32> = match written {
-            None => std::mem::take(&mut frontier).into_iter().filter(|above| !covered[*above as usize]).collect(),
+            None => {
+                frontier.retain(|above| !covered[*above as usize]);
+                std::mem::take(&mut frontier)
+            }
             Some(written) => {
                 let mut own = Vec::with_capacity(written.len());
                 for (position, need) in written.iter().enumerate() {
@@ -44,7 +50,8 @@ pub fn direct_needs(items: &[Item<'_>]) -> (Vec<Vec<u32>>, Vec<Problem>) {
                 }
                 own.sort_unstable();
                 own.dedup();
-                several |= own.len() > 1;
+                // One listed below may bring in what is above, so that "all above" is not direct any more.
+                several |= own.len() > 1 || own.last().is_some_and(|last| *last as usize > index);
                 own
             }
         };
@@ -104,6 +111,11 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
 /// smallest number does. Nodes from `steps` on are joins, which come as soon as they may. `None` if there is a cycle.
 #[must_use]
 pub fn run_order(needs: &[Vec<u32>], steps: usize) -> Option<Vec<u32>> {
+    // Where each needs only what is above it, the order listed is that order.
+    let is_above = |(node, own): (usize, &Vec<u32>)| own.iter().all(|need| (*need as usize) < node);
+    if needs.len() == steps && needs.iter().enumerate().all(is_above) {
+        return Some((0..steps as u32).collect());
+    }
     let mut open: Vec<u32> = needs.iter().map(|own| own.len() as u32).collect();
     let dependents = Dependents::new(needs);
     let rank = |node: u32| Reverse(((node as usize) < steps, node));

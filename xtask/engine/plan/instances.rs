@@ -1,12 +1,13 @@
 //! The calls and steps of an environment, one for each item where there is a `for_each`, and which of them run.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use camino::Utf8Path;
 
 use super::Tree;
-use super::build::{Builder, Files, environment_place};
+use super::build::{Builder, File, Files, environment_place};
 use super::names::Named;
 use super::scope::Scope;
 use super::value::Shapes;
@@ -41,7 +42,7 @@ pub struct Instance<'d> {
     pub own: HashMap<Arc<str>, Named>,
     pub runs: bool,
     pub pipeline: &'d declare::Pipeline,
-    pub file: &'d Arc<Utf8Path>,
+    pub file: &'d File,
 }
 
 /// One instance of a step, before its strings are made.
@@ -76,7 +77,7 @@ impl<'d> Builder<'d, '_> {
             for item in
                 self.items(deploy.for_each.as_ref(), &HashMap::new(), &environment_place(Span::default()).file, runs)
             {
-                let own = self.own(deploy, pipeline, file, item.as_ref(), runs);
+                let own = self.own(deploy, pipeline, &file.path, item.as_ref(), runs);
                 instances.push(Instance { deploy: index, item, own, runs, pipeline, file });
             }
         }
@@ -166,10 +167,10 @@ impl<'d> Builder<'d, '_> {
         let mut seen = BTreeSet::new();
         for tree in items {
             let name = tree.as_ref().and_then(|tree| match (tree, key) {
-                (Tree::Text(text), _) => text.known(),
+                (Tree::Text(text), _) => text.known().map(Cow::into_owned),
                 (Tree::Integer(integer), _) => Some(integer.to_string()),
                 (Tree::Table(table), Some(key)) => match table.get(key) {
-                    Some(Tree::Text(text)) => text.known(),
+                    Some(Tree::Text(text)) => text.known().map(Cow::into_owned),
                     Some(Tree::Integer(integer)) => Some(integer.to_string()),
                     _ => None,
                 },
@@ -255,11 +256,12 @@ impl<'d> Builder<'d, '_> {
     }
 
     pub fn drafts(&mut self, instances: &[Instance<'d>]) -> Vec<Draft<'d>> {
-        let mut drafts = Vec::new();
+        let mut drafts = Vec::with_capacity(instances.iter().map(|instance| instance.pipeline.steps.len()).sum());
         for (call, instance) in instances.iter().enumerate() {
             for (index, declared) in instance.pipeline.steps.iter().enumerate() {
-                let runs = self.when(declared.when.as_ref(), &instance.own, instance.file, instance.runs);
-                for item in self.items(declared.for_each.as_ref(), &instance.own, instance.file, runs) {
+                let (own, file) = (&instance.own, &instance.file.path);
+                let runs = self.when(declared.when.as_ref(), own, file, instance.runs);
+                for item in self.items(declared.for_each.as_ref(), own, file, runs) {
                     drafts.push(Draft { call, index, declared, item, runs });
                 }
             }

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod graph;
 mod instances;
+pub mod named;
 pub mod names;
 mod order;
 pub mod scope;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 pub use text::{Argument, Builtin, Piece, Text, Tree};
 
@@ -51,7 +52,7 @@ pub struct Call {
     pub parallel: bool,
     /// Of its pipeline: for all its steps.
     pub env: BTreeMap<String, EnvValue>,
-    pub pipeline: Utf8PathBuf,
+    pub pipeline: Arc<Utf8Path>,
 }
 
 /// Who must be done before whom. The first nodes are the steps, in the plan's order; the others are
@@ -104,7 +105,7 @@ pub struct Step {
     /// The files that it names and the digest of each, compared right before it starts.
     pub files: Vec<NamedFile>,
     /// Where it stands in the files.
-    pub file: Utf8PathBuf,
+    pub file: Arc<Utf8Path>,
     pub line: usize,
 }
 
@@ -204,8 +205,14 @@ impl Plan {
     /// The steps that must be done right before this one: its needs with the joins resolved.
     #[must_use]
     pub fn direct_needs(&self, step: usize) -> Vec<usize> {
+        let own = &self.graph.needs[step];
+        if let [only] = own.as_slice()
+            && (*only as usize) < self.graph.steps
+        {
+            return vec![*only as usize];
+        }
         let mut found = BTreeSet::new();
-        let mut open = self.graph.needs[step].clone();
+        let mut open = own.clone();
         let mut seen = BTreeSet::new();
         while let Some(node) = open.pop() {
             if (node as usize) < self.graph.steps {

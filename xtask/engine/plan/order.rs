@@ -1,6 +1,5 @@
 //! From the `needs` of calls and steps to one graph over all steps of a plan.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -18,22 +17,23 @@ impl<'d> Builder<'d, '_> {
         let deploy = &self.inputs.declarations.environment.deploy;
         let items: Vec<graph::Item<'_>> = deploy.iter().map(|call| (&call.name.value, call.needs.as_deref())).collect();
         let spans: Vec<Span> = deploy.iter().map(|call| call.name.span).collect();
-        let calls = self.direct(&items, &spans, &environment_place(Span::default()).file, "call")?;
-        let mut within: HashMap<&Utf8Path, Vec<Vec<u32>>> = HashMap::new();
+        let mut calls = direct(&items, &spans, &environment_place(Span::default()).file, "call");
+        self.findings.append(&mut calls.findings);
+        let (calls, call_order) = (calls.needs, calls.order?);
         for instance in instances {
-            if within.contains_key(&**instance.file) {
-                continue;
-            }
-            let steps = &instance.pipeline.steps;
-            let items: Vec<graph::Item<'_>> =
-                steps.iter().map(|step| (&step.name.value, step.needs.as_deref())).collect();
-            let spans: Vec<Span> = steps.iter().map(|step| step.name.span).collect();
-            within.insert(instance.file, self.direct(&items, &spans, instance.file, "step")?);
+            let within = instance.file.within.get_or_init(|| {
+                let steps = &instance.pipeline.steps;
+                let items: Vec<graph::Item<'_>> =
+                    steps.iter().map(|step| (&step.name.value, step.needs.as_deref())).collect();
+                let spans: Vec<Span> = steps.iter().map(|step| step.name.span).collect();
+                direct(&items, &spans, &instance.file.path, "step")
+            });
+            self.findings.extend_from_slice(&within.findings);
+            within.order.as_ref()?;
         }
         let mut joins = Joins { needs: vec![Vec::new(); drafts.len()] };
         let mut ends: Vec<Option<u32>> = vec![None; deploy.len()];
         let members = Members::new(deploy.len(), instances, drafts);
-        let call_order = run_order(&calls, calls.len())?;
         for call in call_order {
             let start = joins.all(calls[call as usize].iter().filter_map(|need| ends[*need as usize]).collect());
             let parallel = deploy[call as usize].parallel;
@@ -42,7 +42,7 @@ impl<'d> Builder<'d, '_> {
             for instance in &members.calls[call as usize] {
                 let Instance { pipeline, file, .. } = &instances[*instance];
                 let entry = if parallel { start } else { last };
-                let exit = joins.pipeline(&within[&***file], pipeline, &members.steps[*instance], entry);
+                let exit = joins.pipeline(file.within.get()?, pipeline, &members.steps[*instance], entry);
                 exits.extend(exit);
                 last = exit.or(last);
             }
@@ -51,51 +51,47 @@ impl<'d> Builder<'d, '_> {
         }
         Some(joins.needs)
     }
+}
 
-    /// The direct needs within one file. What is wrong with them is a finding.
-    fn direct(
-        &mut self,
-        items: &[graph::Item<'_>],
-        spans: &[Span],
-        file: &Arc<Utf8Path>,
-        what: &str,
-    ) -> Option<Vec<Vec<u32>>> {
-        let (needs, problems) = graph::direct_needs(items);
-        let mut sound = true;
-        for problem in problems {
-            let place = |span| Place { file: Arc::clone(file), span };
-            match problem {
-                Problem::Unknown { of, need } => {
-                    let need: &Spanned<Arc<str>> = &items[of].1.unwrap_or_default()[need];
-                    let names: Vec<&str> =
-                        items.iter().map(|(name, _)| &***name).filter(|name| *name != &**items[of].0).collect();
-                    let plural = format!("other {what}s of this file");
-                    let message = format!("{what} `{}` needs `{}`, which is not in this file", items[of].0, need.value);
-                    let finding = Finding::error(
-                        Code::UnknownNeed,
-                        place(need.span),
-                        message,
-                        suggest(&need.value, &plural, names),
-                    );
-                    self.findings.push(finding.of(&**items[of].0));
-                }
-                Problem::Cycle(cycle) => {
-                    sound = false;
-                    let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|index| &**items[*index].0).collect();
-                    let message = if cycle.len() == 1 {
-                        format!("{what} `{}` needs itself", names[0])
-                    } else {
-                        format!("the {what}s need each other in a circle")
-                    };
-                    let path = shortened(&names);
-                    let help = "remove one of these needs; what has no `needs` needs everything listed above it";
-                    let finding = Finding::error(Code::Cycle, place(spans[cycle[0]]), message, help).of(names[0]);
-                    self.findings.push(finding.note(format!("each needs the next: {path}")));
-                }
+/// The direct needs within one file, and what is wrong with them.
+#[derive(Default)]
+pub struct Within {
+    needs: Vec<Vec<u32>>,
+    /// An order in which its items may come; none if there is a cycle.
+    order: Option<Vec<u32>>,
+    findings: Vec<Finding>,
+}
+
+fn direct(items: &[graph::Item<'_>], spans: &[Span], file: &Arc<Utf8Path>, what: &str) -> Within {
+    let (needs, problems) = graph::direct_needs(items);
+    let mut findings = Vec::new();
+    for problem in problems {
+        let place = |span| Place { file: Arc::clone(file), span };
+        match problem {
+            Problem::Unknown { of, need } => {
+                let need: &Spanned<Arc<str>> = &items[of].1.unwrap_or_default()[need];
+                let names: Vec<&str> =
+                    items.iter().map(|(name, _)| &***name).filter(|name| *name != &**items[of].0).collect();
+                let help = suggest(&need.value, &format!("other {what}s of this file"), names);
+                let message = format!("{what} `{}` needs `{}`, which is not in this file", items[of].0, need.value);
+                let finding = Finding::error(Code::UnknownNeed, place(need.span), message, help);
+                findings.push(finding.of(&**items[of].0));
+            }
+            Problem::Cycle(cycle) => {
+                let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|index| &**items[*index].0).collect();
+                let message = if cycle.len() == 1 {
+                    format!("{what} `{}` needs itself", names[0])
+                } else {
+                    format!("the {what}s need each other in a circle")
+                };
+                let path = shortened(&names);
+                let help = "remove one of these needs; what has no `needs` needs everything listed above it";
+                let finding = Finding::error(Code::Cycle, place(spans[cycle[0]]), message, help).of(names[0]);
+                findings.push(finding.note(format!("each needs the next: {path}")));
             }
         }
-        sound.then_some(needs)
     }
+    Within { order: run_order(&needs, needs.len()), needs, findings }
 }
 
 /// A long path with its middle left out.
@@ -146,27 +142,30 @@ impl Joins {
     /// Orders the steps of one instance of a pipeline behind `entry`; gives what stands for all of them.
     fn pipeline(
         &mut self,
-        direct: &[Vec<u32>],
+        within: &Within,
         pipeline: &declare::Pipeline,
         members: &[Vec<u32>],
         entry: Option<u32>,
     ) -> Option<u32> {
         let mut ends: Vec<Option<u32>> = vec![None; members.len()];
         let mut is_needed = vec![false; members.len()];
-        let order = run_order(direct, direct.len())?;
-        for step in order {
-            let step = step as usize;
-            direct[step].iter().for_each(|need| is_needed[*need as usize] = true);
-            let before: Vec<u32> = direct[step].iter().filter_map(|need| ends[*need as usize]).collect();
-            let single = members[step].len() == 1;
+        for step in within.order.as_ref()? {
+            let step = *step as usize;
+            let mut before = Vec::with_capacity(within.needs[step].len());
+            for need in &within.needs[step] {
+                is_needed[*need as usize] = true;
+                before.extend(ends[*need as usize]);
+            }
             // A single step takes the nodes as they are; several instances share one join.
-            let mut start = match before.len() {
-                0 => entry.into_iter().collect(),
-                _ if single => before,
-                _ => self.all(before).into_iter().collect::<Vec<u32>>(),
-            };
+            let mut start = if before.is_empty() { entry.into_iter().collect() } else { before };
             start.sort_unstable();
             start.dedup();
+            if let [single] = &*members[step] {
+                self.needs[*single as usize] = start;
+                ends[step] = Some(*single);
+                continue;
+            }
+            let start: Vec<u32> = self.all(start).into_iter().collect();
             let mut last = start.clone();
             for member in &members[step] {
                 self.needs[*member as usize] = if pipeline.steps[step].parallel { start.clone() } else { last };

@@ -1,5 +1,6 @@
 //! What a name means where it stands, and strings with their names replaced.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,16 +94,17 @@ impl<'a> Scope<'a> {
     }
 
     /// The parameter, constant or item of this name, with its value.
-    fn named(&mut self, name: &Arc<str>) -> Option<Named> {
+    fn named(&mut self, name: &Arc<str>) -> Option<Cow<'a, Named>> {
         if let Some(named) = self.own.and_then(|own| own.get(name)) {
             self.used.insert(Arc::clone(name));
-            return Some(named.clone());
+            return Some(Cow::Borrowed(named));
         }
-        if let Some(named) = self.names.by_name.get(name) {
+        let names = self.names;
+        if let Some(named) = names.by_name.get(name) {
             if !named.constant {
                 self.used.insert(Arc::clone(name));
             }
-            return Some(named.clone());
+            return Some(Cow::Borrowed(named));
         }
         let each = self.each.clone()?;
         let path = match &**name {
@@ -110,19 +112,19 @@ impl<'a> Scope<'a> {
             name => name.strip_prefix("each.")?,
         };
         let Some(mut tree) = each.tree.as_ref() else {
-            return Some(Named::new(Arc::clone(name), None));
+            return Some(Cow::Owned(Named::new(Arc::clone(name), None)));
         };
         for part in path.split('.').filter(|part| !part.is_empty()) {
             let Tree::Table(table) = tree else { return None };
             tree = table.get(part)?;
         }
-        Some(Named::new(Arc::clone(name), Some(tree.clone())))
+        Some(Cow::Owned(Named::new(Arc::clone(name), Some(tree.clone()))))
     }
 
     fn find(&mut self, name: &Arc<str>, span: Span) -> Found {
         if let Some(named) = self.named(name) {
-            return match (&named.tree, named.pieces) {
-                (_, Some(pieces)) => Found::Pieces(pieces),
+            return match (&named.tree, &named.pieces) {
+                (_, Some(pieces)) => Found::Pieces(Arc::clone(pieces)),
                 (None, None) => Found::Pieces([Piece::Missing].into()),
                 (Some(_), None) => Found::List,
             };
@@ -310,7 +312,7 @@ impl<'a> Scope<'a> {
             Given::Text(template) => {
                 if let [Part::Reference { name, spread: false, .. }] = template.parts.as_slice()
                     && let Some(named) = self.named(name)
-                    && let Some(value) = named.tree
+                    && let Some(value) = named.tree.clone()
                 {
                     value.each_text(&mut |text| self.note_secrets(&text.pieces));
                     return Tree::Typed { name: Arc::clone(name), value: Box::new(value) };
@@ -371,6 +373,13 @@ impl<'a> Scope<'a> {
 
     /// A path as written in a file of `folder`, from the root. What begins with a value stays as it is if that may be absolute.
     pub fn path(&mut self, template: &Template, folder: &Utf8Path) -> Text {
+        if let [Part::Literal(written)] = template.parts.as_slice() {
+            if let Some(normal) = normalised(&folder.join(&**written)) {
+                return Text::literal(normal.into_string());
+            }
+            self.leads_out(template, written);
+            return Text::literal(Arc::clone(written));
+        }
         let mut text = self.text(template);
         let absolute = match text.pieces.first() {
             Some(Piece::Reference { value, .. }) => match value.first() {
@@ -386,22 +395,13 @@ impl<'a> Scope<'a> {
             Some(Piece::Literal(first)) => first.to_string(),
             _ => String::new(),
         };
-        let whole = text.pieces.len() <= 1 && !written.is_empty();
         // The last part may go on in the next piece, so only what is before it can be made shorter.
-        let (head, tail) = if whole {
-            (&*written, "")
-        } else {
-            written.rsplit_once('/').map_or(("", &*written), |(head, tail)| (head, tail))
-        };
+        let (head, tail) = written.rsplit_once('/').unwrap_or(("", &*written));
         let Some(normal) = normalised(&folder.join(head)) else {
-            let message = format!("`{written}` leads out of the repository");
-            self.report(Code::BadValue, template.span, message, "name something inside the repository");
+            self.leads_out(template, &written);
             return text;
         };
-        let mut first = normal.into_string();
-        if !whole {
-            first = if first == "." { tail.to_owned() } else { format!("{first}/{tail}") };
-        }
+        let first = if normal == "." { tail.to_owned() } else { format!("{normal}/{tail}") };
         if !written.is_empty() {
             text.pieces.remove(0);
         }
@@ -409,6 +409,11 @@ impl<'a> Scope<'a> {
             text.pieces.insert(0, Piece::Literal(first.into()));
         }
         text
+    }
+
+    fn leads_out(&mut self, template: &Template, written: &str) {
+        let message = format!("`{written}` leads out of the repository");
+        self.report(Code::BadValue, template.span, message, "name something inside the repository");
     }
 }
 
@@ -421,6 +426,9 @@ fn sorted(mut names: Vec<&str>) -> Vec<&str> {
 /// The path without `.` and `..`; `.` for the root; `None` if it leads out of it.
 #[must_use]
 pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    if path.as_str().split('/').all(|part| !["", ".", ".."].contains(&part)) {
+        return Some(path.to_owned());
+    }
     let mut parts: Vec<&str> = Vec::new();
     for part in path.as_str().split('/') {
         match part {

@@ -1,12 +1,11 @@
 //! One step of the plan, from its declaration and the names that it may use.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
-use super::scope::{Scope, normalised};
-use super::{Action, Argument, Call, Finally, Output, Retries, Stdin, Step, Text, Tree};
+use super::scope::Scope;
+use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tree};
 use crate::declare::Pipeline;
 use crate::declare::literal::Spanned;
 use crate::declare::step::{self as declared, Given};
@@ -16,12 +15,11 @@ use crate::task::Tasks;
 
 impl Scope<'_> {
     /// The step with all its strings. Who it is among its instances is for `build::identify` to say.
-    pub fn step(&mut self, declared: &declared::Step, pipeline: &Pipeline, tasks: &Tasks) -> Step {
-        let folder = Arc::clone(&self.file);
-        let folder = folder.parent().unwrap_or(Utf8Path::new(""));
+    pub fn step(&mut self, declared: &declared::Step, pipeline: &Pipeline, within: &Arc<str>, tasks: &Tasks) -> Step {
+        let folder = Utf8Path::new(&**within);
         let cwd = match declared.cwd.as_ref().or(pipeline.cwd.as_ref()) {
             Some(template) => self.path(template, folder),
-            None => Text::literal(folder.as_str()),
+            None => Text { pieces: vec![Piece::Literal(Arc::clone(within))] },
         };
         let action = self.action(&declared.action, folder, tasks);
         let env = self.env(&declared.env);
@@ -69,10 +67,10 @@ impl Scope<'_> {
             timeout: declared.timeout,
             detach: declared.detach,
             verify: declared.verify,
-            parameters: self.used.clone(),
-            secrets: self.secrets.clone(),
+            parameters: std::mem::take(&mut self.used),
+            secrets: std::mem::take(&mut self.secrets),
             files: Vec::new(),
-            file: Utf8PathBuf::new(),
+            file: Arc::clone(&self.file),
             line: 0,
         }
     }
@@ -132,14 +130,12 @@ impl Scope<'_> {
         // What is not known yet is a string as far as anybody can say; JSON outputs may be anything.
         let mut anything = false;
         with.each_text(&mut |text| {
-            text.each_leaf(&mut |piece| {
-                anything |= matches!(piece, super::Piece::Output { .. } | super::Piece::Missing)
-            });
+            text.each_leaf(&mut |piece| anything |= matches!(piece, Piece::Output { .. } | Piece::Missing));
         });
         if anything {
             return;
         }
-        let json = with.to_json(&|text| text.known().unwrap_or_else(|| "unknown".to_owned()).into(), &|_, _| None);
+        let json = with.to_json(&|text| text.known().as_deref().unwrap_or("unknown").into(), &|_, _| None);
         if let Err(why) = (task.verify)(json) {
             let message = format!("task `{}` does not take these arguments: {why}", name.value);
             let help = format!("{}: {}", name.value, task.help);
@@ -149,63 +145,10 @@ impl Scope<'_> {
 
     /// Names the step among its instances.
     pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&str>, outer: Option<&str>) {
-        step.id = match own {
-            Some(item) => format!("{}/{}[{item}]", call.id, step.name),
-            None => format!("{}/{}", call.id, step.name),
-        };
+        step.id = [&*call.id, "/", &*step.name].concat();
+        if let Some(item) = own {
+            step.id += &format!("[{item}]");
+        }
         step.each = own.or(outer).map(str::to_owned);
-    }
-}
-
-impl Step {
-    /// The files of the repository that it may name, from the root: its script, its standard input, and every
-    /// argument that could be a path. Whether they are there is for others to find out.
-    #[must_use]
-    pub fn candidates(&self) -> BTreeSet<Utf8PathBuf> {
-        let mut found = BTreeSet::new();
-        let cwd = self.cwd.known().unwrap_or_else(|| "/".to_owned());
-        let mut action = |action: &Action, cwd: &str| match action {
-            Action::Run(arguments) => arguments_in(arguments, cwd, &mut found),
-            Action::Script { args, .. } => arguments_in(args, cwd, &mut found),
-            Action::Task { .. } => {}
-        };
-        action(&self.action, &cwd);
-        if let Some(finally) = &self.finally {
-            action(&finally.action, &finally.cwd.known().unwrap_or_else(|| "/".to_owned()));
-        }
-        arguments_in(self.unless.as_deref().unwrap_or_default(), &cwd, &mut found);
-        found.extend(self.scripts());
-        found
-    }
-
-    /// The scripts that it runs and the files that it reads as standard input: what is deployed, wherever it stands.
-    #[must_use]
-    pub fn scripts(&self) -> BTreeSet<Utf8PathBuf> {
-        let finally = self.finally.as_deref();
-        let actions = std::iter::once(&self.action).chain(finally.map(|finally| &finally.action));
-        let scripts = actions.filter_map(|action| match action {
-            Action::Script { path, .. } => Some(path),
-            Action::Run(_) | Action::Task { .. } => None,
-        });
-        let inputs = self.stdin.iter().chain(finally.and_then(|finally| finally.stdin.as_ref()));
-        let files = inputs.filter_map(|stdin| match stdin {
-            Stdin::File(path) => Some(path),
-            Stdin::Text(_) => None,
-        });
-        scripts.chain(files).filter_map(|path| normalised(Utf8Path::new(&path.known()?))).collect()
-    }
-}
-
-fn arguments_in(arguments: &[Argument], cwd: &str, found: &mut BTreeSet<Utf8PathBuf>) {
-    for text in arguments.iter().flat_map(Argument::texts) {
-        let Some(argument) = text.known() else { continue };
-        // `--file=data.sql` names data.sql.
-        let path = match argument.split_once('=') {
-            Some((option, value)) if option.starts_with('-') => value,
-            _ => &argument,
-        };
-        if !path.is_empty() && path.len() < 4096 && !path.starts_with('-') && !path.contains('\n') {
-            found.extend(normalised(&Utf8Path::new(cwd).join(path)).filter(|path| path != "."));
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Strings with provenance: the value, and where each piece of it came from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -87,9 +88,15 @@ impl Text {
 
     /// The value, if all of it is known when the plan is made.
     #[must_use]
-    pub fn known(&self) -> Option<String> {
-        let mut value = String::new();
-        known(&self.pieces, &mut value).then_some(value)
+    pub fn known(&self) -> Option<Cow<'_, str>> {
+        match self.pieces.as_slice() {
+            // Most texts are a single piece.
+            [Piece::Literal(text)] => Some(Cow::Borrowed(text)),
+            pieces => {
+                let mut value = String::new();
+                known(pieces, &mut value).then_some(Cow::Owned(value))
+            }
+        }
     }
 
     /// Whether a parameter, a constant, a secret or an output is in it.
@@ -172,7 +179,7 @@ impl Tree {
     pub fn as_json(&self) -> Option<serde_json::Value> {
         let mut all_known = true;
         self.each_text(&mut |text| all_known &= text.known().is_some());
-        all_known.then(|| self.to_json(&|text| text.known().unwrap_or_default().into(), &|_, _| None))
+        all_known.then(|| self.to_json(&|text| text.known().unwrap_or_default().as_ref().into(), &|_, _| None))
     }
 
     /// Every string in it.

@@ -7,8 +7,6 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
 use super::frame::{Exit, Launch, Report};
 use super::lane::{Lane, Word};
 use super::{Signals, readable, refusal};
@@ -38,10 +36,10 @@ const LIMIT: usize = 1 << 20;
 /// # Errors
 /// If no guardian can be started or waited for.
 pub fn capture(exe: &Path, launch: &Launch, timeout: Duration, signals: &mut Signals) -> io::Result<Captured> {
-    let mut lane = Lane::start(exe, &BTreeMap::new())?;
+    let mut lane = Lane::start(exe, &BTreeMap::new(), None)?;
     lane.launch(launch)?;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let until = Instant::now() + timeout;
+    let mut until = Instant::now() + timeout;
     let captured = loop {
         let [guardian, printed, produced] = lane.fds();
         let left = until.saturating_duration_since(Instant::now());
@@ -67,10 +65,12 @@ pub fn capture(exe: &Path, launch: &Launch, timeout: Duration, signals: &mut Sig
         if output.len() > LIMIT || errors.len() > LIMIT {
             break Captured::TooMuch;
         }
-        let ends = |signal: &&Signal| !matches!(**signal, Signal::TSTP | Signal::CONT);
-        if let Some(signal) = signals.take().iter().find(ends) {
-            break Captured::Interrupted(signal.as_raw());
+        let now = Instant::now();
+        if let Some(signal) = signals.ending() {
+            break Captured::Interrupted(signal);
         }
+        // No clock runs while all of it sleeps.
+        until += now.elapsed();
         if Instant::now() >= until {
             break Captured::TimedOut;
         }

@@ -8,17 +8,20 @@
 //! standard output where what it produces goes, if that is kept apart. It puts them where nearly every step wants
 //! them, so that nothing has to be moved for each.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, getpgid, getpid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
+    Resource, Rlimit, Signal, WaitOptions, getpgid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
 };
 use rustix::stdio::stdin;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
@@ -29,8 +32,10 @@ use super::tree;
 
 /// How long what a step left behind may go on: enough for the `tee` at the end of a pipe to write its last line.
 const LINGER: Duration = Duration::from_millis(100);
-/// How long the killing of what cannot be killed (a process stuck in the kernel) is tried.
-const STUCK: Duration = Duration::from_secs(5);
+/// How long the killing of what cannot be killed (a process stuck in the kernel) is tried. Where orphans do not come here, those
+/// that were killed cannot be told from those that live until somebody else has waited for them: killed once is enough.
+const STUCK: Duration =
+    if cfg!(all(target_os = "linux", not(ciao_portable))) { Duration::from_secs(5) } else { LINGER };
 
 /// The running step.
 struct Running {
@@ -55,13 +60,16 @@ struct Guardian {
     /// What is started when the orchestrator says so, and whether it was looked at since the step before it ended.
     next: Option<(Ready, bool)>,
     running: Option<Running>,
+    /// To be locked before the first step; then the lock.
+    busy: Option<PathBuf>,
+    _lock: Option<File>,
     /// The orchestrator is gone.
     alone: bool,
 }
 
 /// The whole life of a guardian.
-pub fn main() -> ExitCode {
-    match prepare().and_then(|mut guardian| guardian.serve()) {
+pub fn main(busy: Option<PathBuf>) -> ExitCode {
+    match prepare(busy).and_then(|mut guardian| guardian.serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guardian: {error}");
@@ -70,7 +78,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn prepare() -> io::Result<Guardian> {
+fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
     rustix::net::sockopt::socket_type(stdin()).map_err(|_| io::Error::other("started by hand: it is internal"))?;
     let (children, wake) = UnixStream::pair()?;
     children.set_nonblocking(true)?;
@@ -89,8 +97,9 @@ fn prepare() -> io::Result<Guardian> {
     no_core_dumps();
     let socket = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
     let spawner = Spawner::new()?;
-    let block = vec![0; 16 << 10].into();
-    Ok(Guardian { spawner, socket, children, inbox: Vec::new(), block, next: None, running: None, alone: false })
+    let (inbox, block) = (Vec::new(), vec![0; 16 << 10].into());
+    let (next, running) = (None, None);
+    Ok(Guardian { spawner, socket, children, inbox, block, next, running, busy, _lock: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.
@@ -175,7 +184,27 @@ impl Guardian {
         }
     }
 
+    /// Says that there are steps, to whoever takes the orchestrator's place. Then that one must still be there: a step that
+    /// is started after its death could run beside the next one's.
+    fn engage(&mut self) -> io::Result<()> {
+        let Some(path) = self.busy.take() else { return Ok(()) };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        // Whoever only looks holds it for some microseconds.
+        flock(&file, FlockOperation::LockShared)?;
+        self._lock = Some(file);
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        poll(&mut fds, Some(&super::timespec(Duration::ZERO)))?;
+        if fds[0].revents().contains(PollFlags::HUP) {
+            return Err(io::Error::other("the orchestrator is gone"));
+        }
+        Ok(())
+    }
+
     fn start(&mut self, ready: Ready) {
+        if let Err(error) = self.engage() {
+            let what = "tell that there are steps".to_owned();
+            return self.tell(&Report::NotStarted { errno: error.raw_os_error().unwrap_or(0), what });
+        }
         let Launch { detach, grace, .. } = ready.launch;
         match self.spawner.start(ready) {
             Ok(started) => {
@@ -223,7 +252,7 @@ impl Guardian {
     /// Takes note of who has ended, and ends what is left over.
     fn look_after(&mut self) -> io::Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let none_left = reap(running)?;
+        let none_left = reap(running)? && !tree::group_left(running.started.leader);
         let now = Instant::now();
         let Some(exit) = running.exit else {
             if running.kill_at.is_some_and(|at| at <= now) {
@@ -234,7 +263,7 @@ impl Guardian {
         };
         let stays = running.detach && exit.good();
         if !none_left {
-            let left = tree::below(getpid());
+            let left = tree::left(running.started.leader);
             if running.give_up_at.is_none() {
                 running.give_up_at = Some(now + STUCK);
                 let at = running.kill_at.unwrap_or(now + LINGER).min(now + LINGER);
@@ -284,7 +313,6 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Ok(Some((pid, status))) => {
                 if pid == running.started.leader && running.exit.is_none() {
                     running.exit = Some(exit_of(status.exit_status(), status.terminating_signal()));
-                    leave_group(pid);
                 }
             }
             Ok(None) => return Ok(false),
@@ -292,13 +320,6 @@ fn reap(running: &mut Running) -> io::Result<bool> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// Where orphans do not come here, the group is all that is known of them.
-fn leave_group(leader: Pid) {
-    if !cfg!(target_os = "linux") {
-        rustix::process::kill_process_group(leader, Signal::KILL).ok();
     }
 }
 

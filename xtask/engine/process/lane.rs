@@ -45,11 +45,12 @@ pub enum Word {
 }
 
 impl Lane {
-    /// Starts a guardian. `env` is its environment, and what every step of it sees.
+    /// Starts a guardian. `env` is its environment, and what every step of it sees. It keeps the file `busy` locked, shared,
+    /// from its first step until it has none any more.
     ///
     /// # Errors
     /// If the executable cannot be started, or there are no more files to be opened.
-    pub fn start(exe: &Path, env: &BTreeMap<OsString, OsString>) -> io::Result<Lane> {
+    pub fn start(exe: &Path, env: &BTreeMap<OsString, OsString>, busy: Option<&Path>) -> io::Result<Lane> {
         let (socket, far) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let (output, output_end) = pipe()?;
@@ -57,6 +58,7 @@ impl Lane {
         let child = Command::new(exe)
             .arg0("ciao")
             .arg(GUARD)
+            .args(busy)
             .env_clear()
             .envs(env)
             .current_dir("/")
@@ -233,7 +235,7 @@ pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
 fn pipe() -> io::Result<(OwnedFd, Stdio)> {
     let (near, far) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&near, true)?;
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(ciao_portable)))]
     rustix::pipe::fcntl_setpipe_size(&near, 256 << 10).ok();
     Ok((near, far.into()))
 }

@@ -16,6 +16,7 @@ mod tree;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ use crate::task::Tasks;
 #[must_use]
 pub fn reentry(arguments: &[OsString], tasks: &Tasks) -> Option<ExitCode> {
     match arguments {
-        [first] if first == lane::GUARD => Some(guardian::main()),
+        [first, rest @ ..] if first == lane::GUARD => Some(guardian::main(rest.first().map(PathBuf::from))),
         [first, name, rest @ ..] if first == TASK => {
             Some(task::main(&name.to_string_lossy(), rest.first().and_then(|word| word.to_str()), tasks))
         }

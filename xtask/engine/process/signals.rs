@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::process::{Signal, getpid, kill_process};
@@ -54,6 +55,20 @@ impl Signals {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
         self.seen.iter().filter(|(_, flag)| flag.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
+    }
+
+    /// The number of the first signal that came and ends things. After Ctrl-Z it sleeps here.
+    pub fn ending(&mut self) -> Option<i32> {
+        let mut came = self.take();
+        if came.contains(&Signal::TSTP) {
+            came.extend(self.stop_here());
+        }
+        came.iter().find(|signal| !matches!(**signal, Signal::TSTP | Signal::CONT)).map(|signal| signal.as_raw())
+    }
+
+    /// Waits for `time`, or until a signal comes that ends things: its number.
+    pub fn pause(&mut self, time: Duration) -> Option<i32> {
+        if super::ready(&self.wake, PollFlags::IN, time) { self.ending() } else { None }
     }
 
     /// Stops this process until it is continued. Gives back the signals that came meanwhile.

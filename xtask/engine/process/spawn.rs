@@ -32,7 +32,7 @@ type Failure = (String, io::Error);
 /// This executable, even if the file has been replaced since it was started.
 #[must_use]
 pub fn itself() -> PathBuf {
-    if cfg!(target_os = "linux") {
+    if cfg!(all(target_os = "linux", not(ciao_portable))) {
         return "/proc/self/exe".into();
     }
     std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into())
@@ -149,12 +149,12 @@ fn input(launch: &Launch) -> io::Result<Stdio> {
 }
 
 /// A file without a name, so that a text of any length can be read without anybody having to write meanwhile.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(ciao_portable)))]
 fn nameless(_near: &Path) -> io::Result<File> {
     Ok(rustix::fs::memfd_create("stdin", rustix::fs::MemfdFlags::CLOEXEC)?.into())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(ciao_portable))))]
 fn nameless(near: &Path) -> io::Result<File> {
     let path = near.with_extension("stdin");
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;

@@ -5,8 +5,10 @@
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-#[cfg(target_os = "linux")]
-pub use linux::{below, end, orphans_come_here, signal};
+#[cfg(all(target_os = "linux", not(ciao_portable)))]
+pub use linux::{below, end, group_left, left, orphans_come_here, signal};
+#[cfg(not(all(target_os = "linux", not(ciao_portable))))]
+pub use other::{below, end, group_left, left, orphans_come_here, signal};
 
 /// A process as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Member {
     /// In ticks since the machine started: with the id, it is the same process.
     pub started: u64,
     pub name: String,
+    /// The letter that `ps` shows.
+    pub state: char,
 }
 
 /// To the group of `leader`, which must not have been waited for.
@@ -25,15 +29,19 @@ fn signal_group(leader: Pid, number: Signal) {
     kill_process_group(leader, number).ok();
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(ciao_portable)))]
 mod linux {
     use std::collections::BTreeMap;
     use std::fs;
     use std::io;
+    use std::time::Duration;
 
     use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper};
 
     use super::{Member, signal_group};
+
+    /// How often it is looked whether a stop has reached everybody, with a millisecond in between.
+    const STOPPING: u32 = 100;
 
     /// From now on, processes below this one whose parents end become its own children.
     ///
@@ -61,7 +69,7 @@ mod linux {
             }
         }
         // A zombie's children are alive, so it is passed through above; it is not itself alive.
-        found.retain(|member| !member.name.is_empty());
+        found.retain(|member| !matches!(member.state, 'Z' | 'X'));
         found
     }
 
@@ -69,11 +77,32 @@ mod linux {
     /// those that have left it.
     pub fn signal(leader: Pid, number: Signal) {
         signal_group(leader, number);
-        for member in below(getpid()) {
-            if member.group != leader.as_raw_nonzero().get() {
-                send(&member, number);
+        let outside = |member: &Member| member.group != leader.as_raw_nonzero().get();
+        below(getpid()).iter().filter(|member| outside(member)).for_each(|member| send(member, number));
+        // A group is signalled at once, but who is found one after the other may start another process meanwhile. Other
+        // signals are not sent to newcomers: those may be what a trap has started to tidy up.
+        for _ in 0..if number == Signal::STOP { STOPPING } else { 0 } {
+            let mut left = below(getpid());
+            left.retain(|member| outside(member) && !matches!(member.state, 'T' | 't'));
+            left.iter().for_each(|member| send(member, number));
+            // Who waits in the kernel, as for the `exec` of what it has started by `vfork`, stops when that is over.
+            if left.iter().all(|member| member.state == 'D') {
+                return;
             }
+            std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// What a step has left that has ended: it is below this process.
+    #[must_use]
+    pub fn left(_leader: Pid) -> Vec<Member> {
+        below(getpid())
+    }
+
+    /// Whether a step has left something that is not below this process.
+    #[must_use]
+    pub fn group_left(_leader: Pid) -> bool {
+        false
     }
 
     /// SIGKILL for everything in `members` that is still the same process.
@@ -89,32 +118,32 @@ mod linux {
         }
     }
 
-    /// `None` if there is no such process. The name of a zombie is empty.
+    /// `None` if there is no such process.
     fn look(pid: Pid) -> Option<Member> {
         let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
         let stat = String::from_utf8_lossy(&stat);
         // The name is in parentheses and may itself hold some, and blanks.
         let (head, tail) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
-        let zombie = matches!(*fields.first()?, "Z" | "X");
-        let name = if zombie { "" } else { head.split_once('(')?.1 };
         Some(Member {
             pid,
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
-            name: name.to_owned(),
+            name: head.split_once('(')?.1.to_owned(),
+            state: fields.first()?.chars().next()?,
         })
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// For systems without subreapers and pidfds, and with `--cfg ciao_portable`, so that it can be tested on Linux.
+#[cfg(not(all(target_os = "linux", not(ciao_portable))))]
 mod other {
-    //! Without subreapers and pidfds: what stays in the step's process group, and no more.
+    //! What stays in the step's process group, and no more.
 
     use std::io;
 
-    use rustix::process::{Pid, Signal};
+    use rustix::process::{Pid, Signal, test_kill_process_group};
 
     use super::{Member, signal_group};
 
@@ -126,12 +155,23 @@ mod other {
         Vec::new()
     }
 
+    /// The group of a leader that was waited for: the id stays taken as long as there is somebody in it.
+    pub fn left(leader: Pid) -> Vec<Member> {
+        let group = leader.as_raw_nonzero().get();
+        let name = "something of its process group".to_owned();
+        let member = Member { pid: leader, parent: 1, group, started: 0, name, state: '?' };
+        if group_left(leader) { vec![member] } else { Vec::new() }
+    }
+
+    pub fn group_left(leader: Pid) -> bool {
+        test_kill_process_group(leader).is_ok()
+    }
+
     pub fn signal(leader: Pid, number: Signal) {
         signal_group(leader, number);
     }
 
-    pub fn end(_members: &[Member]) {}
+    pub fn end(members: &[Member]) {
+        members.iter().for_each(|member| signal_group(member.pid, Signal::KILL));
+    }
 }
-
-#[cfg(not(target_os = "linux"))]
-pub use other::{below, end, orphans_come_here, signal};

@@ -128,7 +128,7 @@ impl Course {
     fn after_attempt(&self, exit: Exit, why: Option<Why>, step: &Step) -> Next {
         let (outcome, message) = match (why, exit) {
             // It may have ended well just then, but nobody can tell that from one that gave up: run it again.
-            (Some(Why::Stopped), _) => return Next::End(Outcome::Interrupted, Some(end(exit))),
+            (Some(Why::Stopped), _) => return Next::End(Outcome::Interrupted, Some(stopped(exit))),
             (Some(Why::TimedOut), _) => {
                 let timeout = step.finally.as_ref().filter(|_| self.part == Part::Finally);
                 (Outcome::TimedOut, timed_out(timeout.map_or(step.timeout, |finally| finally.timeout)))
@@ -170,6 +170,11 @@ impl Course {
             *kill_at += by;
         }
     }
+}
+
+/// Nobody shall look for want of memory where this process has killed.
+fn stopped(exit: Exit) -> String {
+    if exit == Exit::Signal(9) { "killed".to_owned() } else { end(exit) }
 }
 
 fn timed_out(timeout: Duration) -> String {

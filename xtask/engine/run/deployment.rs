@@ -45,7 +45,7 @@ pub struct Loop<'a, 'r> {
     pub owed: Vec<usize>,
     pub failures: Vec<Failure>,
     pub stop: Option<Stop>,
-    began: Instant,
+    pub began: Instant,
 }
 
 impl<'a, 'r> Loop<'a, 'r> {
@@ -78,6 +78,8 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// Runs all steps, then what is owed.
     pub fn run(mut self) -> Summary {
+        // What came while the lock was taken and secrets were read.
+        self.on_signals();
         loop {
             while let Some(step) = self.next_step() {
                 self.begin(step);
@@ -154,7 +156,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 _ => return Ok(free),
             }
         }
-        let lane = Lane::start(&self.deployment.exe, &self.deployment.caller.passed)?;
+        let (passed, busy) = (&self.deployment.caller.passed, self.deployment.busy.as_deref());
+        let lane = Lane::start(&self.deployment.exe, passed, busy)?;
         self.slots.push(Slot { lane, course: None, ahead: None });
         Ok(self.slots.len() - 1)
     }
@@ -212,8 +215,8 @@ impl<'a, 'r> Loop<'a, 'r> {
                 if course.part == Part::Attempt {
                     launched.push((slot, course.step));
                 }
-            } else if let Some(mut course) = self.slots[slot].course.take() {
-                self.over(&mut course, Outcome::NotRun, None);
+            } else if let Some(course) = self.slots[slot].course.take() {
+                self.not_again(course);
             }
         }
         launched.into_iter().for_each(|(slot, step)| self.look_ahead(slot, step));
@@ -397,7 +400,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         let result =
             StepResult { outcome, attempts: course.attempt, seconds: course.seconds(), exit: course.exit, message };
         let finally = course.part == Part::Finally;
-        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown | Outcome::Interrupted) {
+        // Who interrupts need not be told of each step what became of it, as if it had failed by itself.
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Unknown) {
             let failure = self.failure(course, &result, finally);
             self.failures.push(failure);
         }

@@ -69,8 +69,8 @@ impl Loop<'_, '_> {
         Failure {
             step: step.id.clone(),
             finally,
-            what: result.message.clone().unwrap_or_else(|| "interrupted before it started".to_owned()),
-            file: step.file.clone(),
+            what: result.message.clone().unwrap_or_default(),
+            file: step.file.to_path_buf(),
             line: step.line,
             command: self.outlet.mask.text(&self.pasted(plan, step, finally)),
             log: course.voice.log.path().map(ToOwned::to_owned),

@@ -8,8 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use camino::{Utf8Component, Utf8PathBuf};
+use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::Deployment;
 use super::mask::SHORTEST;
@@ -178,7 +178,7 @@ impl<'a> Launcher<'a> {
         for file in &step.files {
             let bytes = std::fs::read(self.deployment.root.join(&file.path))
                 .map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
-            let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String = Sha256::hash(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             if digest != file.sha256 {
                 return Err(format!("{} has changed since the plan was made; the step was not started", file.path));
             }

@@ -65,6 +65,8 @@ pub struct Deployment<'a> {
     pub owed: Vec<String>,
     /// Set by whoever watches the lock when it was taken away: everything is stopped at once.
     pub lost: Arc<AtomicBool>,
+    /// The file that guardians keep locked while they have steps, so that it is known when the last has ended.
+    pub busy: Option<PathBuf>,
     /// The variables that steps see, of those of the caller.
     pub caller: environment::Caller,
     /// This executable, which is also guardian and tasks: [`crate::process::itself`].
@@ -173,10 +175,11 @@ pub fn crew(
     jobs: usize,
     exe: &std::path::Path,
     caller: &environment::Caller,
+    busy: Option<&std::path::Path>,
 ) -> Vec<Lane> {
     let mut schedule = schedule::Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
     let first = std::iter::from_fn(|| schedule.start_next());
-    first.map_while(|_| Lane::start(exe, &caller.passed).ok()).collect()
+    first.map_while(|_| Lane::start(exe, &caller.passed, busy).ok()).collect()
 }
 
 fn to_run(deployment: &Deployment<'_>, step: &crate::plan::Step) -> bool {

@@ -9,6 +9,9 @@ use super::voice::{Listener, Voice};
 use super::{StepResult, Summary};
 use crate::plan::Step;
 
+/// How many characters of one of the last lines are shown of a failure.
+const LONGEST: usize = 400;
+
 /// What a deployment says.
 pub struct Outlet<'r> {
     pub mask: Mask,
@@ -49,6 +52,14 @@ impl<'r> Outlet<'r> {
 
     pub fn tick(&mut self) {
         self.reporter.tick();
+    }
+
+    pub fn sleep(&mut self) {
+        self.reporter.sleep();
+    }
+
+    pub fn wake(&mut self, slept: std::time::Duration) {
+        self.reporter.wake(slept);
     }
 
     pub fn finished(&mut self, summary: &Summary) {
@@ -96,7 +107,15 @@ impl<'r> Outlet<'r> {
         if lines.last().is_some_and(|line| line.is_empty()) {
             lines.pop();
         }
-        lines[lines.len().saturating_sub(count)..].iter().map(|line| neutral(line).into_owned()).collect()
+        lines[lines.len().saturating_sub(count)..].iter().map(|line| shortened(&neutral(line))).collect()
+    }
+}
+
+/// The start of a line: some have megabytes, and the log has all of it.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} […]", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

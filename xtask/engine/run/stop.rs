@@ -92,10 +92,12 @@ impl Loop<'_, '_> {
         let now = Instant::now();
         self.stop = Some(Stop { signal: Some(signal.as_raw()), at: now, now: false });
         self.schedule.stop();
-        let text = format!(
-            "interrupted: waiting up to {} for what runs; once more kills it",
-            super::report::duration(self.deployment.grace.as_secs_f64())
-        );
+        let grace = super::report::duration(self.deployment.grace.as_secs_f64());
+        let text = if self.idle() {
+            "interrupted: nothing new starts".to_owned()
+        } else {
+            format!("interrupted: waiting up to {grace} for what runs; once more kills it")
+        };
         self.outlet.message(Weight::Warning, None, &text);
         for slot in 0..self.slots.len() {
             let Slot { lane, course: Some(course), .. } = &mut self.slots[slot] else { continue };
@@ -146,6 +148,10 @@ impl Loop<'_, '_> {
 
     /// Ctrl-Z: everything sleeps, and no clock runs meanwhile.
     fn sleep(&mut self) -> Vec<Signal> {
+        let environment = &self.deployment.plan.environment;
+        let text = format!("stopped: `fg` goes on, and until then {environment} stays locked");
+        self.outlet.message(Weight::Note, None, &text);
+        self.outlet.sleep();
         for slot in &mut self.slots {
             slot.lane.signal(Signal::STOP);
         }
@@ -161,6 +167,8 @@ impl Loop<'_, '_> {
         if let Some(stop) = &mut self.stop {
             stop.at += slept;
         }
+        self.began += slept;
+        self.outlet.wake(slept);
         others
     }
 

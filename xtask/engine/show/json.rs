@@ -1,15 +1,15 @@
 //! Plans and findings as JSON. The keys are a contract: programs read them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
+use serde_json::{Value, json};
 
-use super::word::{Side, plain, strings};
+use super::word::{Side, plain};
+use super::write::Json;
 use crate::finding::{Finding, Severity};
 use crate::inspect::hex;
-use crate::plan::{Action, EnvValue, Finally, Output, Plan, Retries, Stdin, Step, Tree};
+use crate::plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Step, Text, Tree};
 use crate::show::findings::{Lines, Texts};
 
 /// The release that a plan is shown for.
@@ -20,32 +20,52 @@ pub struct ShownRelease {
     pub dirty: bool,
 }
 
+/// A plan as JSON, made.
+pub struct Shown(String);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 /// The plan as a program reads it; `release` is null where there is no git repository or no commit.
 #[must_use]
-pub fn plan(plan: &Plan, release: Option<&ShownRelease>) -> Value {
-    let steps = steps(plan);
+pub fn plan(plan: &Plan, release: Option<&ShownRelease>) -> Shown {
+    let (mut out, digest) = steps(plan);
+    let steps = std::mem::take(&mut out.indented);
+    out = Json::default();
+    out.open('{');
+    out.text("digest", &digest);
+    out.text("environment", &plan.environment);
+    out.plain("format", "1");
     let release = release.map(|release| json!({ "id": release.id, "commit": release.commit, "dirty": release.dirty }));
-    json!({
-        "format": 1,
-        "environment": plan.environment,
-        "release": release,
-        "digest": digest_of(plan, &steps),
-        "steps": steps,
-    })
+    out.value("release", &release.into());
+    out.key("steps");
+    out.indented.push_str(&steps);
+    out.close('}');
+    Shown(out.indented)
 }
 
 /// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
-    digest_of(plan, &steps(plan))
+    steps(plan).1
 }
 
-fn digest_of(plan: &Plan, steps: &[Value]) -> String {
+/// All steps, as the second level of the plan, and the digest of the plan.
+fn steps(plan: &Plan) -> (Json, String) {
     let mut hash = Sha256::new();
     hash.update(plan.environment.as_bytes());
-    for (step, shown) in plan.steps.iter().zip(steps) {
-        hash.update(shown.to_string().as_bytes());
-        for file in &step.files {
+    let mut out = Json::default();
+    out.depth = 1;
+    out.open('[');
+    for (index, shown) in plan.steps.iter().enumerate() {
+        out.item();
+        out.dense.clear();
+        step(&mut out, plan, index);
+        hash.update(out.dense.as_bytes());
+        for file in &shown.files {
             hash.update([0]);
             hash.update(file.path.as_str().as_bytes());
             hash.update([0]);
@@ -53,60 +73,84 @@ fn digest_of(plan: &Plan, steps: &[Value]) -> String {
         }
         hash.update(b"\n");
     }
-    hex(&hash.finalize())
+    out.close(']');
+    (out, hex(&hash.finalize()))
 }
 
-fn steps(plan: &Plan) -> Vec<Value> {
-    (0..plan.steps.len()).map(|index| step(plan, index)).collect()
-}
-
-fn step(plan: &Plan, index: usize) -> Value {
+/// One step. The keys are sorted, here and below.
+fn step(out: &mut Json, plan: &Plan, index: usize) {
     let step = &plan.steps[index];
-    let (kind, command, skeleton, with) = action(&step.action);
-    let needs: Vec<&str> = plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id).collect();
-    json!({
-        "id": step.id,
-        "pipeline": plan.calls[step.call].name,
-        "step": step.name,
-        "each": step.each,
-        "kind": kind,
-        "command": command,
-        "skeleton": skeleton,
-        "env": env(&plan.env_of(step).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
-        "with": with,
-        "stdin": stdin(step.stdin.as_ref()),
-        "cwd": plain(&step.cwd, Side::Value),
-        "runs": step.runs,
-        "when": (!step.when.is_empty()).then(|| step.when.join(" and ")),
-        "needs": needs,
-        "provides": step.provides,
-        "requires": step.requires,
-        "unless": step.unless.as_ref().map(|unless| strings(unless, Side::Value)),
-        "output": step.output.as_ref().map(output),
-        "finally": step.finally.as_ref().map(|finally| self::finally(finally)),
-        "retries": step.retries.map(retries),
-        "timeout_s": seconds(step.timeout),
-        "detach": step.detach,
-        "verify": step.verify,
-        "parameters": step.parameters.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "secrets": step.secrets.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "file": step.file.as_str(),
-        "line": step.line,
-    })
+    out.open('{');
+    command(out, &step.action, "command", Side::Value);
+    out.text("cwd", &plain(&step.cwd, Side::Value));
+    out.plain("detach", boolean(step.detach));
+    out.optional("each", step.each.as_deref());
+    env(out, plan.env_of(step).into_iter());
+    out.text("file", step.file.as_str());
+    finally(out, step.finally.as_deref());
+    out.text("id", &step.id);
+    out.text("kind", step.kind());
+    out.plain("line", &step.line.to_string());
+    out.list("needs", plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id));
+    output(out, step.output.as_ref());
+    out.list("parameters", step.parameters.iter().map(|name| &**name));
+    out.text("pipeline", &plan.calls[step.call].name);
+    out.list("provides", step.provides.iter().map(|label| &**label));
+    out.list("requires", step.requires.iter().map(|label| &**label));
+    out.value("retries", &step.retries.map(retries).into());
+    out.plain("runs", boolean(step.runs));
+    out.list("secrets", step.secrets.iter().map(|name| &**name));
+    command(out, &step.action, "skeleton", Side::Skeleton);
+    stdin(out, step.stdin.as_ref());
+    out.text("step", &step.name);
+    out.value("timeout_s", &seconds(step.timeout));
+    match &step.unless {
+        Some(unless) => arguments(out, "unless", None, unless, Side::Value),
+        None => out.plain("unless", "null"),
+    }
+    out.plain("verify", boolean(step.verify));
+    out.optional("when", (!step.when.is_empty()).then(|| step.when.join(" and ")).as_deref());
+    with(out, &step.action);
+    out.close('}');
 }
 
-type ShownAction = (&'static str, Vec<String>, Vec<String>, Value);
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
 
-fn action(action: &Action) -> ShownAction {
+fn command(out: &mut Json, action: &Action, key: &str, side: Side) {
     match action {
-        Action::Run(arguments) => {
-            ("run", strings(arguments, Side::Value), strings(arguments, Side::Skeleton), Value::Null)
+        Action::Run(run) => arguments(out, key, None, run, side),
+        Action::Script { path, args } => arguments(out, key, Some(path), args, side),
+        Action::Task { name, .. } => out.list(key, [&**name].into_iter()),
+    }
+}
+
+fn arguments(out: &mut Json, key: &str, first: Option<&Text>, arguments: &[Argument], side: Side) {
+    out.key(key);
+    out.open('[');
+    if let Some(first) = first {
+        out.item();
+        out.string(&plain(first, side));
+    }
+    for argument in arguments {
+        if let (Argument::Spread { name, .. }, Side::Skeleton) = (argument, side) {
+            out.item();
+            out.string(&format!("${{{name}...}}"));
+            continue;
         }
-        Action::Script { path, args } => {
-            let all = |side| std::iter::once(plain(path, side)).chain(strings(args, side)).collect();
-            ("script", all(Side::Value), all(Side::Skeleton), Value::Null)
+        for text in argument.texts() {
+            out.item();
+            out.string(&plain(text, side));
         }
-        Action::Task { name, with } => ("task", vec![name.clone()], vec![name.clone()], tree(with, Side::Value)),
+    }
+    out.close(']');
+}
+
+fn with(out: &mut Json, action: &Action) {
+    match action {
+        Action::Task { with, .. } => out.value("with", &tree(with, Side::Value)),
+        Action::Run(_) | Action::Script { .. } => out.plain("with", "null"),
     }
 }
 
@@ -118,43 +162,57 @@ pub fn tree(tree: &Tree, side: Side) -> Value {
     })
 }
 
-fn env(variables: &BTreeMap<String, &EnvValue>) -> Value {
-    let shown = |value: &EnvValue| match value {
-        EnvValue::Text(text) => plain(text, Side::Value).into(),
-        EnvValue::File(text) => json!({ "file": plain(text, Side::Value) }),
-    };
-    variables.iter().map(|(name, value)| (name.clone(), shown(value))).collect::<Map<_, _>>().into()
+fn env<'a>(out: &mut Json, variables: impl Iterator<Item = (&'a str, &'a EnvValue)>) {
+    out.key("env");
+    out.open('{');
+    for (name, value) in variables {
+        match value {
+            EnvValue::Text(text) => out.text(name, &plain(text, Side::Value)),
+            EnvValue::File(text) => file(out, name, text),
+        }
+    }
+    out.close('}');
 }
 
-fn stdin(stdin: Option<&Stdin>) -> Value {
+fn file(out: &mut Json, key: &str, text: &Text) {
+    out.key(key);
+    out.open('{');
+    out.text("file", &plain(text, Side::Value));
+    out.close('}');
+}
+
+fn stdin(out: &mut Json, stdin: Option<&Stdin>) {
     match stdin {
-        None => Value::Null,
-        Some(Stdin::Text(text)) => plain(text, Side::Value).into(),
-        Some(Stdin::File(path)) => json!({ "file": plain(path, Side::Value) }),
+        None => out.plain("stdin", "null"),
+        Some(Stdin::Text(text)) => out.text("stdin", &plain(text, Side::Value)),
+        Some(Stdin::File(path)) => file(out, "stdin", path),
     }
 }
 
 /// As it is written: a name, or a table.
-fn output(output: &Output) -> Value {
-    if output.json || output.secret {
-        json!({ "name": output.name, "json": output.json, "secret": output.secret })
-    } else {
-        output.name.clone().into()
+fn output(out: &mut Json, output: Option<&Output>) {
+    match output {
+        Some(output) if output.json || output.secret => {
+            let table = json!({ "name": output.name, "json": output.json, "secret": output.secret });
+            out.value("output", &table);
+        }
+        output => out.optional("output", output.map(|output| &*output.name)),
     }
 }
 
-fn finally(finally: &Finally) -> Value {
-    let (kind, command, skeleton, with) = action(&finally.action);
-    json!({
-        "kind": kind,
-        "command": command,
-        "skeleton": skeleton,
-        "with": with,
-        "env": env(&finally.env.iter().map(|(name, value)| (name.clone(), value)).collect()),
-        "stdin": stdin(finally.stdin.as_ref()),
-        "cwd": plain(&finally.cwd, Side::Value),
-        "timeout_s": seconds(finally.timeout),
-    })
+fn finally(out: &mut Json, finally: Option<&Finally>) {
+    let Some(finally) = finally else { return out.plain("finally", "null") };
+    out.key("finally");
+    out.open('{');
+    command(out, &finally.action, "command", Side::Value);
+    out.text("cwd", &plain(&finally.cwd, Side::Value));
+    env(out, finally.env.iter().map(|(name, value)| (&**name, value)));
+    out.text("kind", kind(&finally.action));
+    command(out, &finally.action, "skeleton", Side::Skeleton);
+    stdin(out, finally.stdin.as_ref());
+    out.value("timeout_s", &seconds(finally.timeout));
+    with(out, &finally.action);
+    out.close('}');
 }
 
 fn retries(retries: Retries) -> Value {
@@ -194,6 +252,14 @@ impl Step {
     /// For messages: what it does, in a word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        action(&self.action).0
+        kind(&self.action)
+    }
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Run(_) => "run",
+        Action::Script { .. } => "script",
+        Action::Task { .. } => "task",
     }
 }

@@ -5,3 +5,4 @@ pub mod findings;
 pub mod json;
 pub mod plan;
 pub mod word;
+mod write;

@@ -1,14 +1,13 @@
 //! The plan as text: one step a line, so that one line changes in a snapshot when one step changes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use camino::Utf8Path;
 
 use super::json::tree;
-use super::word::{Side, plain, quote, word, words};
-use crate::plan::{Action, Call, EnvValue, Plan, Stdin, Step};
+use super::word::{Side, plain, push_word, push_words, quote, word};
+use crate::plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
 use crate::task::Tasks;
 
 /// The text form of a plan.
@@ -64,20 +63,26 @@ fn remark(remarks: &[String]) -> String {
 fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Tasks) {
     let call = &plan.calls[step.call];
     let name = step.id.strip_prefix(&call.id).and_then(|name| name.strip_prefix('/')).unwrap_or(&step.id);
-    let mut command = command(&step.action, side);
+    // A fixed column: a longer name moves its own line only.
+    text.push_str("    ");
+    text.push_str(name);
+    text.push_str(&"                    "[name.chars().count().min(19)..]);
     if !step.env.is_empty() {
-        command = format!("{} {command}", env(&step.env, side));
+        text.push_str(&env(&step.env, side));
+        text.push(' ');
     }
+    push_command(text, &step.action, side);
     if let Some(stdin) = &step.stdin {
-        command += &match stdin {
+        *text += &match stdin {
             Stdin::Text(input) => format!(" <<< {}", word(input, side)),
             Stdin::File(path) => format!(" < {}", word(path, side)),
         };
     }
     let mut remarks = remarks(step, side);
     let folder = call.pipeline.parent().unwrap_or(Utf8Path::new(""));
-    let cwd = plain(&step.cwd, side);
-    if cwd != folder.as_str() {
+    let is_folder = matches!(&*step.cwd.pieces, [Piece::Literal(cwd)] if **cwd == *folder.as_str());
+    let cwd = if is_folder { String::new() } else { plain(&step.cwd, side) };
+    if !is_folder && cwd != folder.as_str() {
         remarks.insert(0, format!("in {}", quote(&cwd)));
     }
     if let Action::Task { name, .. } = &step.action
@@ -90,25 +95,39 @@ fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Ta
     } else if !step.when.is_empty() {
         remarks.push(format!("when {}", step.when.join(" and ")));
     }
-    let remark = remark(&remarks);
-    let gap = if remark.is_empty() { "" } else { " " };
-    // A fixed column: a longer name moves its own line only.
-    let _infallible = writeln!(text, "    {name:<19} {command}{gap}{remark}");
+    if !remarks.is_empty() {
+        text.push(' ');
+        text.push_str(&remark(&remarks));
+    }
+    text.push('\n');
 }
 
 /// What a step does, as a line for a shell. A task is shown as if it were a command.
 #[must_use]
 pub fn command(action: &Action, side: Side) -> String {
+    let mut text = String::new();
+    push_command(&mut text, action, side);
+    text
+}
+
+fn push_command(text: &mut String, action: &Action, side: Side) {
     match action {
-        Action::Run(arguments) => words(arguments, side).collect::<Vec<_>>().join(" "),
+        Action::Run(arguments) => push_words(text, arguments, side),
         Action::Script { path, args } => {
-            std::iter::once(word(path, side)).chain(words(args, side)).collect::<Vec<_>>().join(" ")
+            push_word(text, path, side);
+            let end = text.len();
+            push_words(text, args, side);
+            if text.len() > end {
+                text.insert(end, ' ');
+            }
         }
         Action::Task { name, with } => {
+            text.push_str("task ");
+            text.push_str(name);
             let with = tree(with, side);
-            match with.as_object().is_none_or(serde_json::Map::is_empty) {
-                true => format!("task {name}"),
-                false => format!("task {name} {}", quote(&with.to_string())),
+            if with.as_object().is_some_and(|with| !with.is_empty()) {
+                text.push(' ');
+                text.push_str(&quote(&with.to_string()));
             }
         }
     }
@@ -124,7 +143,9 @@ fn remarks(step: &Step, side: Side) -> Vec<String> {
     say("provides", &step.provides);
     say("requires", &step.requires);
     if let Some(unless) = &step.unless {
-        remarks.push(format!("unless {}", words(unless, side).collect::<Vec<_>>().join(" ")));
+        let mut said = "unless ".to_owned();
+        push_words(&mut said, unless, side);
+        remarks.push(said);
     }
     if let Some(output) = &step.output {
         let secret = if output.secret { "secret " } else { "" };

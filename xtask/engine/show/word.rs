@@ -39,6 +39,9 @@ fn shown(pieces: &[Piece], side: Side, inside: Option<&str>, secret: Secret, int
 /// The plain string: what is known only at run time stands in it as written, a secret as `<secret name>`.
 #[must_use]
 pub fn plain(text: &Text, side: Side) -> String {
+    if let [Piece::Literal(text)] = text.pieces.as_slice() {
+        return text.to_string();
+    }
     let mut parts = Vec::new();
     shown(&text.pieces, side, None, |name| format!("<secret {name}>"), &mut parts);
     parts
@@ -154,22 +157,36 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The words of a list of arguments.
-pub fn words(arguments: &[Argument], side: Side) -> impl Iterator<Item = String> + '_ {
-    arguments.iter().flat_map(move |argument| match (argument, side) {
-        (Argument::Spread { name, .. }, Side::Skeleton) => vec![format!("${{{name}...}}")],
-        _ => argument.texts().iter().map(|text| word(text, side)).collect(),
-    })
+/// Adds the word of a text.
+pub fn push_word(into: &mut String, text: &Text, side: Side) {
+    match text.pieces.as_slice() {
+        [Piece::Literal(text)] if is_bare(text) => into.push_str(text),
+        _ => into.push_str(&word(text, side)),
+    }
 }
 
-/// The plain strings of a list of arguments.
-#[must_use]
-pub fn strings(arguments: &[Argument], side: Side) -> Vec<String> {
-    arguments
-        .iter()
-        .flat_map(|argument| match (argument, side) {
-            (Argument::Spread { name, .. }, Side::Skeleton) => vec![format!("${{{name}...}}")],
-            _ => argument.texts().iter().map(|text| plain(text, side)).collect(),
-        })
-        .collect()
+/// Whether a text needs no quotes, and can be seen to: what is left open is for `quote` to say.
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
+}
+
+/// Adds the words of a list of arguments, with a space between.
+pub fn push_words(into: &mut String, arguments: &[Argument], side: Side) {
+    let start = into.len();
+    let gap = |into: &mut String| {
+        if into.len() > start {
+            into.push(' ');
+        }
+    };
+    for argument in arguments {
+        if let (Argument::Spread { name, .. }, Side::Skeleton) = (argument, side) {
+            gap(into);
+            *into += &format!("${{{name}...}}");
+            continue;
+        }
+        for text in argument.texts() {
+            gap(into);
+            push_word(into, text, side);
+        }
+    }
 }

@@ -143,7 +143,9 @@ fn stated<'f>(found: &'f [Found], order: &[String]) -> Result<(Vec<&'f Found>, S
 /// The scripts that a text names, in the order in which it does so first.
 fn named_in<'f>(text: &str, scripts: &[&'f Found]) -> Vec<&'f Found> {
     let first = |script: &Found| {
-        let name = script.path.file_name().unwrap_or_default();
+        let file = script.path.file_name().unwrap_or_default();
+        let alike = scripts.iter().filter(|other| other.path.file_name() == Some(file)).count();
+        let name = if alike > 1 { script.path.as_str() } else { file };
         let letter = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || "_-".contains(char));
         let alone =
             |at: &usize| !letter(text[..*at].chars().next_back()) && !letter(text[at + name.len()..].chars().next());
@@ -193,9 +195,26 @@ fn adopted(name: String, found: &[Found], order: &[&Found], source: &str) -> Ado
         adopted.notes.push(format!("not in the order, and so no step: {}", left.join(", ")));
     }
     for parameter in &adopted.parameters {
-        let what = if parameter.literal.secret { "a secret" } else { &parameter.literal.value };
         let name = format!("{}.{}", adopted.group(), parameter.name);
+        let what = parameter.literal.shown();
         adopted.notes.push(format!("{}: {what} looks environmental: proposed as parameter `{name}`", parameter.at));
+    }
+    // No step can give a file a variable; whoever knows what reads it decides.
+    for file in found.iter().filter(|file| !file.script && !is_readme(&file.path)) {
+        for literal in std::str::from_utf8(&file.content).map(literals).unwrap_or_default() {
+            let (line, what) = (literal.line, literal.shown());
+            adopted
+                .notes
+                .push(format!("{} line {line}: {what} looks environmental: let a step write it there", file.path));
+        }
+    }
+    let secret = |file: &&Found| {
+        let literals = std::str::from_utf8(&file.content).map(literals).unwrap_or_default();
+        literals.iter().any(|literal| literal.secret)
+    };
+    let secrets: Vec<&str> = found.iter().filter(secret).map(|file| file.path.as_str()).collect();
+    if !secrets.is_empty() {
+        adopted.notes.push(format!("secrets stand in {}: take them out before you commit", secrets.join(", ")));
     }
     let folder = Utf8PathBuf::from(crate::declare::DEPLOYMENTS).join(&adopted.name);
     adopted.files.push((folder.join("pipeline.toml"), pipeline.into_bytes(), false));
@@ -214,35 +233,34 @@ impl Adopted {
     /// `env` of a step, with what each variable stands for in its script; new literals become parameters.
     fn variables(&mut self, script: &Found) -> String {
         let group = self.group();
-        let mut lines = String::new();
-        let mut entries: Vec<String> = Vec::new();
+        let mut lines: Vec<(String, String)> = Vec::new();
         for literal in literals(&String::from_utf8_lossy(&script.content)) {
-            let at = format!("{} line {}", script.path, literal.line);
-            let known = self
-                .parameters
-                .iter()
-                .find(|parameter| parameter.literal.value == literal.value && parameter.literal.name == literal.name);
-            let name = match known {
-                Some(parameter) => parameter.name.clone(),
-                None => {
-                    let base = literal.name.to_ascii_lowercase();
-                    let free = |name: &String| !self.parameters.iter().any(|parameter| parameter.name == *name);
-                    let numbered = (2..).map(|number| format!("{base}_{number}"));
-                    std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or_default()
-                }
+            // One value is one parameter, whatever each script calls it.
+            let same = |parameter: &&Parameter| {
+                (&parameter.literal.value, parameter.literal.kind) == (&literal.value, literal.kind)
             };
+            let name = self.parameters.iter().find(same).map(|parameter| parameter.name.clone());
+            let name = name.unwrap_or_else(|| self.parameter(&literal, script));
             let variable = name.to_ascii_uppercase();
-            if known.is_none() {
-                self.parameters.push(Parameter { name: name.clone(), literal: literal.clone(), at: at.clone() });
-            }
-            let entry = format!("{variable} = \"${{{group}.{name}}}\"");
-            if !entries.contains(&entry) {
-                let what = if literal.secret { "a secret" } else { &literal.value };
-                lines += &format!("# {at}: {what} stands in the script; let it read ${variable}\n");
-                entries.push(entry);
+            let (line, what) = (literal.line, literal.shown());
+            if !lines.iter().any(|(known, _)| *known == variable) {
+                let comment = format!("line {line} has {what}: let it read ${variable}");
+                let entry = format!("env.{variable} = \"${{{group}.{name}}}\"    # {comment}\n");
+                lines.push((variable, entry));
             }
         }
-        if entries.is_empty() { lines } else { format!("{lines}env = {{ {} }}\n", entries.join(", ")) }
+        lines.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Declares a parameter for a literal, and gives its name.
+    fn parameter(&mut self, literal: &Literal, script: &Found) -> String {
+        let base = literal.name.to_ascii_lowercase();
+        let free = |name: &String| !self.parameters.iter().any(|parameter| parameter.name == *name);
+        let numbered = (2..).map(|number| format!("{base}_{number}"));
+        let name = std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or_default();
+        let at = format!("{} line {}", script.path, literal.line);
+        self.parameters.push(Parameter { name: name.clone(), literal: literal.clone(), at });
+        name
     }
 
     /// The environment pipeline of the starter, with its call and its parameters.
@@ -276,7 +294,11 @@ impl Adopted {
             text += &format!("\n# Still to be given:\n# [{}]\n", self.group());
         }
         for Parameter { name, literal, at } in &self.parameters {
-            let example = if literal.secret { "{ env = \"…\" }".to_owned() } else { string(&literal.value) };
+            let example = match literal.kind {
+                _ if literal.secret => "{ env = \"…\" }".to_owned(),
+                "port" => literal.value.clone(),
+                _ => string(&literal.value),
+            };
             text += &format!("# {name} = {example}    # {at}\n");
         }
         text

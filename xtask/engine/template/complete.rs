@@ -13,6 +13,7 @@ use crate::task::Tasks;
 /// Print the completions of a shell, to be read by its start-up file
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArgs {
+    /// For its start-up file: `source <(cargo xtask completions bash)`
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
@@ -94,12 +95,13 @@ fn option<'c>(chain: &[&'c Command], word: &str) -> Option<&'c Arg> {
 }
 
 fn options(chain: &[&Command]) -> Vec<String> {
-    let inherited = |depth: usize, arg: &&Arg| depth + 1 == chain.len() || arg.is_global_set();
-    let args = chain.iter().enumerate().flat_map(|(depth, command)| command.get_opts().map(move |arg| (depth, arg)));
-    let shown = args.filter(|(depth, arg)| inherited(*depth, arg) && !arg.is_hide_set());
-    let flags = chain.last().into_iter().flat_map(|command| command.get_arguments()).filter(|arg| !arg.is_positional());
-    let all = shown.map(|(_, arg)| arg).chain(flags);
-    all.filter_map(Arg::get_long).map(|long| format!("--{long}")).chain(["--help".to_owned()]).collect()
+    let of = |depth: usize, command: &Command| -> Vec<String> {
+        let own = |arg: &&Arg| (depth + 1 == chain.len() || arg.is_global_set()) && !arg.is_hide_set();
+        let longs = command.get_arguments().filter(own).filter_map(Arg::get_long);
+        longs.map(|long| format!("--{long}")).collect()
+    };
+    let all = chain.iter().enumerate().flat_map(|(depth, command)| of(depth, command));
+    all.chain(["--help".to_owned()]).collect()
 }
 
 /// What can be given for an argument: its own choices, else the names that its placeholder stands for.

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use super::edit::Document;
 use super::origin::{Origin, RECORD};
-use super::{Refusal, write};
+use super::{Refusal, undo, write};
 
 /// A git repository with a working tree, at its root.
 pub struct Destination {
@@ -33,31 +33,6 @@ pub fn git(folder: &Utf8Path, args: &[&str]) -> Result<String, String> {
         return Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned());
     }
     Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-}
-
-/// What a command printed before it failed.
-pub struct Failed {
-    pub stdout: String,
-    pub stderr: String,
-}
-
-/// Runs cargo in a folder, as its owner would.
-///
-/// # Errors
-/// What it printed.
-pub fn cargo(root: &Utf8Path, args: &[&str]) -> Result<String, Failed> {
-    let could_not = |error: xshell::Error| Failed { stdout: String::new(), stderr: error.to_string() };
-    let shell = Shell::new().map_err(could_not)?;
-    shell.change_dir(root);
-    // Set for this program by the cargo that runs it.
-    let command = cmd!(shell, "cargo {args...}").env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
-    let output = command.quiet().ignore_status().output().map_err(could_not)?;
-    let (stdout, stderr) = (output.stdout, output.stderr);
-    let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    if output.status.success() {
-        return Ok(stdout);
-    }
-    Err(Failed { stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
 impl Destination {
@@ -94,6 +69,7 @@ impl Destination {
                 return Err(Refusal::new(format!("{folder} is not writable"), help));
             }
         }
+        undo::recover(&root)?;
         let status = git(&root, &["status", "--porcelain"]).unwrap_or_default();
         Ok(Destination { dirty: status.lines().count(), root })
     }
@@ -107,6 +83,15 @@ impl Destination {
         String::from_utf8(bytes)
             .map(Some)
             .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
+    }
+
+    /// Whether a package stands at its root.
+    ///
+    /// # Errors
+    /// If its manifest cannot be read; one that is broken is none.
+    pub fn is_package(&self) -> Result<bool, Refusal> {
+        let text = self.text("Cargo.toml")?.unwrap_or_default();
+        Ok(Document::parse(&text).is_ok_and(|document| document.has(&["package"])))
     }
 
     #[must_use]

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, cargo, git, quoted};
+use super::destination::{Destination, git, quoted};
 use super::edit::{Document, quoted as string, with_block};
 use super::origin::{Origin, RECORD};
+use super::proof::Cargo;
 use super::starter::{self, Starter};
 use super::write::{self, Change};
 use super::{Refusal, adopt, confirmed, lock};
@@ -62,45 +63,54 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     }
     writeln!(out, "{} gets:", destination.root)?;
     write::show(&changes, out)?;
+    writeln!(out, "  create  tests/snapshots/: the order of the steps in every environment, as it is then")?;
     for note in &notes {
         writeln!(out, "note: {note}")?;
     }
     if !confirmed("write this?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
     }
-    let worked = workspace_of(&destination.root).is_ok() || !destination.has("Cargo.toml");
-    let written = write::write(&destination.root, &changes)?;
-    if let (Err(refusal), true) = (workspace_of(&destination.root), worked) {
-        written.take_back();
-        return Err(refusal);
-    }
-    let orders = snapshots(&destination.root)?;
-    let _kept = write::write(&destination.root, &orders)?;
-    // So that the lock file is whole before it is committed: the first build would change it, and the tree be dirty.
-    let _left_to_the_first_build = cargo(&destination.root, &["update", "--workspace", "--offline", "--quiet"]);
+    copy(&destination, &changes)?;
     next(&destination, adopted.is_some(), out)
 }
 
-/// Whether cargo can read the workspace, without a look at any registry.
-fn workspace_of(root: &Utf8Path) -> Result<(), Refusal> {
-    let read = cargo(root, &["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-    let help = "mend what cargo says, then again; nothing was changed";
-    read.map(drop).map_err(|failed| {
-        Refusal::new(format!("cargo would not accept the workspace any more: {}", failed.stderr.trim()), help)
-    })
+/// Writes everything, unless cargo could read the workspace before and cannot after.
+fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
+    let root = &destination.root;
+    let cargo = Cargo::of(root);
+    // Without a look at any registry.
+    let read = || cargo.run(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let worked = read().is_ok() || !destination.has("Cargo.toml");
+    let written = write::write(root, changes)?;
+    if let (Err(failed), true) = (read(), worked) {
+        written.take_back()?;
+        let message = format!("cargo would not accept the workspace any more: {}", failed.stderr.trim());
+        let help = "mend what cargo says, then again; nothing was changed";
+        return Err(cargo.interrupted().unwrap_or(Refusal::new(message, help)));
+    }
+    let written = written.and(&snapshots(root, destination.is_package()?)?)?;
+    cargo.complete_lock();
+    if let Some(interrupted) = cargo.interrupted() {
+        written.take_back()?;
+        return Err(interrupted);
+    }
+    written.keep();
+    Ok(())
 }
 
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
-fn snapshots(root: &Utf8Path) -> Result<Vec<Change>, Refusal> {
+fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
     let repository = Repository::read(root);
     let examined = repository.examine(&Tasks::new());
     let mut changes = Vec::new();
+    // As insta writes it, so that what is accepted later differs in the order alone.
+    let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
     for environment in repository.declarations.orchestration.names() {
         let Some(plan) = examined.plan(environment) else { continue };
         let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
         let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
-            let text = format!("---\nsource: tests/step_order.rs\n---\n{order}");
+            let text = format!("---\nsource: {source}\n---\n{order}");
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
         }
     }
@@ -111,7 +121,11 @@ fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result
     writeln!(out, "\nwritten. Next:")?;
     writeln!(out, "  cd {}", quoted(&destination.root))?;
     if adopted {
-        writeln!(out, "  cargo xtask check           # what is missing before it can be deployed")?;
+        writeln!(
+            out,
+            "  $EDITOR pipelines/environments/*.toml   # the values: what stood in the scripts is there as a comment"
+        )?;
+        writeln!(out, "  cargo xtask check           # what is still missing before it can be deployed")?;
         writeln!(out, "  cargo xtask plan dev        # what would be done, in which order")?;
     } else {
         writeln!(out, "  git add --all && git commit --message \"Deployments\"")?;
@@ -274,8 +288,7 @@ impl Draft<'_> {
         for starter in &starter::CODE {
             self.start(starter, starter.text)?;
         }
-        let at_root = self.destination.text("Cargo.toml")?.unwrap_or_default();
-        let package = parsed("Cargo.toml", &at_root)?.has(&["package"]);
+        let package = self.destination.is_package()?;
         self.start(&starter::TEST, if package { starter::TEST_OF_ROOT } else { starter::TEST.text })?;
         let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
         if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
@@ -326,9 +339,12 @@ impl Draft<'_> {
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
         let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
-        for (line, example) in
-            [("/target/", "target/x"), ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml")]
-        {
+        for (line, example) in [
+            ("/target/", "target/x"),
+            ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml"),
+            // What a test of the step order that failed leaves to be looked at; it would make the tree dirty.
+            ("*.snap.new", "tests/snapshots/x.snap.new"),
+        ] {
             if !self.destination.ignores(example) {
                 ignored = with_line(&ignored, line);
             }

@@ -1,11 +1,11 @@
-//! What looks environmental in a script: hosts, addresses, ports, folders, and secrets in plain text.
+//! What looks environmental in a text: hosts, addresses, ports, folders, names of environments, and secrets in plain text.
 //!
 //! Pure, and a guess: it is there to propose parameters. `check` finds hard-coded values by comparing real ones.
 
-/// A literal in a script.
+/// A literal in a text.
 #[derive(Debug, Clone)]
 pub struct Literal {
-    /// The variable that it is assigned to, or what it is.
+    /// The variable that it is assigned to, or what it is; in capitals.
     pub name: String,
     /// The type of the parameter that it could become.
     pub kind: &'static str,
@@ -15,77 +15,156 @@ pub struct Literal {
     pub line: usize,
 }
 
+impl Literal {
+    /// What may be shown of it: of a secret, nothing.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.secret { "a secret" } else { &self.value }
+    }
+}
+
+const SECRETS: [&str; 7] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PASSPHRASE"];
+/// What people call environments.
+const ENVIRONMENTS: [&str; 10] =
+    ["dev", "development", "test", "tst", "uat", "qa", "staging", "stage", "prod", "production"];
+const OPTIONS: [(&str, &str); 4] = [("-h", "HOST"), ("-p", "PORT"), ("-d", "DATABASE"), ("-U", "USER")];
+const FILES: [&str; 22] = [
+    "sh",
+    "sql",
+    "txt",
+    "gz",
+    "tgz",
+    "zip",
+    "json",
+    "xml",
+    "yaml",
+    "yml",
+    "conf",
+    "cfg",
+    "log",
+    "py",
+    "jar",
+    "war",
+    "md",
+    "toml",
+    "csv",
+    "service",
+    "properties",
+    "old",
+];
+
 /// Every one, in its order.
 #[must_use]
-pub fn literals(script: &str) -> Vec<Literal> {
-    let mut found: Vec<Literal> = Vec::new();
-    for (index, line) in script.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
-        let line_number = index + 1;
-        let mut assigned = false;
-        if let Some((name, value)) = assignment(line) {
-            let secret = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PASSPHRASE"]
-                .iter()
-                .any(|word| name.contains(word));
-            let kind = if secret { Some("string") } else { kind(value).or_else(|| by_name(&name, value)) };
-            if let Some(kind) = kind {
-                found.push(Literal { name, kind, value: value.to_owned(), secret, line: line_number });
-                assigned = true;
+pub fn literals(text: &str) -> Vec<Literal> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with(['#', ';']));
+    let mut found = Vec::new();
+    for (index, line) in lines {
+        let mut put = |name: &str, kind: &'static str, value: &str, secret: bool| {
+            found.push(Literal { name: name.to_owned(), kind, value: value.to_owned(), secret, line: index + 1 });
+        };
+        match assignment(line) {
+            Some((name, value)) if is_secret(&name) || has_password(value) => put(&name, "string", value, true),
+            Some((name, value)) if kind(value).is_some() => put(&name, kind(value).unwrap_or_default(), value, false),
+            Some((name, value)) if by_name(&name, value).is_some() => {
+                put(&name, by_name(&name, value).unwrap_or_default(), value, false);
             }
-        }
-        if assigned {
-            continue;
-        }
-        let mut words = line.split(|char: char| char.is_whitespace() || "\"'`()<>,;|&".contains(char)).peekable();
-        while let Some(word) = words.next() {
-            let word = word.rsplit_once('=').map_or(word, |(_, value)| value);
-            let word = word.rsplit_once('@').filter(|_| !word.contains("://")).map_or(word, |(_, host)| host);
-            let port_follows = matches!(word, "--port" | "-p" | "--listen");
-            if let (true, Some(port)) = (port_follows, words.peek().and_then(|next| is_port(next).then_some(*next))) {
-                found.push(Literal {
-                    name: "PORT".into(),
-                    kind: "port",
-                    value: port.to_owned(),
-                    secret: false,
-                    line: line_number,
-                });
-            }
-            let (host, port) = word.rsplit_once(':').filter(|(_, port)| is_port(port)).unwrap_or((word, ""));
-            let pieces =
-                if word.contains("://") { [("URL", word), ("PORT", "")] } else { [("HOST", host), ("PORT", port)] };
-            for (name, value) in pieces {
-                // A folder is often no environment's; one that a variable names is.
-                if let Some(kind @ ("url" | "host" | "port")) = kind(value) {
-                    found.push(Literal {
-                        name: name.into(),
-                        kind,
-                        value: value.into(),
-                        secret: false,
-                        line: line_number,
-                    });
-                }
-            }
+            _ => in_words(line, &mut put),
         }
     }
     found
 }
 
-/// `NAME=value` as a statement of its own, in a shell or in Python; the value must be a literal.
+/// Of a line that is no assignment, each word by itself, with the option that stands before it.
+fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str, bool)) {
+    let words = line.split(|char: char| char.is_whitespace() || "\"'`()<>,;|&".contains(char));
+    let mut before = String::new();
+    for (place, word) in words.filter(|word| !word.is_empty()).enumerate() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) if !name.contains("://") => (named(name), value),
+            _ => (std::mem::take(&mut before), word),
+        };
+        let pair = (name == "USER" || name == "-U").then(|| value.split_once(':')).flatten();
+        if value.is_empty() || value.contains(['$', '{', '%']) {
+        } else if word == value && word.starts_with('-') {
+            before = named(word);
+        } else if is_secret(&name) || has_password(value) {
+            put(if is_secret(&name) { &name } else { "URL_WITH_PASSWORD" }, "string", value, true);
+        } else if let Some((_, password)) = pair.filter(|(_, password)| !password.is_empty()) {
+            put("PASSWORD", "string", password, true);
+        } else if name == "PORT" && is_port(value) {
+            put(&name, "port", value, false);
+        } else if kind(value) == Some("url") {
+            put(&of_host(value, "URL"), "url", value, false);
+        } else {
+            // `user@host:port`, or `host:/folder`.
+            let value = value.rsplit_once('@').map_or(value, |(_, host)| host);
+            let (host, rest) = value.split_once(':').unwrap_or((value, ""));
+            if kind(host) == Some("host") {
+                put(&of_host(host, "HOST"), "host", host, false);
+                if is_port(rest) {
+                    put(&of_host(host, "PORT"), "port", rest, false);
+                }
+            } else if place > 0 && names_environment(value) {
+                put(if name.is_empty() { "NAME" } else { &name }, "string", value, false);
+            }
+        }
+    }
+}
+
+/// What an option or a variable is about: `--db-host` and `-h` as `DB_HOST` and `HOST`.
+fn named(option: &str) -> String {
+    let short = OPTIONS.iter().find(|(short, _)| *short == option).map(|(_, name)| (*name).to_owned());
+    let long = || option.trim_start_matches('-').replace(['-', '.'], "_").to_ascii_uppercase();
+    short.unwrap_or_else(|| if option == "-u" { "USER".to_owned() } else { long() })
+}
+
+/// `DB_HOST` of `db01.test.shop.example`; what it is alone where the host has no name.
+fn of_host(value: &str, what: &str) -> String {
+    let host = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let label = host.split(['.', ':', '/']).next().unwrap_or_default().replace('-', "_");
+    let label = label.trim_end_matches(|char: char| char.is_ascii_digit() || char == '_');
+    let usable = label.starts_with(|first: char| first.is_ascii_alphabetic()) && !["www", "localhost"].contains(&label);
+    if usable { format!("{}_{what}", label.to_ascii_uppercase()) } else { what.to_owned() }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|word| name.contains(word))
+}
+
+/// `https://user:password@host`.
+fn has_password(value: &str) -> bool {
+    let authority = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    user.is_some_and(|user| user.split_once(':').is_some_and(|(_, password)| !password.starts_with('$')))
+}
+
+/// `NAME=value` as a statement of its own, in a shell, in Python or in a file of properties; the value must be a literal.
 fn assignment(line: &str) -> Option<(String, &str)> {
     let line = line.trim().trim_start_matches("export ").trim_start_matches("readonly ");
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     if !letters || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return None;
     }
     let value = value.split(" #").next()?.trim().trim_end_matches(';');
     let inner = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value);
-    let literal = !inner.is_empty() && !inner.contains(['$', '`', '(']) && (inner != value || !inner.contains(' '));
-    literal.then(|| (name.to_ascii_uppercase(), inner))
+    let literal = !inner.is_empty() && !inner.contains(['$', '`', '(']) && !inner.contains(' ');
+    literal.then(|| (named(name), inner))
 }
 
 fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|port| port >= 80) && !text.starts_with('0')
+}
+
+/// `shop_test`: one of its parts is what people call an environment.
+fn names_environment(value: &str) -> bool {
+    let parts: Vec<&str> = value.split(['-', '_', '.']).collect();
+    let letters = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    letters
+        && parts.len() > 1
+        && !parts.last().is_some_and(|last| FILES.contains(last))
+        && parts.iter().any(|part| ENVIRONMENTS.contains(part))
 }
 
 /// What a value is, if it looks environmental by itself.
@@ -93,19 +172,16 @@ fn kind(value: &str) -> Option<&'static str> {
     if value.contains('$') {
         return None;
     }
-    if value
-        .split_once("://")
-        .is_some_and(|(scheme, rest)| !rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-    {
+    if value.split_once("://").is_some_and(|(scheme, rest)| {
+        !rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':')
+    }) {
         return Some("url");
     }
     if is_port(value) && value.len() >= 4 {
         return Some("port");
     }
-    if value.starts_with('/')
-        && value[1..].contains('/')
-        && !["/bin/", "/usr/", "/dev/", "/tmp/"].iter().any(|system| value.starts_with(system))
-    {
+    let of_system = ["/bin/", "/usr/", "/dev/", "/tmp/"].iter().any(|system| value.starts_with(system));
+    if value.starts_with('/') && value[1..].contains('/') && !of_system {
         return Some("path");
     }
     let labels: Vec<&str> = value.split('.').collect();
@@ -119,20 +195,13 @@ fn kind(value: &str) -> Option<&'static str> {
     let domain = last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_lowercase());
     // A file's name has two parts as a rule, or ends as files do.
     let file = labels.len() == 2 && !["com", "org", "net", "io", "dev", "local", "example", "internal"].contains(last)
-        || [
-            "sh", "sql", "txt", "gz", "tgz", "zip", "json", "xml", "yaml", "yml", "conf", "cfg", "log", "py", "jar",
-            "war", "md", "toml", "csv", "service",
-        ]
-        .contains(last);
+        || FILES.contains(last);
     ((numbers && labels.len() == 4) || (domain && !file)).then_some("host")
 }
 
 /// What a value is, if only the name of its variable tells.
 fn by_name(name: &str, value: &str) -> Option<&'static str> {
-    let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
-    if ends(&["PORT"]) && is_port(value) {
-        Some("port")
-    } else if ends(&[
+    const NAMES: [&str; 13] = [
         "HOST",
         "SERVER",
         "USER",
@@ -146,9 +215,11 @@ fn by_name(name: &str, value: &str) -> Option<&'static str> {
         "STAGE",
         "REGION",
         "BUCKET",
-    ]) {
-        Some("string")
-    } else {
-        None
+    ];
+    let ends = |word: &&str| name == *word || name.ends_with(&format!("_{word}"));
+    match () {
+        () if ends(&"PORT") && is_port(value) => Some("port"),
+        () if NAMES.iter().any(ends) || names_environment(value) => Some("string"),
+        () => None,
     }
 }

@@ -11,8 +11,10 @@ mod literals;
 mod lock;
 mod new;
 pub mod origin;
+mod proof;
 mod schema;
 mod starter;
+mod undo;
 mod upgrade;
 pub mod write;
 

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::{Document, quoted as string};
 use super::write::{self, Change};
-use super::{Refusal, ask};
+use super::{Refusal, ask, undo};
 use crate::declare::literal::Literal;
 use crate::declare::orchestration::Environment;
 use crate::declare::parameter::{Parameter, Type};
@@ -32,6 +32,7 @@ pub enum What {
     /// A deployment pipeline with a first step, called last
     #[command(alias = "deployment")]
     Pipeline {
+        /// Its name, and that of its folder
         #[arg(value_name = "NAME")]
         name: String,
         /// Call it before this one
@@ -44,6 +45,7 @@ pub enum What {
 
 #[derive(Debug, clap::Args)]
 pub struct EnvironmentArgs {
+    /// Its name
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The environment whose values it begins with
@@ -62,8 +64,10 @@ pub struct EnvironmentArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct StepArgs {
+    /// The pipeline that gets it
     #[arg(value_name = "PIPELINE")]
     pub pipeline: String,
+    /// Its name
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The script beside the pipeline; it is written if it is not there. Default: NAME.sh
@@ -88,6 +92,7 @@ pub struct StepArgs {
 /// # Errors
 /// If it cannot be written; then nothing has changed.
 pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
+    undo::recover(root)?;
     let repository = Repository::read(root);
     let changes = match &args.what {
         What::Environment(args) => environment(args, &repository)?,
@@ -102,7 +107,7 @@ pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), R
         })?;
     }
     write::show(&changes, out)?;
-    let _kept = write::write(root, &changes)?;
+    write::write(root, &changes)?.keep();
     writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
     Ok(())
 }

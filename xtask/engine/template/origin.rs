@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash as Sha256;
 
 use super::destination::git;
 use super::edit::{Document, quoted, without};

@@ -8,11 +8,11 @@ use std::io::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
-use super::destination::{Destination, cargo, git};
+use super::destination::{Destination, git};
 use super::origin::{Origin, RECORD, Record, fingerprint};
+use super::proof::{Cargo, Proof};
 use super::write::{self, Change};
 use super::{Refusal, confirmed, lock};
-use crate::repository::Repository;
 
 /// Bring the engine of a copy to this version
 #[derive(Debug, clap::Args)]
@@ -81,34 +81,49 @@ fn replace(
     out: &mut dyn Write,
 ) -> Result<(), Refusal> {
     let root = &destination.root;
+    let cargo = Cargo::of(root);
     if args.unchecked {
-        let _kept = write::write(root, changes)?;
+        let written = write::write(root, changes)?;
+        cargo.complete_lock();
+        if let Some(interrupted) = cargo.interrupted() {
+            written.take_back()?;
+            return Err(interrupted);
+        }
+        written.keep();
         return Ok(());
     }
-    // Cargo may write it while it builds.
+    // Cargo writes it while it builds.
     let lock = write::read(root, Utf8Path::new("Cargo.lock"))?;
+    let lock = Change { path: "Cargo.lock".into(), before: lock.clone(), after: lock, executable: false };
+    let written = write::write(root, &[lock])?;
     writeln!(out, "before: check, plans and tests")?;
-    let before = Proof::of(root);
-    if let Some(failure) = &before.failure {
-        let help = format!("{failure}\nmend that first, or call it with `--unchecked`");
-        return Err(Refusal::new("its own tests do not pass before the upgrade", help));
+    let before = Proof::of(&cargo);
+    if cargo.signal().is_some() || !before.has_plan() {
+        written.take_back()?;
+        let failure = before.failure.unwrap_or_default();
+        let help = format!("{failure}\nmend that first, or call it with `--unchecked`; nothing was changed");
+        let refusal = Refusal::new("it has no plan before the upgrade: there is nothing to compare with", help);
+        return Err(cargo.interrupted().unwrap_or(refusal));
     }
-    let written = write::write(root, changes)?;
+    let written = written.and(changes)?;
     writeln!(out, "after: check, plans and tests")?;
-    let after = Proof::of(root);
+    let after = Proof::of(&cargo);
     let why = match (&after.failure, before.differs(&after)) {
-        (Some(failure), _) => Some(format!("its tests do not pass any more\n{failure}")),
-        (None, Some(what)) => Some(format!("the order of its steps would change: {what}")),
-        (None, None) => None,
+        (_, Some(what)) => Some(format!("the order of its steps would change: {what}")),
+        (Some(failure), None) if before.failure.is_none() => Some(format!("its tests do not pass any more\n{failure}")),
+        _ => None,
     };
-    if let Some(why) = why {
-        written.take_back();
-        if let Some(lock) = lock {
-            let restored = Change::new(root, "Cargo.lock", Some(lock))?;
-            let _kept = write::write(root, restored.as_slice())?;
-        }
+    if cargo.signal().is_some() || why.is_some() {
+        written.take_back()?;
         let help = "everything was taken back; report it where the engine comes from";
-        return Err(Refusal { code: 1, ..Refusal::new(why, help) });
+        let refusal = Refusal { code: 1, ..Refusal::new(why.unwrap_or_default(), help) };
+        return Err(cargo.interrupted().unwrap_or(refusal));
+    }
+    written.keep();
+    match (&before.failure, &after.failure) {
+        (Some(_), Some(failure)) => writeln!(out, "note: its tests did not pass before, and do not now:\n{failure}")?,
+        (Some(_), None) => writeln!(out, "note: its tests did not pass before, and do now")?,
+        _ => {}
     }
     if before.clean && !after.clean {
         writeln!(out, "note: this version finds errors that the one before did not: `cargo xtask check`")?;
@@ -221,63 +236,4 @@ fn base(origin: &Origin, destination: &Destination, record: &Record, path: &Utf8
     // git gives its output without the last line end.
     let whole = candidates.into_iter().flatten().flat_map(|text| [format!("{text}\n"), text]);
     whole.into_iter().find(|text| fingerprint(text.as_bytes()) == *recorded)
-}
-
-/// What a copy says about itself.
-struct Proof {
-    /// For every environment its plan, as far as the order goes; nothing where no plan can be made.
-    orders: Vec<(String, Option<Vec<serde_json::Value>>)>,
-    /// Whether `check` finds no error.
-    clean: bool,
-    /// Why its tests do not pass.
-    failure: Option<String>,
-}
-
-impl Proof {
-    fn of(root: &Utf8Path) -> Proof {
-        let repository = Repository::read(root);
-        let environments: Vec<String> = repository.declarations.orchestration.names().map(str::to_owned).collect();
-        let tested = cargo(root, &["test", "--quiet", "--package", "xtask"]);
-        let orders = environments.into_iter().map(|environment| {
-            let text =
-                cargo(root, &["run", "--quiet", "--package", "xtask", "--", "plan", &environment, "--format", "json"]);
-            let order =
-                serde_json::from_str(&text.unwrap_or_else(|failed| failed.stdout)).ok().as_ref().and_then(order);
-            (environment, order)
-        });
-        Proof {
-            orders: orders.collect(),
-            clean: cargo(root, &["run", "--quiet", "--package", "xtask", "--", "check"]).is_ok(),
-            failure: tested.err().map(|failed| {
-                let all = failed.stdout + &failed.stderr;
-                let lines: Vec<&str> = all.lines().collect();
-                lines[lines.len().saturating_sub(30)..].join("\n")
-            }),
-        }
-    }
-
-    /// The first environment whose order is another one, and where.
-    fn differs(&self, after: &Proof) -> Option<String> {
-        let pairs = self.orders.iter().zip(&after.orders);
-        let (environment, before, now) = pairs
-            .filter_map(|((name, before), (_, now))| Some((name, before.as_ref()?, now)))
-            .find(|(_, before, now)| Some(*before) != now.as_ref())?;
-        let Some(now) = now else { return Some(format!("{environment} has no plan any more")) };
-        let at = before
-            .iter()
-            .zip(now)
-            .position(|(before, now)| before != now)
-            .unwrap_or_else(|| before.len().min(now.len()));
-        let step = |order: &[serde_json::Value]| order.get(at).map_or("nothing".to_owned(), ToString::to_string);
-        Some(format!("in {environment}, {} would become {}", step(before), step(now)))
-    }
-}
-
-/// What of a plan is its order: of each step the id, what it needs, what it does, whether it runs.
-fn order(plan: &serde_json::Value) -> Option<Vec<serde_json::Value>> {
-    let steps = plan.get("steps")?.as_array()?;
-    let kept = |step: &serde_json::Value| {
-        ["id", "needs", "skeleton", "runs"].map(|key| step[key].clone()).into_iter().collect()
-    };
-    Some(steps.iter().map(kept).collect())
 }

@@ -1,4 +1,4 @@
-//! Writing several files, all or none: new content beside the old, then renamed; taken back if anything fails.
+//! Writing several files, all or none: new content beside the old, then renamed; taken back by `undo` if anything fails.
 //!
 //! It knows what is to be written, not why.
 
@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Refusal;
+use super::undo::Undo;
 
 /// What happens to one file.
 pub struct Change {
@@ -87,6 +88,13 @@ fn difference(before: &str, after: &str) -> Vec<String> {
     let head = before.iter().zip(&after).take_while(|(left, right)| left == right).count();
     let tails = before[head..].iter().rev().zip(after[head..].iter().rev());
     let tail = tails.take_while(|(left, right)| left == right).count();
+    // A block that comes between two of its kind could begin earlier as well: where its header is, as a person would say.
+    let mut slid = (0..=head).take_while(|by| {
+        let same = |line: usize| after.get(line) == after.get(line + after.len() - tail - head);
+        before.len() == head + tail && (1..=*by).all(|line| same(head - line))
+    });
+    let by = slid.find(|by| after.get(head - by).is_some_and(|line| line.starts_with('['))).unwrap_or(0);
+    let (head, tail) = (head - by, tail + by);
     let gone = before[head..before.len() - tail].iter().map(|line| format!("- {line}"));
     let come = after[head..after.len() - tail].iter().map(|line| format!("+ {line}"));
     let mut lines: Vec<String> = gone.chain(come).collect();
@@ -98,88 +106,66 @@ fn difference(before: &str, after: &str) -> Vec<String> {
     lines
 }
 
-/// What was written, so that it can be taken back.
+/// What was written, so that it can be taken back until it is kept.
 #[must_use]
-pub struct Written<'c> {
-    root: &'c Utf8Path,
-    changes: &'c [Change],
-    /// How many of the changes took effect.
-    done: usize,
-    /// Folders that were made for them.
-    folders: Vec<Utf8PathBuf>,
+pub struct Written<'r> {
+    root: &'r Utf8Path,
+    undo: Undo,
 }
 
 impl Written<'_> {
+    /// Writes more, with what was written before: all or none.
+    ///
+    /// # Errors
+    /// If one could not be written; then everything is as it was.
+    pub fn and(mut self, changes: &[Change]) -> Result<Self, Refusal> {
+        let result = self.undo.note(self.root, changes).and_then(|()| put(self.root, changes));
+        let Err(error) = result else { return Ok(self) };
+        let message = format!("failed to write to {}: {error}", self.root);
+        self.take_back()?;
+        let help = "nothing was changed; make the folder writable and see that the disk has room, then again";
+        Err(Refusal::new(message, help))
+    }
+
+    /// From now on it stays.
+    pub fn keep(self) {
+        self.undo.keep();
+    }
+
     /// Restores what was there before.
-    pub fn take_back(self) {
-        for change in &self.changes[..self.done] {
-            let full = self.root.join(&change.path);
-            let result = match &change.before {
-                None => fs::remove_file(&full),
-                Some(before) if full.exists() => fs::write(&full, before),
-                Some(before) => laid_beside(&full, before, change.executable).and_then(|laid| fs::rename(laid, &full)),
-            };
-            if let Err(error) = result {
-                eprintln!("warning: failed to take back {full}: {error}");
-            }
-        }
-        for folder in self.folders.iter().rev() {
-            // One that holds something by now is somebody's.
-            _ = fs::remove_dir(folder);
-        }
+    ///
+    /// # Errors
+    /// If something could not be restored.
+    pub fn take_back(self) -> Result<(), Refusal> {
+        self.undo.take_back(self.root)
     }
 }
 
-/// Writes all of them, or none.
+/// Writes all of them, or none; killed at any moment, what was written is taken back by the next command that writes there.
 ///
 /// # Errors
 /// If one could not be written; then nothing has changed.
-pub fn write<'c>(root: &'c Utf8Path, changes: &'c [Change]) -> Result<Written<'c>, Refusal> {
-    let mut written = Written { root, changes, done: 0, folders: Vec::new() };
-    let mut temporary: Vec<Option<Utf8PathBuf>> = Vec::new();
-    let mut result = Ok(());
-    for change in changes {
-        result = lay(root, change, &mut written.folders).map(|laid| temporary.push(laid));
-        if let Err(error) = &result {
-            result = Err(std::io::Error::new(error.kind(), format!("{}: {error}", change.path)));
-            break;
-        }
-    }
-    if result.is_ok() {
-        for (change, laid) in changes.iter().zip(&mut temporary) {
-            let full = root.join(&change.path);
-            result = match laid.take() {
-                Some(laid) => fs::rename(&laid, real(&full)).inspect_err(|_| _ = fs::remove_file(&laid)),
-                None => fs::remove_file(&full),
-            };
-            if result.is_err() {
-                break;
-            }
-            written.done += 1;
-        }
-    }
-    match result {
-        Ok(()) => Ok(written),
-        Err(error) => {
-            for path in temporary.iter().flatten() {
-                _ = fs::remove_file(path);
-            }
-            written.take_back();
-            let help = "nothing was changed; make the folder writable and see that the disk has room, then again";
-            Err(Refusal::new(format!("failed to write to {root}: {error}"), help))
-        }
-    }
+pub fn write<'r>(root: &'r Utf8Path, changes: &[Change]) -> Result<Written<'r>, Refusal> {
+    Written { root, undo: Undo::open(root)? }.and(changes)
 }
 
-fn lay(root: &Utf8Path, change: &Change, folders: &mut Vec<Utf8PathBuf>) -> std::io::Result<Option<Utf8PathBuf>> {
-    let full = root.join(&change.path);
-    let Some(after) = &change.after else { return Ok(None) };
-    let parents = full.ancestors().skip(1).take_while(|folder| !folder.exists());
-    for folder in parents.map(Utf8Path::to_owned).collect::<Vec<_>>().into_iter().rev() {
-        fs::create_dir(&folder)?;
-        folders.push(folder);
+fn put(root: &Utf8Path, changes: &[Change]) -> std::io::Result<()> {
+    let changes = || changes.iter().filter(|change| change.before != change.after);
+    let of = |change: &Change| {
+        let path = change.path.clone();
+        move |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"))
+    };
+    for change in changes() {
+        if let Some(after) = &change.after {
+            laid_beside(&root.join(&change.path), after, change.executable.then_some(0o755)).map_err(of(change))?;
+        }
     }
-    laid_beside(&full, after, change.executable).map(Some)
+    for change in changes() {
+        let full = root.join(&change.path);
+        let done = if change.after.is_some() { fs::rename(beside(&full), real(&full)) } else { fs::remove_file(&full) };
+        done.map_err(of(change))?;
+    }
+    Ok(())
 }
 
 /// A link that stands in the place of a file stays one: what it leads to is replaced.
@@ -187,15 +173,20 @@ fn real(full: &Utf8Path) -> Utf8PathBuf {
     full.canonicalize_utf8().unwrap_or_else(|_| full.to_owned())
 }
 
+/// Where new content stands until it takes the place of the old.
+pub fn beside(full: &Utf8Path) -> Utf8PathBuf {
+    let full = real(full);
+    full.with_file_name(format!(".{}.ciao-new", full.file_name().unwrap_or_default()))
+}
+
 /// Writes beside the file, with its permissions if it is there.
-fn laid_beside(full: &Utf8Path, content: &[u8], executable: bool) -> std::io::Result<Utf8PathBuf> {
-    let full = &real(full);
-    let path = full.with_file_name(format!(".{}.{}.new", full.file_name().unwrap_or_default(), std::process::id()));
-    fs::write(&path, content)?;
-    if let Ok(found) = fs::metadata(full) {
-        fs::set_permissions(&path, found.permissions())?;
-    } else if executable {
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(path)
+///
+/// # Errors
+/// If it cannot be written; then nothing stands there.
+pub fn laid_beside(full: &Utf8Path, content: &[u8], mode: Option<u32>) -> std::io::Result<Utf8PathBuf> {
+    let path = beside(full);
+    let mode = fs::metadata(full).map(|found| found.permissions().mode()).ok().or(mode);
+    let laid = fs::write(&path, content)
+        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode))));
+    laid.inspect_err(|_| _ = fs::remove_file(&path)).map(|()| path)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Effort;
 use crate::measure::{Subject, in_turn};
@@ -52,7 +53,8 @@ fn empty_crate(name: &str, dependencies: &[(&str, &str)]) -> std::path::PathBuf 
 fn build(name: &str, folder: &Path, args: &[&str]) -> Subject {
     let target = work::folder(&format!("target-{}", name.replace([' ', '/'], "-")));
     let program = found("cargo").expect("cargo is in PATH");
-    Subject::new(name, program, args, folder).env("CARGO_TARGET_DIR", &target.to_string_lossy()).removing(target)
+    let subject = Subject::new(name, program, args, folder).limit(Duration::from_secs(600));
+    subject.env("CARGO_TARGET_DIR", &target.to_string_lossy()).removing(target)
 }
 
 pub fn measure(section: &mut Section, effort: Effort) {
@@ -60,7 +62,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
     let args = ["build", "--quiet", "--offline", "--jobs", "2"];
     let xtask = build("xtask", &root(), &args);
     let named_only = build("named packages", &named, &args);
-    let all = in_turn(&[xtask, named_only], if effort.quick { 0 } else { 3 }, effort.cap * 30);
+    let all = in_turn(&[xtask, named_only], usize::from(!effort.quick), effort.cap * 30, effort);
     section.say(
         "`cargo build --jobs 2` from nothing, everything downloaded, beside an empty crate with xshell, serde (derive), toml, \
          camino and clap (derive):",
@@ -89,7 +91,7 @@ pub fn dependencies(section: &mut Section, effort: Effort) {
         counts.push(crates(&folder, "empty"));
         subjects.push(build(one.0, &folder, &["build", "--quiet", "--offline", "--jobs", "2"]));
     }
-    let all = in_turn(&subjects, if effort.quick { 0 } else { 2 }, effort.cap * 5);
+    let all = in_turn(&subjects, usize::from(!effort.quick), effort.cap * 5, effort);
     section.say("Cold build of an empty crate with this dependency alone, with the features that the xtask asks for; what several share is counted in each:");
     section.text += "| dependency | s | processor s | crates |\n|---|---:|---:|---:|\n";
     for (series, count) in all.iter().zip(counts) {

@@ -13,8 +13,13 @@ pub fn measure(section: &mut Section, effort: Effort) {
     // Whatever it finds, exit 0 or 1, the same is read: what counts is the time, so both are let pass.
     let check = Subject::new("ciao check", "sh", &["-c", &format!("'{binary}' check || [ $? = 1 ]")], &folder);
     let cat = Subject::new("cat of all files", "sh", &["-c", "find pipelines -type f -exec cat {} +"], &folder);
-    let all = in_turn(&[check, cat], effort.rounds, effort.cap);
-    section.say("1,000 scripts of 200 lines, 50 environments of 200 values; reading alone is the limit:");
+    let plan = Subject::new("ciao plan", binary, &["plan", "env-49"], &folder);
+    let json = Subject::new("ciao plan, JSON", binary, &["plan", "env-49", "--format", "json"], &folder);
+    let all = in_turn(&[check, cat, plan, json], effort.rounds, effort.cap, effort);
+    section.say(
+        "All three tiers: 50 pipelines of 20 steps, each with a script of 200 lines, and 50 environments of 200 values. \
+         `plan` of one of them checks all of it too. Reading alone is the limit:",
+    );
     section.table(&all, "cat of all files");
     let what = "`check` of 1,000 scripts with 50 environments";
     section.goals.push(Goal::at_most(what, all[0].wall().map(|wall| wall.median), 1.0, "s"));
@@ -36,7 +41,7 @@ const DIMENSIONS: &[Dimension] = &[
 pub fn growth(section: &mut Section, effort: Effort) {
     section.say(
         "A repository of 3 environments, 100 parameters, 5 pipelines of 10 steps with scripts of 20 lines, and one of these \
-         ten and a hundred times as large. Median seconds of `plan` and `check`; the last column is the growth from the \
+         ten and a hundred times as large. Median processor seconds of `plan` and `check`; the last column is the growth from the \
          second size to the third, to the power of ten: 1.0 is linear, 2.0 quadratic.",
     );
     section.text += "| | sizes | plan | check | exponent of plan, check |\n|---|---|---|---|---|\n";
@@ -48,12 +53,12 @@ pub fn growth(section: &mut Section, effort: Effort) {
             let binary = env!("CARGO_BIN_EXE_xtask");
             for command in ["plan env-0", "check"] {
                 let line = format!("'{binary}' {command}; [ $? -le 2 ]");
-                subjects.push(Subject::new(command, "sh", &["-c", &line], &folder));
+                subjects.push(Subject::new(command, "sh", &["-c", &line], &folder).limit(effort.limit * 6));
             }
         }
-        let all = in_turn(&subjects, effort.rounds.div_ceil(2), effort.cap);
+        let all = in_turn(&subjects, effort.rounds.div_ceil(2), effort.cap, effort);
         let times = |which: usize| -> Vec<f64> {
-            all.iter().skip(which).step_by(2).map(|series| series.wall().map_or(f64::NAN, |wall| wall.median)).collect()
+            all.iter().skip(which).step_by(2).map(|series| series.cpu().map_or(f64::NAN, |cpu| cpu.median)).collect()
         };
         let (plan, check) = (times(0), times(1));
         let join = |times: &[f64]| times.iter().map(|time| digits(*time)).collect::<Vec<_>>().join(" / ");

@@ -19,7 +19,7 @@ pub const SECTIONS: &[(&str, &str, Measure)] = &[
     ("start", "Starting: `--help`, and `cargo xtask` over the binary itself", start::measure),
     ("plan", "Planning: from 10 to 100,000 steps", plan::measure),
     ("growth", "Planning and checking: growth in each dimension", check::growth),
-    ("check", "Checking 1,000 scripts with 50 environments", check::measure),
+    ("check", "Three tiers with 1,000 scripts and 50 environments", check::measure),
     ("run", "Running steps that do nothing, and steps that sleep", run::measure),
     ("output", "One step that prints 100 MB", output::measure),
     ("status", "`status` with a long history", status::measure),

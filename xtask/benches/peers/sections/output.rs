@@ -51,7 +51,7 @@ fn one(section: &mut Section, effort: Effort, what: &str, command: &[&str]) {
         .enumerate()
         .map(|(number, subject)| subject.printing_to(folder.join(format!("printed-{number}"))))
         .collect();
-    let all = in_turn(&subjects, effort.rounds, effort.cap / 4);
+    let all = in_turn(&subjects, effort.rounds, effort.cap / 4, effort);
     section.say(&format!("{what}, `{}`:", command[0].trim_start_matches("/usr/bin/")));
     section.table(&all, "bare command");
     section.goals.push(Goal::ratio(&format!("{what} to the bare command"), all[0].ratio(&all[1]), 1.5));

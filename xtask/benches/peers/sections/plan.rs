@@ -62,10 +62,11 @@ fn one(shape: Shape, size: usize, out: &[(Tool, String)], effort: Effort) -> Vec
     let subjects: Vec<_> = Tool::ALL
         .into_iter()
         .filter(|tool| !out.iter().any(|(gone, _)| gone == tool))
+        .filter(|tool| !effort.quick || size < 100_000 || *tool == Tool::Ciao)
         .filter_map(|tool| tool.subject(&graph, &["true"], &Ask::Plan, &format!("plan-{}-{size}", shape.name())))
         .collect();
     let rounds = if size == 100_000 { effort.rounds.div_ceil(2) } else { effort.rounds };
-    in_turn(&subjects, rounds, effort.cap / 4)
+    in_turn(&subjects, rounds, effort.cap / 4, effort)
 }
 
 fn cell(series: Option<&Series>, out: &[(Tool, String)], tool: Tool) -> String {

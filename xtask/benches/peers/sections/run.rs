@@ -58,12 +58,12 @@ fn to_limit(all: &[Series]) -> Option<crate::measure::Spread> {
 fn chain(size: usize, slow: &[String], effort: Effort) -> Vec<Series> {
     let graph = Graph::new(Shape::Chain, size);
     let subjects = subjects(&graph, &[TRUE], 1, slow, &format!("run-chain-{size}"));
-    in_turn(&subjects, if size > 1_000 { 1 } else { effort.rounds }, effort.cap / 4)
+    in_turn(&subjects, if size > 1_000 { 1 } else { effort.rounds }, effort.cap / 4, effort)
 }
 
 fn wide(section: &mut Section, effort: Effort) {
     let graph = Graph::new(Shape::Wide, 1_000);
-    let all = in_turn(&subjects(&graph, &[TRUE], 2, &[], "run-wide"), effort.rounds, effort.cap / 4);
+    let all = in_turn(&subjects(&graph, &[TRUE], 2, &[], "run-wide"), effort.rounds, effort.cap / 4, effort);
     section.say("1,000 independent steps that run `/usr/bin/true`, two side by side:");
     section.table(&all, limit::NAME);
     section.goals.push(Goal::ratio("1,000 side by side at two, to the loop with two", to_limit(&all), 1.4));
@@ -71,7 +71,8 @@ fn wide(section: &mut Section, effort: Effort) {
 
 fn sleeps(section: &mut Section, effort: Effort) {
     let graph = Graph::new(Shape::Wide, 50);
-    let all = in_turn(&subjects(&graph, &["sleep", "0.1"], 25, &[], "run-sleep"), effort.rounds, effort.cap / 4);
+    let all =
+        in_turn(&subjects(&graph, &["sleep", "0.1"], 25, &[], "run-sleep"), effort.rounds, effort.cap / 4, effort);
     section.say("50 × `sleep 0.1`, 25 side by side; the limit is 0.2 s:");
     section.table(&all, limit::NAME);
     let ratio = all[0].wall().map(|wall| wall.median / 0.2);

@@ -13,7 +13,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
         let name = format!("{} --version", tool.name());
         subjects.extend(tool.program().map(|program| Subject::new(&name, program, &["--version"], root())));
     }
-    let all = in_turn(&subjects, rounds, std::time::Duration::from_millis(200));
+    let all = in_turn(&subjects, rounds, std::time::Duration::from_millis(200), effort);
     section.table(&all, "just --version");
     let just = all.iter().find(|series| series.name == "just --version");
     let ratio = just.and_then(|just| all[0].ratio(just));
@@ -23,7 +23,9 @@ pub fn measure(section: &mut Section, effort: Effort) {
          is what people wait for.",
     );
     let Some(cargo) = found("cargo") else { return };
+    // The first time it may have to build it.
     let xtask = Subject::new("cargo xtask --help", cargo, &["xtask", "--help"], root());
-    let all = in_turn(&[xtask, subjects[0].clone()], rounds.min(9), effort.cap);
+    let xtask = xtask.limit(std::time::Duration::from_secs(600));
+    let all = in_turn(&[xtask, subjects[0].clone()], rounds.min(9), effort.cap, effort);
     section.table(&all, "ciao --help");
 }

@@ -16,7 +16,7 @@ pub fn measure(section: &mut Section, effort: Effort) {
     let mut curve = Curve { name: "ciao status".to_owned(), points: Vec::new() };
     let histories: &[usize] = if effort.quick { &[10, 10_000] } else { &[10, 100, 1_000, 10_000] };
     let subjects: Vec<Subject> = histories.iter().map(|events| subject(*events)).collect();
-    let all = in_turn(&subjects, effort.rounds, effort.cap);
+    let all = in_turn(&subjects, effort.rounds, effort.cap, effort);
     section.say(&format!("`status` of {ENVIRONMENTS} environments, each with so many events in its ledger:"));
     section.table(&all, "10 events");
     for (events, series) in histories.iter().zip(&all) {
@@ -32,7 +32,8 @@ fn subject(events: usize) -> Subject {
     let size = Size { environments: ENVIRONMENTS, parameters: 5, pipelines: 2, steps: 3, lines: 0 };
     let folder = work::three_tiers(&format!("status-{events}"), size);
     work::commit(&folder);
-    let deployed = Subject::new("", env!("CARGO_BIN_EXE_xtask"), &["orchestrate"], &folder).run();
+    let deployed = Subject::new("", env!("CARGO_BIN_EXE_xtask"), &["orchestrate"], &folder)
+        .run(std::time::Duration::from_secs(60));
     assert!(deployed.is_ok(), "{deployed:?}");
     (0..ENVIRONMENTS).for_each(|number| lengthen(&folder, &format!("env-{number}"), events));
     Subject::new(&format!("{events} events"), env!("CARGO_BIN_EXE_xtask"), &["status"], &folder)

@@ -1,6 +1,7 @@
 //! GitHub Actions: groups, an error annotation at the step's line of its file, a step summary in Markdown.
 //!
-//! It knows nothing of terminals.
+//! A group holds the lines of one step, and groups cannot nest. So the lines of a step that runs alone are shown as they
+//! come; of steps that run side by side, each is shown when it ends. It knows nothing of terminals.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -20,11 +21,23 @@ pub struct Github {
     style: Style,
     environment: String,
     summary: Option<PathBuf>,
-    running: usize,
-    /// The step whose group is open. Groups cannot nest, so there is one only while one step runs.
+    speakers: Vec<Speaker>,
+    /// The step whose group is open.
     group: Option<String>,
     rows: String,
 }
+
+/// A step that runs, or its guard, and what it has printed that is not shown yet.
+struct Speaker {
+    step: String,
+    title: String,
+    lines: String,
+    /// How many lines before those were let go of.
+    missed: usize,
+}
+
+/// What is kept of a step's lines until it ends, in bytes; the log has all of them.
+const KEPT: usize = 512 << 10;
 
 impl Github {
     /// `summary` is what `GITHUB_STEP_SUMMARY` names.
@@ -35,7 +48,7 @@ impl Github {
             style,
             environment: String::new(),
             summary,
-            running: 0,
+            speakers: Vec::new(),
             group: None,
             rows: String::new(),
         }
@@ -52,11 +65,61 @@ impl Github {
         }
     }
 
+    fn speaker(&mut self, step: &Step, finally: bool) -> &mut Speaker {
+        let known = self.speakers.iter().position(|speaker| speaker.step == step.id);
+        let index = known.unwrap_or_else(|| {
+            // From now on nobody runs alone.
+            self.close();
+            let title = words::name(step, finally);
+            self.speakers.push(Speaker { step: step.id.clone(), title, lines: String::new(), missed: 0 });
+            self.speakers.len() - 1
+        });
+        &mut self.speakers[index]
+    }
+
+    /// Shows what a step has printed, in its group.
+    fn show(&mut self, index: usize) {
+        let speaker = &mut self.speakers[index];
+        if speaker.lines.is_empty() {
+            return;
+        }
+        let mut block = String::new();
+        if self.group.as_ref() != Some(&speaker.step) {
+            block = format!("::group::{}\n", speaker.title);
+            self.group = Some(speaker.step.clone());
+            speaker.title = format!("{} (continued)", speaker.title.trim_end_matches(" (continued)"));
+        }
+        if speaker.missed > 0 {
+            block += &format!("[… {} lines before these are in the log …]\n", std::mem::take(&mut speaker.missed));
+        }
+        block += &std::mem::take(&mut speaker.lines);
+        self.screen.write(block.as_bytes());
+    }
+
+    fn show_lone(&mut self) {
+        if self.speakers.len() == 1 {
+            self.show(0);
+        }
+    }
+
     fn append(&self, text: &str) {
         let Some(path) = &self.summary else { return };
         if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
             // A summary that cannot be written is no reason to fail.
             drop(file.write_all(text.as_bytes()));
+        }
+    }
+}
+
+impl Speaker {
+    /// Lets go of the first lines if there are too many.
+    fn forget(&mut self) {
+        let length = self.lines.len();
+        if length > KEPT {
+            let starts = self.lines.match_indices('\n').map(|(end, _)| end + 1);
+            let from = starts.take_while(|start| length - start >= KEPT / 2).last().unwrap_or(length);
+            self.missed += self.lines[..from].lines().count();
+            self.lines.drain(..from);
         }
     }
 }
@@ -88,43 +151,33 @@ impl Reporter for Github {
         environment.clone_into(&mut self.environment);
     }
 
-    fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
-        self.running += usize::from(attempt == 1);
-        if self.style.quiet {
-            return;
-        }
-        if self.running == 1 {
-            if self.group.is_none() {
-                self.group = Some(step.id.clone());
-                self.line(format!("::group::{}", words::name(step, finally)));
-            }
-        } else {
-            self.close();
-        }
+    fn started(&mut self, step: &Step, _attempt: u32, finally: bool) {
+        self.speaker(step, finally);
     }
 
     fn output(&mut self, step: &Step, lines: &[u8]) {
         if self.style.quiet {
             return;
         }
-        let grouped = self.group.as_ref() == Some(&step.id);
-        let mut block = String::new();
+        let speaker = self.speaker(step, false);
         for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&byte| byte == b'\n') {
-            let line = neutral(line);
-            block += &if grouped { inert(&line) } else { format!("{} | {line}", step.id) };
-            block.push('\n');
+            speaker.lines += &inert(&neutral(line));
+            speaker.lines.push('\n');
         }
-        self.screen.write(block.as_bytes());
+        speaker.forget();
+        self.show_lone();
     }
 
     fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
-        self.running = self.running.saturating_sub(usize::from(result.attempts > 0));
-        if self.group.as_ref() == Some(&step.id) {
+        if let Some(index) = self.speakers.iter().position(|speaker| speaker.step == step.id) {
+            self.show(index);
             self.close();
+            self.speakers.remove(index);
         }
         if !self.style.quiet {
             self.line(words::ended(step, result, finally, Paint(self.style.colour)));
         }
+        self.show_lone();
         let time = if result.attempts > 0 { duration(result.seconds) } else { String::new() };
         let message = cell(result.message.as_deref().unwrap_or_default());
         let name = cell(&words::name(step, finally));
@@ -149,14 +202,10 @@ impl Reporter for Github {
             let text = format!("{}\n{last}", failure.what);
             self.line(annotation("error", failure.file.as_str(), failure.line, &title, text.trim_end()));
         }
-        let text = words::summary(&self.environment, summary, self.style.quiet, Paint(self.style.colour));
+        let text = words::summary(&self.environment, summary, Paint(self.style.colour));
         self.screen.write(text.as_bytes());
-        let last = words::summary(
-            &self.environment,
-            &Summary { failures: Vec::new(), ..summary.clone() },
-            false,
-            Paint(false),
-        );
+        let last = Summary { failures: Vec::new(), ..summary.clone() };
+        let last = words::summary(&self.environment, &last, Paint(false));
         let rows = std::mem::take(&mut self.rows);
         let table = format!(
             "### {}\n\n| step | outcome | time | |\n|---|---|---|---|\n{rows}\n",

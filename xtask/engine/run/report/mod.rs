@@ -12,6 +12,7 @@ mod words;
 mod writer;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use github::Github;
 pub use json::Json;
@@ -48,13 +49,17 @@ pub trait Reporter {
     fn finished(&mut self, summary: &Summary);
     /// Called before anybody waits, and about ten times a second while steps run: what is not shown yet is shown now.
     fn tick(&mut self) {}
+    /// Everything is about to be stopped, by Ctrl-Z.
+    fn sleep(&mut self) {}
+    /// It goes on, after so long.
+    fn wake(&mut self, _slept: Duration) {}
 }
 
 /// How much is shown, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     pub colour: bool,
-    /// Failures and nothing else.
+    /// Failures only, and the last line of a deployment.
     pub quiet: bool,
     pub verbose: bool,
 }

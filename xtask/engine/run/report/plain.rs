@@ -58,7 +58,7 @@ impl Reporter for Plain {
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
         if !self.style.quiet && (self.style.verbose || attempt > 1) {
-            self.soon(format!("{} starts (attempt {attempt})", words::name(step, finally)));
+            self.soon(words::starts(step, attempt, finally));
         }
     }
 
@@ -83,7 +83,7 @@ impl Reporter for Plain {
     }
 
     fn finished(&mut self, summary: &Summary) {
-        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        let text = words::summary(&self.environment, summary, self.paint());
         self.screen.write(text.as_bytes());
         self.screen.finish();
     }

@@ -24,8 +24,8 @@ pub struct Terminal {
     all: usize,
     ended: usize,
     running: Vec<Running>,
-    /// How many lines of the display are on the screen.
-    shown: usize,
+    /// How wide the lines of the display on the screen are.
+    shown: Vec<usize>,
     began: Instant,
     drawn: Instant,
 }
@@ -48,7 +48,7 @@ impl Terminal {
             all: 0,
             ended: 0,
             running: Vec::new(),
-            shown: 0,
+            shown: Vec::new(),
             began: now,
             drawn: now,
         }
@@ -62,7 +62,9 @@ impl Terminal {
     }
 
     fn erased(&mut self) -> String {
-        match std::mem::take(&mut self.shown) {
+        // A terminal that has become narrower has wrapped what was too long for it.
+        let width = size().0;
+        match self.shown.drain(..).map(|used| used.div_ceil(width).max(1)).sum::<usize>() {
             0 => String::new(),
             lines => format!("\r\x1b[{lines}A\x1b[J"),
         }
@@ -71,24 +73,22 @@ impl Terminal {
     fn draw(&mut self, mut out: String) {
         let (width, height) = size();
         let room = height.saturating_sub(3).max(1);
+        let mut line = |text: String| {
+            let (text, used) = cut(&text, width);
+            out.push_str(text);
+            out.push('\n');
+            self.shown.push(used);
+        };
         for running in self.running.iter().take(room) {
             let time = duration(running.since.elapsed().as_secs_f64());
-            let line = format!("  {time:>7}  {}  {}", running.name, running.last);
-            out.push_str(&cut(&line, width));
-            out.push('\n');
-            self.shown += 1;
+            line(format!("  {time:>7}  {}  {}", running.name, running.last));
         }
         if self.running.len() > room {
-            out.push_str(&cut(&format!("  and {} more", self.running.len() - room), width));
-            out.push('\n');
-            self.shown += 1;
+            line(format!("  and {} more", self.running.len() - room));
         }
         if self.ended < self.all || !self.running.is_empty() {
             let time = duration(self.began.elapsed().as_secs_f64());
-            let line = format!("{} {} {}/{} {time}", self.environment, bar(self.ended, self.all), self.ended, self.all);
-            out.push_str(&cut(&line, width));
-            out.push('\n');
-            self.shown += 1;
+            line(format!("{} {} {}/{} {time}", self.environment, bar(self.ended, self.all), self.ended, self.all));
         }
         self.drawn = Instant::now();
         self.screen.write(out.as_bytes());
@@ -107,16 +107,19 @@ fn size() -> (usize, usize) {
     }
 }
 
-/// As much of a line as fits: one that wraps would leave its rest behind when the display is erased.
-fn cut(line: &str, width: usize) -> String {
+/// As much of a line as fits, and how many columns that takes: one that wraps would leave its rest behind when the display is
+/// erased.
+fn cut(line: &str, width: usize) -> (&str, usize) {
     let mut used = 0;
-    line.chars()
-        .take_while(|&char| {
-            // Nearly everything from Hangul on may be two columns wide.
-            used += if char >= '\u{1100}' { 2 } else { 1 };
-            used < width
-        })
-        .collect()
+    for (at, char) in line.char_indices() {
+        // Nearly everything from Hangul on may be two columns wide.
+        let columns = if char >= '\u{1100}' { 2 } else { 1 };
+        if used + columns >= width {
+            return (&line[..at], used);
+        }
+        used += columns;
+    }
+    (line, used)
 }
 
 fn bar(done: usize, all: usize) -> String {
@@ -132,6 +135,9 @@ impl Reporter for Terminal {
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
         self.running.retain(|running| running.id != step.id);
+        if self.style.verbose {
+            self.above(&(words::starts(step, attempt, finally) + "\n"));
+        }
         let mut name = words::name(step, finally);
         if attempt > 1 {
             name += &format!(" (attempt {attempt})");
@@ -175,7 +181,7 @@ impl Reporter for Terminal {
     fn finished(&mut self, summary: &Summary) {
         self.running.clear();
         self.all = self.ended;
-        let text = words::summary(&self.environment, summary, self.style.quiet, self.paint());
+        let text = words::summary(&self.environment, summary, self.paint());
         self.above(&text);
     }
 
@@ -185,5 +191,16 @@ impl Reporter for Terminal {
             self.draw(erased);
         }
         self.screen.flush();
+    }
+
+    fn sleep(&mut self) {
+        // The shell writes there now.
+        let erased = self.erased();
+        self.screen.write(erased.as_bytes());
+    }
+
+    fn wake(&mut self, slept: Duration) {
+        self.began += slept;
+        self.running.iter_mut().for_each(|running| running.since += slept);
     }
 }

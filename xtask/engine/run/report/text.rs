@@ -57,12 +57,11 @@ fn skip_code(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// `exit code 3`, `killed by SIGKILL (out of memory?)`.
 #[must_use]
-pub fn end(exit: Exit) -> String {
-    let name = |signal: i32| match signal {
+pub fn signal_name(signal: i32) -> String {
+    match signal {
         1 => "SIGHUP".to_owned(),
-        2 => "SIGINT (interrupt)".to_owned(),
+        2 => "SIGINT".to_owned(),
         3 => "SIGQUIT".to_owned(),
         4 => "SIGILL (illegal instruction)".to_owned(),
         6 => "SIGABRT (abort)".to_owned(),
@@ -73,11 +72,16 @@ pub fn end(exit: Exit) -> String {
         13 => "SIGPIPE".to_owned(),
         15 => "SIGTERM".to_owned(),
         other => format!("signal {other}"),
-    };
+    }
+}
+
+/// `exit code 3`, `killed by SIGKILL (out of memory?)`.
+#[must_use]
+pub fn end(exit: Exit) -> String {
     match exit {
-        Exit::Signal(signal) => format!("killed by {}", name(signal)),
+        Exit::Signal(signal) => format!("killed by {}", signal_name(signal)),
         Exit::Code(code) if (129..160).contains(&code) => {
-            format!("exit code {code}: what it ran was perhaps killed by {}", name(code - 128))
+            format!("exit code {code}: what it ran was perhaps killed by {}", signal_name(code - 128))
         }
         Exit::Code(126) => "exit code 126: something that it ran may not be executed".to_owned(),
         Exit::Code(127) => "exit code 127: something that it ran was not found".to_owned(),

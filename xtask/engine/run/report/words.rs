@@ -2,6 +2,7 @@
 //!
 //! Pure. It knows nothing of where they are shown.
 
+use super::text::signal_name;
 use super::{Weight, duration};
 use crate::plan::Step;
 use crate::run::event::Outcome;
@@ -50,11 +51,17 @@ pub fn name(step: &Step, finally: bool) -> String {
     if finally { format!("{} (finally)", step.id) } else { step.id.clone() }
 }
 
+/// `database/load-data starts (attempt 1)`.
+#[must_use]
+pub fn starts(step: &Step, attempt: u32, finally: bool) -> String {
+    format!("{} starts (attempt {attempt})", name(step, finally))
+}
+
 /// `database/load-data succeeded in 1.2s`.
 #[must_use]
 pub fn ended(step: &Step, result: &StepResult, finally: bool, paint: Paint) -> String {
     let mut line = format!("{} {}", paint.with("1", &name(step, finally)), paint.outcome(result.outcome));
-    if result.attempts > 0 {
+    if result.attempts > 0 && result.outcome != Outcome::NotRun {
         line += &format!(" in {}", duration(result.seconds));
     }
     if result.attempts > 1 {
@@ -100,7 +107,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
 
 /// The last words of a deployment.
 #[must_use]
-pub fn summary(environment: &str, summary: &Summary, quiet: bool, paint: Paint) -> String {
+pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     let mut text: String = summary.failures.iter().map(|one| failure(one, paint)).collect();
     let count = |outcome| summary.steps.iter().filter(|step| step.outcome == outcome).count();
     let all = [
@@ -122,9 +129,9 @@ pub fn summary(environment: &str, summary: &Summary, quiet: bool, paint: Paint) 
     let (word, code) = match summary.end {
         End::Succeeded => ("deployed".to_owned(), "1;32"),
         End::Failed => ("failed".to_owned(), "1;31"),
-        End::Interrupted(signal) => (format!("interrupted by signal {signal}"), "1;33"),
-        End::Fenced => ("stopped: the lock was taken away".to_owned(), "1;31"),
-        End::NotRecorded => ("stopped: it could not be recorded".to_owned(), "1;31"),
+        End::Interrupted(signal) => (format!("interrupted ({})", signal_name(signal)), "1;33"),
+        End::Fenced => ("stopped (the lock was taken away)".to_owned(), "1;31"),
+        End::NotRecorded => ("stopped (it could not be recorded)".to_owned(), "1;31"),
     };
     if !text.is_empty() {
         text.push('\n');
@@ -137,5 +144,5 @@ pub fn summary(environment: &str, summary: &Summary, quiet: bool, paint: Paint) 
     if matches!(summary.end, End::Failed | End::Interrupted(_)) {
         text += &format!("go on with: cargo xtask resume {environment}\n");
     }
-    if quiet && summary.end == End::Succeeded { String::new() } else { text }
+    text
 }

@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /opt/acme/shop/shop.war.old /opt/acme/shop/shop.war
