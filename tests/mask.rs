@@ -1,6 +1,6 @@
 //! No secret survives, in any form, in any chunks; and what is no secret arrives as it is.
 
-use ciao::run::mask::{Mask, Stream, forms};
+use ciao::run::mask::{Mask, Stream, forms, prefixed};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -190,4 +190,27 @@ fn a_secret_is_known_in_the_forms_that_tools_print() {
     has_form("secret12", "NlY3JldDEy"); // after one byte: xsecret12 = eHNlY3JldDEy
     has_form("secret12", "zZWNyZXQxM"); // after two: xxsecret12 = eHhzZWNyZXQxMg==
     has_form("first line\nsecond line", "second line");
+}
+
+#[test]
+fn every_line_gets_its_prefix_whatever_is_in_it() {
+    let slow = |lines: &[u8]| {
+        let body = lines.strip_suffix(b"\n").unwrap_or(lines);
+        let line = |line: &[u8]| {
+            let usual = line.iter().all(|byte| (b' '..0x7f).contains(byte));
+            [b"a | ".as_slice(), if usual { line } else { b"?" }, b"\n"].concat()
+        };
+        body.split(|&byte| byte == b'\n').flat_map(line).collect::<Vec<u8>>()
+    };
+    for byte in 0..=255_u8 {
+        for at in 0..35 {
+            let mut lines = *b"one two three\n\nfour five six seven\n";
+            lines[at] = byte;
+            for end in [1, 13, 14, 15, 16, 24, 34, 35] {
+                let mut out = Vec::new();
+                prefixed(b"a | ", &lines[..end], &mut out, &mut |_, out| out.push(b'?'));
+                assert_eq!(out, slow(&lines[..end]), "{byte} at {at} of {end}");
+            }
+        }
+    }
 }
