@@ -110,10 +110,10 @@ pub const SHAPES: [&str; 10] = [
     "nested workspace",
     "existing alias",
     "crlf files",
-    "path with spaces",
-    "git worktree",
     "edition 2018",
     "members by glob",
+    "path with spaces",
+    "git worktree",
 ];
 
 fn package(name: &str, edition: &str) -> String {
