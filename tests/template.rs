@@ -102,6 +102,13 @@ fn what_belongs_to_the_owner_is_changed_by_insertions_alone() {
     let expected =
         "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n    \"xtask\",\n]\nresolver = \"2\"\n";
     assert!(cargo.starts_with(expected), "{cargo}");
+    // How the shop itself is built stays as it was.
+    assert!(cargo.contains("[profile.dev.package]\n") && !cargo.contains("[profile.dev]\n"), "{cargo}");
+
+    let folder = Folder::new();
+    let root = make("no rust", &folder.0);
+    init(&root);
+    assert!(read(&root, "Cargo.toml").contains("[profile.dev]\n"), "{}", read(&root, "Cargo.toml"));
 
     let folder = Folder::new();
     let root = make("existing alias", &folder.0);

@@ -79,7 +79,8 @@ pub fn main(busy: Option<PathBuf>) -> ExitCode {
 }
 
 fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
-    rustix::net::sockopt::socket_type(stdin()).map_err(|_| io::Error::other("started by hand: it is internal"))?;
+    let socket = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?);
+    socket.peer_addr().map_err(|_| io::Error::other("started by hand: it is internal"))?;
     let (children, wake) = UnixStream::pair()?;
     children.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(SIGCHLD, wake)?;
@@ -95,10 +96,9 @@ fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
     setsid()?;
     tree::orphans_come_here()?;
     no_core_dumps();
-    let socket = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
     let spawner = Spawner::new()?;
     let (inbox, block) = (Vec::new(), vec![0; 16 << 10].into());
-    Ok(Guardian { spawner, socket, children, inbox, block, next: None, running: None, busy, _lock: None, alone: false })
+    Ok(Guardian { spawner, socket: socket.into(), children, inbox, block, next: None, running: None, busy, _lock: None, alone: false })
 }
 
 /// A core dump would hold the step's secrets.

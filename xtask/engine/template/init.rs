@@ -232,7 +232,9 @@ impl Draft<'_> {
         }
         let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
-        for (header, lines) in Document::parse(&ours).map(|ours| ours.sections("profile.")).unwrap_or_default() {
+        // How everything else in a workspace is built is its owner's to say.
+        let profiles = if theirs.is_none() { "profile." } else { "profile.dev.package" };
+        for (header, lines) in Document::parse(&ours).map(|ours| ours.sections(profiles)).unwrap_or_default() {
             if !text.lines().any(|line| line.trim() == header) {
                 text = with_block(&text, &format!("{lines}\n"));
             }
