@@ -180,7 +180,10 @@ fn fault_4_33_what_still_ends_is_waited_for() {
             break resume;
         }
         assert!(resume.stderr.contains("its steps are still being ended"), "{}", resume.stderr);
-        assert_eq!(status(&repository)["state"], "running");
+        // Seconds are left then; later the last of it may end between the two commands.
+        if refused == 0 {
+            assert_eq!(status(&repository)["state"], "running");
+        }
         refused += 1;
         thread::sleep(Duration::from_millis(20));
     };
