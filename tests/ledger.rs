@@ -26,6 +26,8 @@ mod objects;
 mod races;
 #[path = "ledger/reached.rs"]
 mod reached;
+#[path = "ledger/releases.rs"]
+mod releases;
 #[path = "ledger/shown.rs"]
 mod shown;
 #[path = "ledger/storm.rs"]
