@@ -98,7 +98,18 @@ fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
     no_core_dumps();
     let spawner = Spawner::new()?;
     let (inbox, block) = (Vec::new(), vec![0; 16 << 10].into());
-    Ok(Guardian { spawner, socket: socket.into(), children, inbox, block, next: None, running: None, busy, _lock: None, alone: false })
+    Ok(Guardian {
+        spawner,
+        socket: socket.into(),
+        children,
+        inbox,
+        block,
+        next: None,
+        running: None,
+        busy,
+        _lock: None,
+        alone: false,
+    })
 }
 
 /// A core dump would hold the step's secrets.
