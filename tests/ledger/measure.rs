@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ciao::ledger::{Ledger, Release, Settings, Source};
-use ciao::run::event::{Event, Journal as _};
 
 use crate::fixture::*;
 
@@ -50,18 +49,6 @@ fn best(mut what: impl FnMut()) -> Duration {
         begun.elapsed()
     };
     (0..15).map(|_| time(&mut what)).min().expect("it was done")
-}
-
-#[test]
-fn a_journal_line_takes_less_than_a_millisecond() {
-    let folder = Folder::new();
-    let ledger = local(&repository(&folder.path("repo")));
-    let mut holding = start(&ledger, "dev");
-    let event = Event::Started { step: "web/install".to_owned(), attempt: 1, owes: false };
-    let each = best(|| (0..100).for_each(|_| holding.journal.record(&event).unwrap())) / 100;
-    println!("journal: {each:?} a line");
-    // Others build and test on the same disk; alone it is a tenth of this.
-    assert!(each < Duration::from_millis(5), "{each:?} a line");
 }
 
 /// A chain of so many events on top of a real deployment: the same tree each time.

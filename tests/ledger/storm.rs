@@ -305,11 +305,6 @@ fn survived(time: Duration) {
 }
 
 #[test]
-fn fault_29_31_34_pushes_die_and_holders_are_fenced() {
-    survived(Duration::from_secs(3));
-}
-
-#[test]
 #[ignore = "half a minute"]
 fn fault_29_31_34_half_a_minute_of_it() {
     survived(Duration::from_secs(30));
@@ -322,6 +317,7 @@ fn fault_29_31_34_ten_minutes_of_it() {
 }
 
 #[test]
+#[ignore = "ten seconds"]
 fn fault_34_a_tool_without_a_fence_is_found_out() {
     let found = storm(Duration::from_secs(2), false);
     let lost = found.wrong.iter().filter(|what| what.contains("is lost")).count();
