@@ -729,7 +729,7 @@ requires = ["x"]
     dev
       a
         one                 x   # off: when enabled, provides x, output made
-        two                 x ''   # requires x
+        two                 x "${made}"   # requires x
     error[missing-provider]: step `one`, which makes `made`, is switched off
      --> pipelines/deployments/a/pipeline.toml:9:14
       |
@@ -817,7 +817,7 @@ run = ["x", "${late.field}", "${infra.api_url}"]
         late                x   # output late
       b
         use                 URL="${infra.api.url}" x "${late}"
-        wrong               x '' "${infra.api_url}"
+        wrong               x "${late.field}" "${infra.api_url}"
     error[out-of-order]: `a/early` may run before `a/late`, which makes `late`
      --> pipelines/deployments/a/pipeline.toml:3:14
       |
@@ -867,7 +867,7 @@ step = [{ name = "use", run = ["use", "${made}"] }]
         make                make   # output made
         use                 use "${made}" y
       b
-        use                 use ''
+        use                 use "${made}"
     error[unknown-parameter]: `made` is made in every instance of `make`, and cannot be used outside of it
      --> pipelines/deployments/b/pipeline.toml:1:40
       |
@@ -1010,7 +1010,7 @@ cwd = "${work}"
 "#), @r#"
     dev
       a
-        one                 x dev "${release}" "${commit}" "${repo}/x y" "${work}/out" ''   # in '${work}'
+        one                 x dev "${release}" "${commit}" "${repo}/x y" "${work}/out" "${each}"   # in '${work}'
     error[unknown-parameter]: there is no item here
      --> pipelines/deployments/a/pipeline.toml:3:89
       |

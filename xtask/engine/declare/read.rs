@@ -189,6 +189,17 @@ impl<'r, 'i> Section<'r, 'i> {
         self.get(key).and_then(|value| self.reader.string_of(value, self.named(key)))
     }
 
+    /// A string that says something.
+    pub fn filled(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
+        let text = self.string(key)?;
+        if text.value.is_empty() {
+            let message = format!("{} is empty", self.named(key));
+            self.reader.report(Code::EmptyValue, text.span, message, format!("name one, or remove `{key}`"));
+            return None;
+        }
+        Some(text)
+    }
+
     pub fn required_string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
         if !self.has(key) {
             self.missing(key);

@@ -236,12 +236,15 @@ impl<'a> Scope<'a> {
                         self.note_secrets(&value);
                         pieces.push(Piece::Reference { name: Arc::clone(name), value });
                     }
-                    Found::List => {
-                        let help =
-                            format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
-                        self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                    found => {
+                        if matches!(found, Found::List) {
+                            let help =
+                                format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
+                            self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                        }
+                        // In a plan it stands as it is written, as what has no value does.
+                        pieces.push(Piece::Reference { name: Arc::clone(name), value: [Piece::Missing].into() });
                     }
-                    Found::Nothing => {}
                 },
             }
         }
@@ -381,6 +384,10 @@ impl<'a> Scope<'a> {
             return Text::literal(Arc::clone(written));
         }
         let mut text = self.text(template);
+        if text.holds_secret() {
+            let message = "a secret stands in a path, where anyone on the machine can read it";
+            self.report(Code::SecretInArguments, template.span, message, "pass it by `env` or `stdin`");
+        }
         let absolute = match text.pieces.first() {
             Some(Piece::Reference { value, .. }) => match value.first() {
                 Some(Piece::Builtin(Builtin::Repo | Builtin::Work) | Piece::Output { .. } | Piece::Missing) => true,
