@@ -936,6 +936,59 @@ run = ["x", "--password=${password}", "${plain}"]
     "#);
 }
 
+/// Whole values that a call gives on are what they were: lists make instances, tables have fields, booleans switch.
+#[test]
+fn an_argument_that_is_one_value_is_a_list_a_table_a_boolean() {
+    assert_snapshot!(plan(r#"
+-- environment.toml --
+[constants]
+extra = "c1"
+[parameters]
+on = { type = "boolean" }
+regions = { type = "string", list = true }
+hosts = { type = "table", list = true, key = "name", fields = { name = { type = "string" }, host = { type = "host" } } }
+[[deploy]]
+pipeline = "a"
+with = { on = "${on}", regions = "${regions}", more = ["x", "${extra}"], hosts = "${hosts}" }
+-- environments/dev.toml --
+on = true
+regions = ["eu", "us"]
+hosts = [{ name = "h1", host = "h1.example" }]
+-- deployments/a/pipeline.toml --
+[parameters]
+on = { type = "boolean" }
+regions = { type = "string", list = true }
+more = { type = "string", list = true }
+hosts = { type = "table", list = true, key = "name", fields = { name = { type = "string" }, host = { type = "host" } } }
+[[step]]
+name = "one"
+for_each = "regions"
+run = ["x", "${each}", "${regions...}"]
+[[step]]
+name = "two"
+for_each = "more"
+run = ["x", "${each}"]
+[[step]]
+name = "three"
+for_each = "hosts"
+run = ["x", "${each.host}"]
+when = "on"
+[[step]]
+name = "four"
+run = ["x"]
+when = "!on"
+"#), @r#"
+    dev
+      a
+        one[eu]             x eu eu us
+        one[us]             x us eu us
+        two[x]              x x
+        two[c1]             x c1
+        three[h1]           x h1.example   # when on
+        four                x   # off: when !on
+    "#);
+}
+
 #[test]
 fn own_parameters_are_given_by_the_call() {
     assert_snapshot!(plan(r#"

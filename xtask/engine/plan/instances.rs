@@ -250,7 +250,7 @@ impl<'d> Builder<'d, '_> {
                     None
                 }
             };
-            let mut named = Named::new(Arc::clone(&parameter.name), tree);
+            let mut named = Named::new(Arc::clone(&parameter.name), tree.map(Tree::bare));
             named.key.clone_from(&parameter.key);
             own.insert(Arc::clone(&parameter.name), named);
         }

@@ -294,10 +294,6 @@ impl<'a> Scope<'a> {
         let items = match &named.tree {
             None => return Some(Argument::Spread { name: Arc::clone(name), items: Vec::new() }),
             Some(Tree::List(items)) => items,
-            Some(Tree::Typed { value, .. }) if matches!(**value, Tree::List(_)) => match &**value {
-                Tree::List(items) => items,
-                _ => return None,
-            },
             Some(_) => {
                 self.report(Code::WrongType, span, format!("`{name}` is not a list"), format!("write `${{{name}}}`"));
                 return None;
