@@ -214,3 +214,23 @@ fn a_pipeline_that_is_a_link_out_of_the_repository() {
     std::os::unix::fs::symlink("../../../web.toml", &link).unwrap();
     assert_eq!(inside.findings(), "");
 }
+
+#[test]
+fn a_misspelt_group_is_told_of_groups() {
+    let dev = original("pipelines/environments/dev.toml").replace("[site]", "[sitee]");
+    let shown = check(&format!("-- pipelines/environments/dev.toml --\n{dev}"));
+    assert!(shown.contains("= help: did you mean `site`?"), "{shown}");
+}
+
+#[test]
+fn a_table_with_a_secret_in_it_is_no_list() {
+    let secret = |file: &str, name: &str| more(file, &format!("[vault]\npassword = {{ env = \"{name}\" }}"));
+    let pipeline = "[[step]]\nname = \"make\"\nrun = [\"make\"]\nenv = { ALL = \"${all}\" }\n[parameters]\nall = { type = \"table\" }";
+    let changes = environment(
+        "with = { all = { key = \"${vault.password}\" } }\n[parameters.vault]\npassword = { type = \"string\", secret = true }",
+    ) + &more(PIPELINE, pipeline)
+        + &secret("pipelines/environments/dev.toml", "DEV")
+        + &secret("pipelines/environments/prod.toml", "PROD");
+    found(&changes, &[&format!("wrong-type {PIPELINE}:15")]);
+    assert!(check(&changes).contains("table `all` holds a secret or an output"), "{}", check(&changes));
+}

@@ -8,7 +8,7 @@ use super::{Piece, SecretSource, Tree};
 use crate::declare::literal::Literal;
 use crate::declare::parameter::Parameter;
 use crate::declare::{self, Declarations, EnvironmentPipeline, Values};
-use crate::finding::{Code, Finding, Place, Span, listed, suggest};
+use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
 
 /// What a name stands for in an environment.
 #[derive(Debug, Clone)]
@@ -139,8 +139,12 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
                 let help = format!("write `[{name}]` and its values below it");
                 findings.push(Finding::error(Code::WrongType, place(value.span), message, help).of(name));
             }
-            _ => {
-                let all: Vec<&str> = pipeline.parameters.iter().map(|parameter| &*parameter.name).collect();
+            other => {
+                let mut all: Vec<&str> = pipeline.parameters.iter().map(|parameter| &*parameter.name).collect();
+                if matches!(other, Literal::Table(_)) && did_you_mean(&name, groups.iter().copied()).is_some() {
+                    all = groups.iter().copied().collect();
+                    all.sort_unstable();
+                }
                 let mut help = if pipeline.constants.contains_key(name.as_str()) {
                     format!("`{name}` is a constant, the same everywhere: remove it here")
                 } else if name == "like" {
@@ -177,7 +181,10 @@ pub fn missing(declarations: &Declarations, values: &Values, environment: &str, 
         let place = Place { file: Arc::clone(&values.file), span };
         let message = format!("environment `{environment}` gives no value for {}", listed(names.iter().copied()));
         let help = format!("add {}: {}", if names.len() == 1 { "it" } else { "them" }, lines(&names));
-        let finding = Finding::error(Code::MissingValue, place, message, help).of(names[0]).only_in(environment);
+        let mut finding = Finding::error(Code::MissingValue, place, message, help).only_in(environment);
+        if let [name] = *names {
+            finding = finding.of(name);
+        }
         names.iter().filter_map(|name| find(name)).fold(finding, |finding, parameter| {
             let declared = Place { file: camino::Utf8Path::new(declare::ENVIRONMENT).into(), span: parameter.span };
             let help = parameter.help.as_deref();

@@ -59,8 +59,9 @@ pub struct Scope<'a> {
 /// What a name stands for.
 enum Found {
     Pieces(Arc<[Piece]>),
-    /// It has a value that cannot stand in a string.
+    /// It has a value that cannot stand in a string: a list, or a table of what only a running step knows.
     List,
+    Table,
     Nothing,
 }
 
@@ -126,6 +127,7 @@ impl<'a> Scope<'a> {
             return match (&named.tree, &named.pieces) {
                 (_, Some(pieces)) => Found::Pieces(Arc::clone(pieces)),
                 (None, None) => Found::Pieces([Piece::Missing].into()),
+                (Some(Tree::Table(_)), None) => Found::Table,
                 (Some(_), None) => Found::List,
             };
         }
@@ -241,6 +243,13 @@ impl<'a> Scope<'a> {
                             let help =
                                 format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
                             self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                        }
+                        if matches!(found, Found::Table) {
+                            let message = format!(
+                                "table `{name}` holds a secret or an output, so that no JSON can be made of it yet"
+                            );
+                            let help = "give each value on by itself, or the whole to a task in its `with`";
+                            self.report(Code::WrongType, *span, message, help);
                         }
                         // In a plan it stands as it is written, as what has no value does.
                         pieces.push(Piece::Reference { name: Arc::clone(name), value: [Piece::Missing].into() });
