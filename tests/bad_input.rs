@@ -622,15 +622,7 @@ fn control_characters() {
       |
       = help: use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit
 
-    error[unused-parameter]: parameter `host` changes nothing: no pipeline uses it
-     --> pipelines/environment.toml:2:1
-      |
-    2 | host = { type = "host" }
-      | ^^^^
-      |
-      = help: use it, `${host}`, where its value is meant to go; or remove it and its values
-
-    3 errors
+    2 errors
     "#);
     assert_snapshot!(with("pipelines/environments/dev.toml", b"host = \"\xff\"\n"), @r#"
     error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8

@@ -234,3 +234,12 @@ fn a_table_with_a_secret_in_it_is_no_list() {
     found(&changes, &[&format!("wrong-type {PIPELINE}:15")]);
     assert!(check(&changes).contains("table `all` holds a secret or an output"), "{}", check(&changes));
 }
+
+#[test]
+fn a_bad_name_is_all_that_is_found() {
+    let pipeline = original(PIPELINE).replace("name = \"install\"", "name = \"Install_DB\"");
+    found(&format!("-- {PIPELINE} --\n{pipeline}"), &[&format!("bad-name {PIPELINE}:2")]);
+    let long = format!("name = \"{}\"", "a".repeat(64));
+    found(&environment(&long), &["bad-name pipelines/environment.toml:12"]);
+    quiet(&environment(&long.replacen("aa", "a", 1)));
+}

@@ -173,9 +173,7 @@ fn call(section: &Section<'_, '_>) -> Option<Deploy> {
         span: section.span,
     };
     let named = if section.has("name") { deploy.name.clone() } else { deploy.pipeline.clone() };
-    NameRule::Dashed
-        .check(section.reader, &named.value, named.span, "a call")
-        .then_some(Deploy { name: named, ..deploy })
+    Some(Deploy { name: NameRule::Dashed.checked(section.reader, &named, "a call"), ..deploy })
 }
 
 fn duplicates(reader: &Reader<'_>, deploy: &[Deploy]) {

@@ -375,4 +375,19 @@ impl NameRule {
         }
         permitted
     }
+
+    /// The name, or one that is permitted in its place: what is named badly is there all the same, and nothing else
+    /// that is found should follow from its absence.
+    pub fn checked(self, reader: &Reader<'_>, name: &Spanned<Arc<str>>, what: &str) -> Spanned<Arc<str>> {
+        if self.check(reader, &name.value, name.span, what) {
+            return name.clone();
+        }
+        let (sign, first) = if self == NameRule::Dashed { ('-', "x-") } else { ('_', "x_") };
+        let like = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { sign };
+        let mut value: String = name.value.chars().map(like).take(61).collect();
+        if !self.permits(&value) {
+            value.insert_str(0, first);
+        }
+        Spanned { value: value.into(), span: name.span }
+    }
 }

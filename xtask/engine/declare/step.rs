@@ -170,9 +170,7 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
     };
     section.finish();
     let (name, action) = (name?, action.unwrap_or_else(|| Action::Run(Vec::new())));
-    if !NameRule::Dashed.check(section.reader, &name.value, name.span, "a step") {
-        return None;
-    }
+    let name = NameRule::Dashed.checked(section.reader, &name, "a step");
     if let (Some(output), Some(_)) = (&step.output, &step.unless) {
         let help = "remove `unless`: a step that is found done produces nothing that others could use";
         let message = format!("step `{}` has an output and a guard", name.value);
