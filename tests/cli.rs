@@ -113,7 +113,7 @@ fn findings_are_the_answer_of_check_and_beside_the_answer_of_plan() {
       = help: did you mean `host`?
 
     -- stderr --
-    checked 2 environments, 1 pipelines, 2 steps: 2 errors
+    checked 2 environments, 1 pipeline, 2 steps: 2 errors
     -- exit 1 --
     "#);
     assert_snapshot!(run(&wrong, &["plan", "dev"]), @r#"

@@ -2,6 +2,8 @@
 
 #[path = "findings/corpus.rs"]
 mod corpus;
+#[path = "findings/declared.rs"]
+mod declared;
 #[path = "findings/files.rs"]
 mod files;
 #[path = "findings/fixture.rs"]

@@ -729,7 +729,7 @@ requires = ["x"]
     dev
       a
         one                 x   # off: when enabled, provides x, output made
-        two                 x ''   # requires x
+        two                 x "${made}"   # requires x
     error[missing-provider]: step `one`, which makes `made`, is switched off
      --> pipelines/deployments/a/pipeline.toml:9:14
       |
@@ -817,7 +817,7 @@ run = ["x", "${late.field}", "${infra.api_url}"]
         late                x   # output late
       b
         use                 URL="${infra.api.url}" x "${late}"
-        wrong               x '' "${infra.api_url}"
+        wrong               x "${late.field}" "${infra.api_url}"
     error[out-of-order]: `a/early` may run before `a/late`, which makes `late`
      --> pipelines/deployments/a/pipeline.toml:3:14
       |
@@ -867,7 +867,7 @@ step = [{ name = "use", run = ["use", "${made}"] }]
         make                make   # output made
         use                 use "${made}" y
       b
-        use                 use ''
+        use                 use "${made}"
     error[unknown-parameter]: `made` is made in every instance of `make`, and cannot be used outside of it
      --> pipelines/deployments/b/pipeline.toml:1:40
       |
@@ -933,6 +933,59 @@ run = ["x", "--password=${password}", "${plain}"]
       |          ^^^^^
       |
       = help: did you mean `vault`?
+    "#);
+}
+
+/// Whole values that a call gives on are what they were: lists make instances, tables have fields, booleans switch.
+#[test]
+fn an_argument_that_is_one_value_is_a_list_a_table_a_boolean() {
+    assert_snapshot!(plan(r#"
+-- environment.toml --
+[constants]
+extra = "c1"
+[parameters]
+on = { type = "boolean" }
+regions = { type = "string", list = true }
+hosts = { type = "table", list = true, key = "name", fields = { name = { type = "string" }, host = { type = "host" } } }
+[[deploy]]
+pipeline = "a"
+with = { on = "${on}", regions = "${regions}", more = ["x", "${extra}"], hosts = "${hosts}" }
+-- environments/dev.toml --
+on = true
+regions = ["eu", "us"]
+hosts = [{ name = "h1", host = "h1.example" }]
+-- deployments/a/pipeline.toml --
+[parameters]
+on = { type = "boolean" }
+regions = { type = "string", list = true }
+more = { type = "string", list = true }
+hosts = { type = "table", list = true, key = "name", fields = { name = { type = "string" }, host = { type = "host" } } }
+[[step]]
+name = "one"
+for_each = "regions"
+run = ["x", "${each}", "${regions...}"]
+[[step]]
+name = "two"
+for_each = "more"
+run = ["x", "${each}"]
+[[step]]
+name = "three"
+for_each = "hosts"
+run = ["x", "${each.host}"]
+when = "on"
+[[step]]
+name = "four"
+run = ["x"]
+when = "!on"
+"#), @r#"
+    dev
+      a
+        one[eu]             x eu eu us
+        one[us]             x us eu us
+        two[x]              x x
+        two[c1]             x c1
+        three[h1]           x h1.example   # when on
+        four                x   # off: when !on
     "#);
 }
 
@@ -1010,7 +1063,7 @@ cwd = "${work}"
 "#), @r#"
     dev
       a
-        one                 x dev "${release}" "${commit}" "${repo}/x y" "${work}/out" ''   # in '${work}'
+        one                 x dev "${release}" "${commit}" "${repo}/x y" "${work}/out" "${each}"   # in '${work}'
     error[unknown-parameter]: there is no item here
      --> pipelines/deployments/a/pipeline.toml:3:89
       |

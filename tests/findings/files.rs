@@ -247,7 +247,7 @@ fn bad_command() {
     14 | run = "ls | wc"
        |       ^^^^^^^^^
        |
-       = help: a command is run without a shell: write it as a list of arguments; or put it into a script
+       = help: a command is run without a shell: put in quotes what is meant as it stands; or put it into a script
     "#);
 }
 

@@ -168,7 +168,12 @@ impl Sources {
     }
 
     fn add(&mut self, root: &Utf8Path, path: Utf8PathBuf) {
-        match read_text(&root.join(&path)) {
+        let full = root.join(&path);
+        // What a personal environment says is no part of a release, and may be kept anywhere.
+        if !path.starts_with(PERSONAL) && leads_out(root, &full) {
+            return self.unreadable(&path, "it is a link that leads out of the repository, to what is in no release");
+        }
+        match read_text(&full) {
             Ok(Some(text)) => _ = self.texts.insert(path, text),
             Ok(None) => {}
             Err(why) => self.unreadable(&path, &why),
@@ -184,6 +189,16 @@ impl Sources {
         }
         self.problems.push(finding);
     }
+}
+
+/// Whether a file is a link to something that is not below the root.
+fn leads_out(root: &Utf8Path, full: &Utf8Path) -> bool {
+    let is_link = fs::symlink_metadata(full).is_ok_and(|found| found.is_symlink());
+    is_link
+        && match (root.canonicalize(), full.canonicalize()) {
+            (Ok(root), Ok(full)) => !full.starts_with(root),
+            _ => false,
+        }
 }
 
 /// The text of a file; `None` if there is none.

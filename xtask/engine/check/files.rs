@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use crate::declare::environment::meet;
+use crate::declare::parameter::{BUILT_IN, Parameter};
 use crate::declare::template::Template;
 use crate::declare::{self, Declarations, ORCHESTRATION};
 use crate::finding::{Code, Finding, Place};
@@ -53,6 +55,41 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
             let message = format!("{name:?} cannot be the name of an environment");
             let help = "use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit";
             findings.push(Finding::error(Code::BadName, Place::start_of(file), message, help).only_in(name));
+        }
+    }
+}
+
+/// An output has a name of its own: where another thing has it too, no step could ever read the output.
+pub fn outputs(declarations: &Declarations, findings: &mut Vec<Finding>) {
+    let environment: Arc<Utf8Path> = Utf8Path::new(declare::ENVIRONMENT).into();
+    let shared = &declarations.environment;
+    for (pipeline, declared) in &declarations.pipelines {
+        let file: Arc<Utf8Path> = declare::pipeline_file(pipeline).as_path().into();
+        for output in declared.steps.iter().filter_map(|step| step.output.as_ref()) {
+            let name = &*output.name.value;
+            let place = |file: &Arc<Utf8Path>, span| Place { file: Arc::clone(file), span };
+            let parameter = |parameters: &[Parameter], file| {
+                let found = parameters.iter().find(|parameter| meet(&parameter.name, name));
+                found.map(|parameter| ("parameter", place(file, parameter.span)))
+            };
+            let constant = || {
+                let found = shared.constants.iter().find(|(constant, _)| meet(constant, name));
+                found.map(|(_, value)| ("constant", place(&environment, value.span)))
+            };
+            let other = parameter(&declared.parameters, &file)
+                .or_else(|| parameter(&shared.parameters, &environment))
+                .or_else(constant);
+            let message = match &other {
+                Some((what, _)) => format!("`{name}` is an output, and a {what} or a group of them"),
+                None if BUILT_IN.contains(&name) => format!("`{name}` is a built-in name"),
+                None => continue,
+            };
+            let here = place(&file, output.name.span);
+            let finding = Finding::error(Code::DuplicateName, here, message, "give the output another name");
+            findings.push(match other {
+                Some((what, place)) => finding.related(place, format!("the {what}")),
+                None => finding,
+            });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask check`: all findings of all files.
 
-use super::output::counted;
+use super::output::{counted, several};
 use super::{Session, exit};
 use crate::cli::{CheckArgs, Format};
 use crate::finding::{Code, Finding, Severity, suggest};
@@ -26,7 +26,8 @@ pub fn run(session: &Session<'_>, args: &CheckArgs) -> u8 {
                 let pipelines = repository.declarations.pipelines.len();
                 let steps: usize =
                     repository.declarations.pipelines.values().map(|pipeline| pipeline.steps.len()).sum();
-                let size = format!("{environments} environments, {pipelines} pipelines, {steps} steps");
+                let size = [(environments, "environment"), (pipelines, "pipeline"), (steps, "step")];
+                let size = size.map(|(count, what)| several(count, what)).join(", ");
                 session.output.say(&format!("checked {size}: {}", counted(&findings)));
             }
         }

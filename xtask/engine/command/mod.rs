@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use camino::Utf8PathBuf;
 
 use crate::cli::{Cli, Command, Global};
+use crate::declare::ORCHESTRATION;
 use crate::finding::suggest;
 use crate::repository::Repository;
 use crate::sources::root_of;
@@ -103,6 +104,11 @@ impl Session<'_> {
 
     /// Says that there is no such environment, and which there are.
     pub fn unknown_environment(&self, repository: &Repository, environment: &str) {
+        if let Some(values) = repository.declarations.values_of(environment) {
+            let message = format!("environment `{environment}` has values, {}, and is not listed", values.file);
+            let help = format!("list it in {ORCHESTRATION}: `[[environment]]`, `name = \"{environment}\"`");
+            return self.output.error(&format!("{message}\n  help: {help}"));
+        }
         let known: Vec<&str> = repository.declarations.environments().collect();
         let help = suggest(environment, "environments", known);
         self.output.error(&format!("there is no environment `{environment}`\n  help: {help}"));

@@ -79,11 +79,17 @@ impl Output {
     }
 }
 
+/// `1 error`, `2 errors`.
+#[must_use]
+pub fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `2 errors and 1 warning`.
 #[must_use]
 pub fn counted(findings: &[&Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let of = several;
     match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => "nothing found".to_owned(),
         (errors, 0) => of(errors, "error"),

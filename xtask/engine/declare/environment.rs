@@ -63,11 +63,16 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
         let parameters =
             top.table("parameters", "[parameters]").map(|section| parameters(&section)).unwrap_or_default();
         for parameter in &parameters {
-            if let Some(constant) = constants.get(&parameter.name) {
+            if let Some((name, constant)) = constants.iter().find(|(name, _)| meet(name, &parameter.name)) {
+                let message = if *name == parameter.name {
+                    format!("`{name}` is a parameter and a constant")
+                } else {
+                    format!("parameter `{}` and constant `{name}`: one is a group, and the other in it", parameter.name)
+                };
                 let finding = Finding::error(
                     Code::DuplicateName,
                     top.reader.place(parameter.span),
-                    format!("`{}` is a parameter and a constant", parameter.name),
+                    message,
                     "remove one of the two: a constant is the same everywhere, a parameter has a value an environment",
                 );
                 top.reader.push(finding.related(top.reader.place(constant.span), "the constant"));
@@ -119,6 +124,13 @@ fn flatten(section: &Section<'_, '_>, prefix: &str, found: &mut BTreeMap<Arc<str
     }
 }
 
+/// Whether two names are the same, or one is a group that the other is in.
+#[must_use]
+pub fn meet(left: &str, right: &str) -> bool {
+    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn sources(section: &Section<'_, '_>) -> BTreeMap<Arc<str>, Vec<Template>> {
     let mut sources = BTreeMap::new();
     for (key, value) in section.table {
@@ -131,7 +143,15 @@ fn sources(section: &Section<'_, '_>) -> BTreeMap<Arc<str>, Vec<Template>> {
         }
         if let Some(source) = section.section_of(value, format!("source `{name}`"), "a source of secrets") {
             match super::step::command(&source, "run") {
-                Some(run) => _ = sources.insert(name, run),
+                Some(run) => {
+                    let known = |name: &str| ["key", "environment"].contains(&name);
+                    for (other, span) in run.iter().flat_map(Template::references).filter(|(other, _)| !known(other)) {
+                        let message = format!("the command of source `{name}` cannot use `{other}`");
+                        let help = "it knows `${key}`, what an environment's file gives, and `${environment}`";
+                        section.reader.report(Code::UnknownParameter, span, message, help);
+                    }
+                    sources.insert(name, run);
+                }
                 None if !source.has("run") => source.missing("run"),
                 None => {}
             }
@@ -153,9 +173,7 @@ fn call(section: &Section<'_, '_>) -> Option<Deploy> {
         span: section.span,
     };
     let named = if section.has("name") { deploy.name.clone() } else { deploy.pipeline.clone() };
-    NameRule::Dashed
-        .check(section.reader, &named.value, named.span, "a call")
-        .then_some(Deploy { name: named, ..deploy })
+    Some(Deploy { name: NameRule::Dashed.checked(section.reader, &named, "a call"), ..deploy })
 }
 
 fn duplicates(reader: &Reader<'_>, deploy: &[Deploy]) {

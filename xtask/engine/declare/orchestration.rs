@@ -83,7 +83,7 @@ fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Envi
     let after = section.strings("after");
     let approvals = section.count("approvals", 0..=100).unwrap_or(0);
     let soak = section.duration("soak");
-    let branch = section.string("branch").map(|branch| branch.value);
+    let branch = section.filled("branch").map(|branch| branch.value);
     let name = section.required_string("name")?;
     if !NameRule::Dashed.check(reader, &name.value, name.span, "an environment") {
         return None;
@@ -119,7 +119,7 @@ fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Envi
 }
 
 fn ledger(section: &Section<'_, '_>) -> Ledger {
-    let ledger = Ledger { remote: section.string("remote"), branch: section.boolean("branch") };
+    let ledger = Ledger { remote: section.filled("remote"), branch: section.boolean("branch") };
     section.finish();
     ledger
 }

@@ -46,6 +46,8 @@ pub struct Parameter {
     /// The last part of the name, where it is declared.
     pub span: Span,
     pub kind: Type,
+    /// Its type is none that there is: nothing can be said about its values.
+    pub untyped: bool,
     pub list: bool,
     pub choices: Option<Vec<Spanned<Literal>>>,
     pub min: Option<i64>,
@@ -94,20 +96,22 @@ fn group(section: &Section<'_, '_>, prefix: &str, found: &mut Vec<Parameter>) {
         let inner = Section::new(section.reader, table, span, "a parameter");
         match table.get("type").map(toml::Spanned::get_ref) {
             Some(DeValue::Table(_)) | None if !declares(&inner) => group(&inner, &full, found),
-            _ => found.extend(parameter(&inner, full, span)),
+            _ => found.push(parameter(&inner, full, span)),
         }
     }
 }
 
-/// Without a `type` it is a group, unless it looks like a declaration that forgot it.
+/// Without a `type` it is a group, unless it looks like a declaration that forgot or misspelt it.
 fn declares(section: &Section<'_, '_>) -> bool {
-    !section.table.is_empty()
-        && ["list", "choices", "min", "max", "default", "help", "secret", "distinct", "may_be_empty"]
+    let values = || section.table.iter().map(|(_, value)| value.get_ref());
+    let names_a_type = |value: &DeValue<'_>| value.as_str().is_some_and(|name| Type::parse(name).is_some());
+    (values().any(names_a_type) && !values().any(|value| matches!(value, DeValue::Table(_))))
+        || ["list", "choices", "min", "max", "default", "help", "secret", "distinct", "may_be_empty"]
             .iter()
             .any(|key| section.table.get(*key).is_some_and(|value| !matches!(value.get_ref(), DeValue::Table(_))))
 }
 
-fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Option<Parameter> {
+fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Parameter {
     let reader = section.reader;
     let written = section.required_string("type");
     let kind = written.as_ref().and_then(|written| {
@@ -118,10 +122,11 @@ fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Option<Para
         }
         kind
     });
-    let parameter = Parameter {
+    let mut parameter = Parameter {
         name: name.into(),
         span,
         kind: kind.unwrap_or(Type::String),
+        untyped: kind.is_none(),
         list: section.boolean("list"),
         choices: section.get("choices").and_then(|value| match literal(value).value {
             Literal::List(items) => Some(items),
@@ -141,9 +146,12 @@ fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Option<Para
         fields: section.table("fields", "the fields").map(|fields| self::parameters(&fields)).unwrap_or_default(),
     };
     section.finish();
-    consistent(section, &parameter);
-    // With an unknown type every value would be a finding of its own.
-    kind.map(|_| parameter)
+    if kind.is_some() {
+        consistent(section, &parameter);
+    }
+    // Said once is enough.
+    parameter.default.take_if(|_| parameter.secret);
+    parameter
 }
 
 /// What the keys of one declaration say must fit together.
@@ -163,12 +171,29 @@ fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
         let help = "remove `default`; a secret comes from a source, in each environment's file";
         reader.report(Code::PlainSecret, default.span, message, help);
     }
+    let bounded = !parameter.secret && !matches!(parameter.kind, Type::Boolean | Type::Table);
+    for key in ["min", "max", "choices"].into_iter().filter(|key| !bounded && section.has(key)) {
+        let what = if parameter.secret { "secret" } else { parameter.kind.name() };
+        report(key, format!("`{key}` says nothing about a {what}"), "remove it");
+    }
+    let integer = matches!(parameter.kind, Type::Integer | Type::Port);
+    for choice in parameter.choices.iter().flatten().filter(|_| bounded) {
+        let fits = if integer {
+            matches!(choice.value, Literal::Integer(_))
+        } else {
+            matches!(choice.value, Literal::String(_))
+        };
+        if !fits {
+            let message = format!("a choice of `{name}` is {}", choice.value.kind());
+            let help = format!("`{name}` is declared as `type = \"{}\"`", parameter.kind.name());
+            reader.report(Code::WrongType, choice.span, message, help);
+        }
+    }
     if parameter.choices.as_ref().is_some_and(Vec::is_empty) {
         report("choices", format!("`{name}` has no choices"), "write the permitted values, or remove `choices`");
     }
     let tables = parameter.kind == Type::Table && parameter.list;
-    if (parameter.key.is_some() || !parameter.fields.is_empty()) && !tables {
-        let key = if parameter.key.is_some() { "key" } else { "fields" };
+    if let Some(key) = ["key", "fields"].into_iter().find(|key| section.has(key)).filter(|_| !tables) {
         report(key, format!("`{key}` belongs to a list of tables"), "add `type = \"table\"` and `list = true`");
     }
     if let Some(key) = &parameter.key

@@ -189,6 +189,17 @@ impl<'r, 'i> Section<'r, 'i> {
         self.get(key).and_then(|value| self.reader.string_of(value, self.named(key)))
     }
 
+    /// A string that says something.
+    pub fn filled(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
+        let text = self.string(key)?;
+        if text.value.is_empty() {
+            let message = format!("{} is empty", self.named(key));
+            self.reader.report(Code::EmptyValue, text.span, message, format!("name one, or remove `{key}`"));
+            return None;
+        }
+        Some(text)
+    }
+
     pub fn required_string(&self, key: &'static str) -> Option<Spanned<Arc<str>>> {
         if !self.has(key) {
             self.missing(key);
@@ -363,5 +374,20 @@ impl NameRule {
             reader.report(Code::BadName, span, format!("{:?} cannot be the name of {what}", name), help);
         }
         permitted
+    }
+
+    /// The name, or one that is permitted in its place: what is named badly is there all the same, and nothing else
+    /// that is found should follow from its absence.
+    pub fn checked(self, reader: &Reader<'_>, name: &Spanned<Arc<str>>, what: &str) -> Spanned<Arc<str>> {
+        if self.check(reader, &name.value, name.span, what) {
+            return name.clone();
+        }
+        let (sign, first) = if self == NameRule::Dashed { ('-', "x-") } else { ('_', "x_") };
+        let like = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { sign };
+        let mut value: String = name.value.chars().map(like).take(61).collect();
+        if !self.permits(&value) {
+            value.insert_str(0, first);
+        }
+        Spanned { value: value.into(), span: name.span }
     }
 }

@@ -142,7 +142,8 @@ pub struct Retries {
 /// How long a step may take unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Reads one `[[step]]`. Nothing of a step that has no name or no action can be used.
+/// Reads one `[[step]]`. Nothing of a step that has no name can be used; one whose action is refused is there all the
+/// same, doing nothing, so that what it uses, provides and is needed for is known.
 pub fn step(section: &Section<'_, '_>) -> Option<Step> {
     let name = section.required_string("name");
     let action = action(section);
@@ -168,10 +169,8 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
         action: Action::Run(Vec::new()),
     };
     section.finish();
-    let (name, action) = (name?, action?);
-    if !NameRule::Dashed.check(section.reader, &name.value, name.span, "a step") {
-        return None;
-    }
+    let (name, action) = (name?, action.unwrap_or_else(|| Action::Run(Vec::new())));
+    let name = NameRule::Dashed.checked(section.reader, &name, "a step");
     if let (Some(output), Some(_)) = (&step.output, &step.unless) {
         let help = "remove `unless`: a step that is found done produces nothing that others could use";
         let message = format!("step `{}` has an output and a guard", name.value);
@@ -211,7 +210,6 @@ fn action(section: &Section<'_, '_>) -> Option<Action> {
         [.., last] => {
             let message = format!("{} has {}", section.what, listed(given.iter().copied()));
             reader.report(Code::BadValue, section.key_span(last), message, "keep exactly one of them");
-            return None;
         }
     }
     if section.has("args") && script.is_none() && given != ["script"] {
@@ -243,7 +241,8 @@ pub fn command(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<Templ
             Err(problem) => {
                 let help = format!("{}; or put it into a script", problem.help);
                 reader.report(Code::BadCommand, span, problem.message, help);
-                return None;
+                // Refused, but what it uses is used.
+                text.split_whitespace().filter_map(|word| reader.template(word, span)).collect()
             }
         },
         DeValue::Array(_) => section.templates(key)?,
@@ -428,7 +427,7 @@ fn finally(section: &Section<'_, '_>) -> Option<Finally> {
         timeout: timeout(section),
     };
     section.finish();
-    Some(Finally { action: action?, ..finally })
+    Some(Finally { action: action.unwrap_or_else(|| Action::Run(Vec::new())), ..finally })
 }
 
 fn retries(section: &Section<'_, '_>) -> Option<Retries> {

@@ -9,7 +9,7 @@ pub struct Problem {
     pub help: &'static str,
 }
 
-const LIST: &str = "a command is run without a shell: write it as a list of arguments";
+const LIST: &str = "a command is run without a shell: put in quotes what is meant as it stands";
 
 /// Splits as a shell would, and refuses what only a shell would understand: nothing is ever run by one.
 ///
@@ -37,7 +37,12 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
                     Some('{') => word.extend(chars.by_ref().take_while(|char| *char != '}').chain(['}'])),
                     Some('$') => word.extend(chars.next()),
                     Some(next) if next.is_alphanumeric() || "_(@*#?!-".contains(*next) => {
-                        return refuse(format!("`${next}`"), "write `${name}` for a value, `$$` for a dollar sign");
+                        let mut name = next.to_string();
+                        chars.next();
+                        while let Some(next) = chars.next_if(|next| is_name(&format!("{name}{next}"))) {
+                            name.push(next);
+                        }
+                        return refuse(format!("`${name}`"), "write `${name}` for a value, `$$` for a dollar sign");
                     }
                     _ => {}
                 }
@@ -102,7 +107,7 @@ mod tests {
         check("a > b", "`>` is understood by a shell only");
         check("ls *.sql", "`*` is understood by a shell only");
         check("ls ~/x", "`~` at the beginning of a word is understood by a shell only");
-        check("echo $HOME", "`$H` is understood by a shell only");
+        check("echo $HOME", "`$HOME` is understood by a shell only");
         check("echo $(date)", "`$(` is understood by a shell only");
         check("echo `date`", "``` is understood by a shell only");
         check("A=b cmd", "`A=` is understood by a shell only");

@@ -121,11 +121,12 @@ impl<'d> Builder<'d, '_> {
         file: &Arc<Utf8Path>,
         runs: bool,
     ) -> Vec<Option<Item>> {
-        let (span, items, key) = match for_each {
+        let (items, key) = match for_each {
             None => return vec![None],
-            Some(ForEach::Items(items, span)) => {
-                let trees = items.iter().map(|item| plain_tree(&item.value)).collect();
-                (*span, Some(trees), None)
+            Some(ForEach::Items(items, _)) => {
+                let place = |span| Place { file: Arc::clone(file), span };
+                let trees = items.iter().map(|item| (plain_tree(&item.value), place(item.span))).collect();
+                (Some(trees), None)
             }
             Some(ForEach::Name(name)) => {
                 if !own.contains_key(&name.value) && self.names.by_name.contains_key(&name.value) {
@@ -135,14 +136,25 @@ impl<'d> Builder<'d, '_> {
                 let place = Place { file: Arc::clone(file), span: name.span };
                 match found.map(|named| (&named.tree, &named.key)) {
                     Some((Some(Tree::List(items)), key)) => {
-                        (name.span, Some(items.iter().map(|item| Some(item.clone())).collect()), key.clone())
+                        let values = self.inputs.declarations.values_of(self.environment);
+                        let written = values.filter(|_| !own.contains_key(&name.value)).and_then(|values| {
+                            let Literal::List(items) = &values.get(&name.value)?.value else { return None };
+                            Some((&values.file, items))
+                        });
+                        let place = |index: usize| match written {
+                            Some((file, items)) => Place { file: Arc::clone(file), span: items[index].span },
+                            None => place.clone(),
+                        };
+                        let items = items.iter().enumerate();
+                        let items = items.map(|(index, item)| (Some(item.clone()), place(index))).collect();
+                        (Some(items), key.clone())
                     }
-                    Some((None, _)) => (name.span, None, None),
+                    Some((None, _)) => (None, None),
                     Some((Some(_), _)) => {
                         let message = format!("`{}` is not a list", name.value);
                         let help = "name a parameter with `list = true`, or write the list here";
                         self.findings.push(Finding::error(Code::WrongType, place, message, help));
-                        (name.span, None, None)
+                        (None, None)
                     }
                     None => {
                         let names: Vec<&str> =
@@ -150,22 +162,21 @@ impl<'d> Builder<'d, '_> {
                         let help = suggest(&name.value, "parameters", sorted(names));
                         let message = format!("no parameter or constant `{}`", name.value);
                         self.findings.push(Finding::error(Code::UnknownParameter, place, message, help));
-                        (name.span, None, None)
+                        (None, None)
                     }
                 }
             }
         };
-        let place = Place { file: Arc::clone(file), span };
         match items {
-            Some(items) => self.named_items(items, key.as_deref(), &place),
+            Some(items) => self.named_items(items, key.as_deref()),
             None => vec![Some(Item::new(None, None))],
         }
     }
 
-    fn named_items(&mut self, items: Vec<Option<Tree>>, key: Option<&str>, place: &Place) -> Vec<Option<Item>> {
+    fn named_items(&mut self, items: Vec<(Option<Tree>, Place)>, key: Option<&str>) -> Vec<Option<Item>> {
         let mut found: Vec<Option<Item>> = Vec::new();
         let mut seen = BTreeSet::new();
-        for tree in items {
+        for (tree, place) in items {
             let name = tree.as_ref().and_then(|tree| match (tree, key) {
                 (Tree::Text(text), _) => text.known().map(Cow::into_owned),
                 (Tree::Integer(integer), _) => Some(integer.to_string()),
@@ -178,22 +189,16 @@ impl<'d> Builder<'d, '_> {
             });
             let (Some(name), Some(tree)) = (name, tree) else {
                 let help = "an item is a string, an integer, or a table whose parameter declares `key = \"field\"`";
-                self.findings.push(Finding::error(
-                    Code::BadValue,
-                    place.clone(),
-                    "an item of the list has no name",
-                    help,
-                ));
+                self.findings.push(Finding::error(Code::BadValue, place, "an item of the list has no name", help));
                 continue;
             };
             if !is_item(&name) {
                 let message = format!("{name:?} cannot name an instance");
                 let help = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
-                self.findings
-                    .push(Finding::error(Code::BadName, place.clone(), message, help).only_in(self.environment));
+                self.findings.push(Finding::error(Code::BadName, place, message, help).only_in(self.environment));
             } else if !seen.insert(name.clone()) {
                 let message = format!("`{name}` stands in the list twice");
-                let finding = Finding::error(Code::DuplicateName, place.clone(), message, "remove one of the two");
+                let finding = Finding::error(Code::DuplicateName, place, message, "remove one of the two");
                 self.findings.push(finding.only_in(self.environment));
             } else {
                 found.push(Some(Item::new(Some(name), Some(tree))));
@@ -245,7 +250,7 @@ impl<'d> Builder<'d, '_> {
                     None
                 }
             };
-            let mut named = Named::new(Arc::clone(&parameter.name), tree);
+            let mut named = Named::new(Arc::clone(&parameter.name), tree.map(Tree::bare));
             named.key.clone_from(&parameter.key);
             own.insert(Arc::clone(&parameter.name), named);
         }

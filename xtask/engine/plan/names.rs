@@ -8,7 +8,7 @@ use super::{Piece, SecretSource, Tree};
 use crate::declare::literal::Literal;
 use crate::declare::parameter::Parameter;
 use crate::declare::{self, Declarations, EnvironmentPipeline, Values};
-use crate::finding::{Code, Finding, Place, Span, listed, suggest};
+use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
 
 /// What a name stands for in an environment.
 #[derive(Debug, Clone)]
@@ -74,7 +74,8 @@ pub fn names(declarations: &Declarations, environment: &str, values: &Values, fi
         let mut shapes = Shapes { file, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
         let tree = value.and_then(|value| shapes.check(parameter, &parameter.name, value));
         let mut named = Named::new(Arc::clone(&parameter.name), tree);
-        named.missing = value.is_none();
+        // What would come from an environment that is not there is not missing here.
+        named.missing = value.is_none() && (values.like.is_none() || like.is_some() || parameter.distinct);
         named.key.clone_from(&parameter.key);
         names.by_name.insert(Arc::clone(&parameter.name), named);
     }
@@ -138,10 +139,16 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
                 let help = format!("write `[{name}]` and its values below it");
                 findings.push(Finding::error(Code::WrongType, place(value.span), message, help).of(name));
             }
-            _ => {
-                let all: Vec<&str> = pipeline.parameters.iter().map(|parameter| &*parameter.name).collect();
+            other => {
+                let mut all: Vec<&str> = pipeline.parameters.iter().map(|parameter| &*parameter.name).collect();
+                if matches!(other, Literal::Table(_)) && did_you_mean(&name, groups.iter().copied()).is_some() {
+                    all = groups.iter().copied().collect();
+                    all.sort_unstable();
+                }
                 let mut help = if pipeline.constants.contains_key(name.as_str()) {
                     format!("`{name}` is a constant, the same everywhere: remove it here")
+                } else if name == "like" {
+                    format!("only a personal environment is like another: its file stands in {}", declare::PERSONAL)
                 } else {
                     suggest(&name, "parameters", all.iter().copied())
                 };
@@ -158,29 +165,49 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
     }
 }
 
-/// The finding for a value that is not there.
+/// The findings for values that are not there: one for each place where they are to be written.
 #[must_use]
 pub fn missing(declarations: &Declarations, values: &Values, environment: &str, names: &[Arc<str>]) -> Vec<Finding> {
     let find = |name: &str| declarations.environment.parameters.iter().find(|parameter| &*parameter.name == name);
-    names
-        .iter()
-        .map(|name| {
-            let place = Place { file: Arc::clone(&values.file), span: values.nearest(name) };
-            let help = match name.rsplit_once('.') {
-                Some((group, last)) => format!("add it: `[{group}]`, `{last} = …`"),
-                None => format!("add it: `{name} = …`"),
-            };
-            let message = format!("environment `{environment}` gives no value for {}", listed([&**name]));
-            let mut finding = Finding::error(Code::MissingValue, place, message, help).of(&**name).only_in(environment);
-            if let Some(parameter) = find(name) {
-                let declared = Place { file: camino::Utf8Path::new(declare::ENVIRONMENT).into(), span: parameter.span };
-                let help = parameter
-                    .help
-                    .as_deref()
-                    .map_or_else(|| "declared here".to_owned(), |help| format!("declared here: {help}"));
-                finding = finding.related(declared, help);
-            }
-            finding
+    let mut places: Vec<(Span, Vec<&str>)> = Vec::new();
+    for name in names {
+        let span = values.nearest(name);
+        match places.iter_mut().find(|(other, _)| *other == span) {
+            Some((_, names)) => names.push(name),
+            None => places.push((span, vec![name])),
+        }
+    }
+    let finding = |(span, names): (Span, Vec<&str>)| {
+        let place = Place { file: Arc::clone(&values.file), span };
+        let message = format!("environment `{environment}` gives no value for {}", listed(names.iter().copied()));
+        let help = format!("add {}: {}", if names.len() == 1 { "it" } else { "them" }, lines(&names));
+        let mut finding = Finding::error(Code::MissingValue, place, message, help).only_in(environment);
+        if let [name] = *names {
+            finding = finding.of(name);
+        }
+        names.iter().filter_map(|name| find(name)).fold(finding, |finding, parameter| {
+            let declared = Place { file: camino::Utf8Path::new(declare::ENVIRONMENT).into(), span: parameter.span };
+            let help = parameter.help.as_deref();
+            finding.related(
+                declared,
+                help.map_or_else(|| "declared here".to_owned(), |help| format!("declared here: {help}")),
+            )
         })
-        .collect()
+    };
+    places.into_iter().map(finding).collect()
+}
+
+/// What to write for values of these names, each group once.
+fn lines(names: &[&str]) -> String {
+    let mut written = Vec::new();
+    let mut last = "";
+    for name in names {
+        let (group, key) = name.rsplit_once('.').unwrap_or(("", name));
+        if group != last {
+            written.push(format!("`[{group}]`"));
+            last = group;
+        }
+        written.push(format!("`{key} = …`"));
+    }
+    written.join(", ")
 }

@@ -59,8 +59,9 @@ pub struct Scope<'a> {
 /// What a name stands for.
 enum Found {
     Pieces(Arc<[Piece]>),
-    /// It has a value that cannot stand in a string.
+    /// It has a value that cannot stand in a string: a list, or a table of what only a running step knows.
     List,
+    Table,
     Nothing,
 }
 
@@ -126,6 +127,7 @@ impl<'a> Scope<'a> {
             return match (&named.tree, &named.pieces) {
                 (_, Some(pieces)) => Found::Pieces(Arc::clone(pieces)),
                 (None, None) => Found::Pieces([Piece::Missing].into()),
+                (Some(Tree::Table(_)), None) => Found::Table,
                 (Some(_), None) => Found::List,
             };
         }
@@ -236,12 +238,22 @@ impl<'a> Scope<'a> {
                         self.note_secrets(&value);
                         pieces.push(Piece::Reference { name: Arc::clone(name), value });
                     }
-                    Found::List => {
-                        let help =
-                            format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
-                        self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                    found => {
+                        if matches!(found, Found::List) {
+                            let help =
+                                format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
+                            self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
+                        }
+                        if matches!(found, Found::Table) {
+                            let message = format!(
+                                "table `{name}` holds a secret or an output, so that no JSON can be made of it yet"
+                            );
+                            let help = "give each value on by itself, or the whole to a task in its `with`";
+                            self.report(Code::WrongType, *span, message, help);
+                        }
+                        // In a plan it stands as it is written, as what has no value does.
+                        pieces.push(Piece::Reference { name: Arc::clone(name), value: [Piece::Missing].into() });
                     }
-                    Found::Nothing => {}
                 },
             }
         }
@@ -291,10 +303,6 @@ impl<'a> Scope<'a> {
         let items = match &named.tree {
             None => return Some(Argument::Spread { name: Arc::clone(name), items: Vec::new() }),
             Some(Tree::List(items)) => items,
-            Some(Tree::Typed { value, .. }) if matches!(**value, Tree::List(_)) => match &**value {
-                Tree::List(items) => items,
-                _ => return None,
-            },
             Some(_) => {
                 self.report(Code::WrongType, span, format!("`{name}` is not a list"), format!("write `${{{name}}}`"));
                 return None;
@@ -381,6 +389,10 @@ impl<'a> Scope<'a> {
             return Text::literal(Arc::clone(written));
         }
         let mut text = self.text(template);
+        if text.holds_secret() {
+            let message = "a secret stands in a path, where anyone on the machine can read it";
+            self.report(Code::SecretInArguments, template.span, message, "pass it by `env` or `stdin`");
+        }
         let absolute = match text.pieces.first() {
             Some(Piece::Reference { value, .. }) => match value.first() {
                 Some(Piece::Builtin(Builtin::Repo | Builtin::Work) | Piece::Output { .. } | Piece::Missing) => true,

@@ -157,6 +157,17 @@ impl Argument {
 }
 
 impl Tree {
+    /// The value alone, without the names that it came from: an argument is to its pipeline what a value is to all.
+    #[must_use]
+    pub fn bare(self) -> Tree {
+        match self {
+            Tree::Typed { value, .. } => value.bare(),
+            Tree::List(items) => Tree::List(items.into_iter().map(Tree::bare).collect()),
+            Tree::Table(entries) => Tree::Table(entries.into_iter().map(|(key, value)| (key, value.bare())).collect()),
+            other => other,
+        }
+    }
+
     /// As JSON, with `text` for its strings. What was one reference is given as `typed` says.
     pub fn to_json(
         &self,

@@ -31,6 +31,9 @@ impl Shapes<'_> {
 
     /// The value, or a finding.
     pub fn check(&mut self, parameter: &Parameter, name: &str, value: &Spanned<Literal>) -> Checked {
+        if parameter.untyped {
+            return None;
+        }
         if !parameter.list {
             return self.item(parameter, name, value);
         }
@@ -127,7 +130,7 @@ impl Shapes<'_> {
         }
         let length = text.chars().count() as i64;
         if parameter.min.is_some_and(|min| length < min) || parameter.max.is_some_and(|max| length > max) {
-            let message = format!("`{name}` has {length} characters");
+            let message = format!("`{name}` has {length} character{}", if length == 1 { "" } else { "s" });
             let help = match (parameter.min, parameter.max) {
                 (Some(min), Some(max)) => format!("write from {min} to {max}"),
                 (Some(min), None) => format!("write at least {min}"),

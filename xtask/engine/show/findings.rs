@@ -29,7 +29,10 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
         notes.push(format!("in {}", environments.join(", ")));
     }
     let mut group = Group::with_title(title);
-    group = match excerpt(&finding.place, &finding.related, lines) {
+    let related = finding.related.iter().map(|(place, _)| place);
+    let here: Vec<&Place> =
+        std::iter::once(&finding.place).chain(related.filter(|place| place.file == finding.place.file)).collect();
+    group = match excerpt(&here, lines) {
         Some(excerpt) => {
             let primary = AnnotationKind::Primary.span(excerpt.spans[0].clone());
             let primary = if finding.label.is_empty() { primary } else { primary.label(finding.label.clone()) };
@@ -44,11 +47,17 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
         }
         None => group.element(Origin::path(finding.place.file.as_str())),
     };
-    for (place, what) in finding.related.iter().filter(|(place, _)| place.file != finding.place.file) {
-        if let Some(excerpt) = excerpt(place, &[], lines) {
-            let span = beside(excerpt.spans[0].clone(), what);
+    let others: Vec<&(Place, String)> =
+        finding.related.iter().filter(|(place, _)| place.file != finding.place.file).collect();
+    for same_file in others.chunk_by(|(left, _), (right, _)| left.file == right.file) {
+        let places: Vec<&Place> = same_file.iter().map(|(place, _)| place).collect();
+        if let Some(excerpt) = excerpt(&places, lines) {
+            let spans = excerpt.spans.into_iter().zip(same_file).map(|(span, (_, what))| beside(span, what));
             group = group.element(
-                Snippet::source(excerpt.text).path(place.file.as_str()).line_start(excerpt.first_line).annotation(span),
+                Snippet::source(excerpt.text)
+                    .path(places[0].file.as_str())
+                    .line_start(excerpt.first_line)
+                    .annotations(spans),
             );
         }
     }
@@ -65,19 +74,19 @@ fn beside(span: std::ops::Range<usize>, what: &str) -> Annotation<'static> {
 struct Excerpt {
     text: String,
     first_line: usize,
-    /// The place itself first, then the related ones of the same file.
+    /// Of the places, in their order.
     spans: Vec<std::ops::Range<usize>>,
 }
 
 /// A line longer than this is shown in part.
 const WIDEST: usize = 400;
 
-fn excerpt(place: &Place, related: &[(Place, String)], lines: &mut Lines<'_>) -> Option<Excerpt> {
-    let file = lines.of(&place.file);
+fn excerpt(places: &[&Place], lines: &mut Lines<'_>) -> Option<Excerpt> {
+    let file = lines.of(&places[0].file);
     let text = Some(file.text).filter(|text| !text.is_empty())?;
-    let near = |at: usize| floor(text, at.min(text.len()));
-    let places: Vec<(usize, usize)> = std::iter::once(place)
-        .chain(related.iter().map(|(place, _)| place).filter(|other| other.file == place.file))
+    let near = |at: usize| floor(text, at.min(text.len())).max(file.starts[0]);
+    let places: Vec<(usize, usize)> = places
+        .iter()
         .map(|place| {
             let start = near(place.span.start as usize);
             // Only the first line of a place that is longer.
@@ -143,7 +152,7 @@ impl<'a> Lines<'a> {
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&mut self, path: &Utf8Path, at: u32) -> (usize, usize) {
         let file = self.of(path);
-        let at = floor(file.text, (at as usize).min(file.text.len()));
+        let at = floor(file.text, (at as usize).min(file.text.len())).max(file.starts[0]);
         let line = file.line(at);
         let (from, column) = if file.last.0 <= at { file.last } else { (0, 0) };
         let (from, column) = if from < file.starts[line] { (file.starts[line], 0) } else { (from, column) };
@@ -154,7 +163,9 @@ impl<'a> Lines<'a> {
     fn of(&mut self, path: &Utf8Path) -> &mut File<'a> {
         if !self.files.contains_key(path) {
             let text = (self.texts)(path).unwrap_or_default();
-            let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+            // A byte order mark is no part of the first line: no editor counts it.
+            let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+            let starts = std::iter::once(first).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
             self.files.insert(path.to_owned(), File { text, starts, last: (0, 0) });
         }
         self.files.get_mut(path).expect("it is there now")
