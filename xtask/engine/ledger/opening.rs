@@ -55,7 +55,7 @@ impl Ledger {
                 && tip.state.forgotten > 0
                 && *name != request.environment
             {
-                tip.state = self.recomputed(&tip.commit, usize::MAX)?;
+                tip.state = self.recomputed(&tip.commit, usize::MAX)?.0;
             }
         }
         Ok(standings)
