@@ -280,3 +280,52 @@ fn orchestrate_waits_for_no_soak_and_believes_no_rewritten_ledger() {
     let third = check(&repository, &["orchestrate"], 5);
     assert!(!third.stderr.contains("test: holds") && third.stderr.contains("--accept-ledger"), "{}", third.stderr);
 }
+
+/// The next command is one that does not refuse: a killed deployment still has the lock.
+#[test]
+fn a_changed_plan_of_a_killed_deployment_is_given_up_first() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    holding(&repository);
+    let mut first = begun(&repository, "dev");
+    let asked = check(&repository, &["unlock", "dev", "--reason", "slow"], 2).stderr;
+    assert!(asked.contains("; it runs: its steps will be stopped"), "{asked}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    release(&repository);
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("(see git diff ") && said.contains("or give it up with cargo xtask unlock dev"), "{said}");
+    let freed = check(&repository, &["unlock", "dev", "--yes", "--reason", "went another way"], 0).stderr;
+    assert!(freed.contains("; it was killed"), "{freed}");
+    let shown = check(&repository, &["show", "dev"], 0).stdout;
+    assert!(shown.contains("dev: unlocked by ada") && shown.contains("app/install  unknown"), "{shown}");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("or begin anew: cargo xtask deploy dev"), "{said}");
+}
+
+#[test]
+fn logs_of_a_step_named_without_its_pipeline() {
+    let repository = Copy::of("gates");
+    check(&repository, &["deploy", "dev"], 0);
+    let said = check(&repository, &["logs", "dev", "install"], 2).stderr;
+    assert!(said.contains("has no step `install`") && said.contains("did you mean `app/install`?"), "{said}");
+}
+
+#[test]
+fn logs_are_kept_of_the_last_twenty_deployments() {
+    let repository = Copy::of("gates");
+    for _ in 0..22 {
+        check(&repository, &["deploy", "dev", "-q"], 0);
+    }
+    assert_eq!(fs::read_dir(repository.path(".git/ciao/logs/dev")).unwrap().count(), 20);
+}
+
+#[test]
+fn a_wrong_commit_or_time_is_wrong_usage() {
+    let repository = Copy::of("gates");
+    let said = check(&repository, &["approve", "prod", "nowhere"], 2).stderr;
+    assert!(said.contains("there is no commit nowhere here: git fetch"), "{said}");
+    let said = check(&repository, &["deploy", "dev", "--grace", "soon"], 2).stderr;
+    assert!(said.contains("write it as in 30s, 5m"), "{said}");
+}

@@ -208,7 +208,7 @@ fn prepare(
     };
     let home = session.home(&ready.ledger.git);
     let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
-    if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment) {
+    if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment, &logs) {
         session.output.say(&format!("warning: old logs could not be removed: {error}"));
     }
     let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
@@ -281,7 +281,9 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
             "the plan of {} has changed since its deployment was started:\n{changed}",
             args.environment
         ));
-        session.output.say(&format!("  help: put it back, or begin anew: cargo xtask deploy {}", args.environment));
+        let commit = unfinished.deployment.release.commit.get(..12).unwrap_or_default();
+        let anew = unfinished.anew();
+        session.output.say(&format!("  help: put it back (see git diff {commit}), or {anew}"));
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
     let done = super::resume::done(session, plan, &unfinished, args)?;
