@@ -209,6 +209,8 @@ fn fault_30_an_end_that_could_not_be_pushed_is_pushed_by_the_next_command() {
     assert_eq!(first.wait().unwrap().code(), Some(6));
     let status = check(&repository, &["status"], 0);
     assert!(status.stderr.contains("this is what was known last"), "{}", status.stderr);
+    let row = &status.stdout;
+    assert!(row.contains("it ended (succeeded), which is not recorded yet") && !row.contains("killed"), "{row}");
     check(&repository, &["deploy", "dev"], 5);
     fs::rename(&away, &remote).unwrap();
     let status = check(&repository, &["status"], 0);
@@ -300,6 +302,7 @@ fn a_changed_plan_of_a_killed_deployment_is_given_up_first() {
     assert!(freed.contains("; it was killed"), "{freed}");
     let shown = check(&repository, &["show", "dev"], 0).stdout;
     assert!(shown.contains("dev: unlocked by ada") && shown.contains("app/install  unknown"), "{shown}");
+    assert!(shown.contains("\n  started ") && !shown.contains("partial"), "{shown}");
     let said = check(&repository, &["resume", "dev"], 2).stderr;
     assert!(said.contains("or begin anew: cargo xtask deploy dev"), "{said}");
 }
