@@ -332,3 +332,21 @@ fn a_wrong_commit_or_time_is_wrong_usage() {
     let said = check(&repository, &["deploy", "dev", "--grace", "soon"], 2).stderr;
     assert!(said.contains("write it as in 30s, 5m"), "{said}");
 }
+
+#[test]
+fn what_was_done_before_a_resumption_is_shown_as_it_went() {
+    let repository = Copy::of("gates");
+    repository.edit(
+        "pipelines/deployments/app/pipeline.toml",
+        "\"test\", \"-d\", \".git\"",
+        "\"test\", \"-d\", \".git/late\"",
+    );
+    check(&repository, &["deploy", "dev"], 1);
+    fs::create_dir(repository.path(".git/late")).unwrap();
+    check(&repository, &["resume", "dev"], 0);
+    let shown = check(&repository, &["show", "dev", "--format", "json"], 0).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let install = &shown["steps"][0];
+    assert_eq!((&install["attempts"], &install["exit"]), (&1.into(), &0.into()), "{install}");
+    assert!(install["seconds"].as_f64().unwrap() > 0.0, "{install}");
+}

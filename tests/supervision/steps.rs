@@ -103,6 +103,13 @@ fn an_attempt_that_timed_out_was_not_killed_by_somebody() {
     assert!(ran.said.contains("attempt 1 failed (timed out after 0.2s); the next in"), "{}", ran.said);
 }
 
+#[test]
+fn what_is_shown_to_be_pasted_has_its_standard_input() {
+    let ran = Play::new("fed").step("a", "cat; exit 3").stdin("one two").run();
+    let command = &ran.summary.failures[0].command;
+    assert!(command.ends_with("<<< 'one two'"), "{command}");
+}
+
 /// Who is told of a failed guard and pastes what stands there must not run what it guards.
 #[test]
 fn a_guard_that_failed_is_shown_and_not_what_it_guards() {

@@ -20,7 +20,7 @@ use crate::repository::{Examined, Repository};
 use crate::run::event::Outcome;
 use crate::run::report::{Display, Reporter, Style, reporter};
 use crate::run::secrets::{Secrets, Unreadable};
-use crate::run::{self, Deployment, End, Summary, environment::Caller, logs};
+use crate::run::{self, Deployment, End, StepResult, Summary, environment::Caller, logs};
 
 /// Everything about one deployment that is decided before the lock is taken.
 struct Ready<'a> {
@@ -163,7 +163,8 @@ fn hold(
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
     let code = code(&summary);
-    match finish(session, ready, holding, ended, step_records(ready.plan, &summary)) {
+    let steps = step_records(ready.plan, &summary, &holding.journal.progress.steps);
+    match finish(session, ready, holding, ended, steps) {
         Ok(()) => code,
         // What happened to the deployment matters more than that it could not be told.
         Err(Refused(recorded)) => {
@@ -226,18 +227,17 @@ fn not_run(id: &str, runs: bool) -> StepRecord {
     StepRecord { id: id.to_owned(), outcome, attempts: 0, seconds: 0.0, exit: None }
 }
 
-fn step_records(plan: &Plan, summary: &Summary) -> Vec<StepRecord> {
-    plan.steps
-        .iter()
-        .zip(&summary.steps)
-        .map(|(step, result)| StepRecord {
-            id: step.id.clone(),
-            outcome: result.outcome,
-            attempts: result.attempts,
-            seconds: result.seconds,
-            exit: result.exit.as_ref().map(|exit| exit.code()),
-        })
-        .collect()
+/// What became of all steps. What was done before this was resumed is `known`: how it went then is not forgotten.
+fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRecord>) -> Vec<StepRecord> {
+    let here = |(step, result): (&Step, &StepResult)| StepRecord {
+        id: step.id.clone(),
+        outcome: result.outcome,
+        attempts: result.attempts,
+        seconds: result.seconds,
+        exit: result.exit.as_ref().map(|exit| exit.code()),
+    };
+    let all = plan.steps.iter().zip(&summary.steps).map(here);
+    all.map(|step| known.get(&step.id).filter(|known| known.outcome == step.outcome).cloned().unwrap_or(step)).collect()
 }
 
 fn finish(

@@ -86,10 +86,10 @@ impl Loop<'_, '_> {
         match (part, &step.finally, &step.unless) {
             (Part::Finally, Some(last), _) => {
                 env.extend(last.env.iter().map(|(name, value)| (name.as_str(), value)));
-                shell_line(&last.action, &env, &last.cwd, &known)
+                shell_line(&last.action, last.stdin.as_ref(), &env, &last.cwd, &known)
             }
-            (Part::Guard, _, Some(guard)) => shell_line(&Action::Run(guard.clone()), &env, &step.cwd, &known),
-            _ => shell_line(&step.action, &env, &step.cwd, &known),
+            (Part::Guard, _, Some(guard)) => shell_line(&Action::Run(guard.clone()), None, &env, &step.cwd, &known),
+            _ => shell_line(&step.action, step.stdin.as_ref(), &env, &step.cwd, &known),
         }
     }
 }
