@@ -350,3 +350,40 @@ fn what_was_done_before_a_resumption_is_shown_as_it_went() {
     assert_eq!((&install["attempts"], &install["exit"]), (&1.into(), &0.into()), "{install}");
     assert!(install["seconds"].as_f64().unwrap() > 0.0, "{install}");
 }
+
+/// Nothing ran then: what had run before is not run again by the next one, and what nobody saw is not guessed.
+#[test]
+fn a_resumption_without_its_secret_forgets_nothing() {
+    let mut repository = Copy::of("gates");
+    let secret = "[parameters]\npassword = { type = \"string\", secret = true }\n";
+    repository.edit("pipelines/environment.toml", "[parameters]\n", secret);
+    for name in ["dev", "test", "prod"] {
+        let values = format!("password = {{ env = \"{}_PASSWORD\" }}\ntitle", name.to_uppercase());
+        repository.edit(&format!("pipelines/environments/{name}.toml"), "title", &values);
+    }
+    let look = "name = \"look\"\nenv = { PASSWORD = \"${password}\" }\n";
+    repository.edit("pipelines/deployments/app/pipeline.toml", "name = \"look\"\n", look);
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\".git\"]", "\".git/late\"]");
+    repository.set("DEV_PASSWORD", "correct horse");
+    check(&repository, &["deploy", "dev"], 1);
+    repository.set("DEV_PASSWORD", "");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("variable DEV_PASSWORD") && said.contains("nothing ran"), "{said}");
+    repository.set("DEV_PASSWORD", "correct horse");
+    let said = check(&repository, &["resume", "dev"], 1).stderr;
+    assert!(said.contains("app/look failed") && !said.contains("app/install succeeded"), "{said}");
+
+    fs::create_dir(repository.path(".git/late")).unwrap();
+    holding(&repository);
+    let mut killed = begun(&repository, "dev");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    release(&repository);
+    check(&repository, &["resume", "dev"], 2);
+    repository.set("DEV_PASSWORD", "");
+    check(&repository, &["resume", "dev", "--rerun", "app/install"], 2);
+    repository.set("DEV_PASSWORD", "correct horse");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("nobody saw how step `app/install` ended"), "{said}");
+    check(&repository, &["resume", "dev", "--rerun", "app/install"], 0);
+}

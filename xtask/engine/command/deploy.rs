@@ -131,8 +131,11 @@ fn hold(
     let (secrets, folders) = match prepared {
         Ok(prepared) => prepared,
         Err((ended, code)) => {
-            let nothing = ready.plan.steps.iter().map(|step| not_run(&step.id, step.runs)).collect();
-            let recorded = finish(session, ready, holding, ended, nothing);
+            // Of a resumption nothing ran now, and what ran before, or nobody saw, is known all the same.
+            let known = &holding.journal.progress.steps;
+            let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
+            let steps = ready.plan.steps.iter().map(before).collect();
+            let recorded = finish(session, ready, holding, ended, steps);
             return recorded.map_or_else(|Refused(code)| code, |()| code);
         }
     };
