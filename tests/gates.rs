@@ -387,3 +387,17 @@ fn a_resumption_without_its_secret_forgets_nothing() {
     assert!(said.contains("nobody saw how step `app/install` ended"), "{said}");
     check(&repository, &["resume", "dev", "--rerun", "app/install"], 0);
 }
+
+#[test]
+fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
+    let repository = Copy::of("gates");
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"echo\", \"cleaned up\"", "\"false\"");
+    check(&repository, &["deploy", "dev"], 1);
+    repository.edit("pipelines/deployments/app/pipeline.toml", "name = \"install\"", "name = \"put\"");
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"false\"", "\"true\"");
+    let said = check(&repository, &["deploy", "dev"], 0).stderr;
+    assert!(said.contains("still owed: the finally of app/install\ndo it by hand, then: "), "{said}");
+    check(&repository, &["deploy", "test"], 3);
+    check(&repository, &["settle", "dev", "app/install", "--reason", "by hand"], 0);
+    check(&repository, &["deploy", "test"], 0);
+}

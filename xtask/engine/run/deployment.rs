@@ -99,7 +99,10 @@ impl<'a, 'r> Loop<'a, 'r> {
             slot.lane.close(Duration::from_secs(1));
         }
         self.outlet.flush();
-        let owed = self.owed.iter().map(|&step| self.deployment.plan.steps[step].id.clone()).collect();
+        let steps = &self.deployment.plan.steps;
+        // What steps owe that the plan has no more, nobody can do here.
+        let gone = self.deployment.owed.iter().filter(|id| steps.iter().all(|step| step.id != **id));
+        let owed = gone.chain(self.owed.iter().map(|&step| &steps[step].id)).cloned().collect();
         let summary = Summary {
             end,
             steps: self.results,
