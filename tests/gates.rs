@@ -209,6 +209,8 @@ fn fault_30_an_end_that_could_not_be_pushed_is_pushed_by_the_next_command() {
     assert_eq!(first.wait().unwrap().code(), Some(6));
     let status = check(&repository, &["status"], 0);
     assert!(status.stderr.contains("this is what was known last"), "{}", status.stderr);
+    let row = &status.stdout;
+    assert!(row.contains("it ended (succeeded), which is not recorded yet") && !row.contains("killed"), "{row}");
     check(&repository, &["deploy", "dev"], 5);
     fs::rename(&away, &remote).unwrap();
     let status = check(&repository, &["status"], 0);
@@ -279,4 +281,123 @@ fn orchestrate_waits_for_no_soak_and_believes_no_rewritten_ledger() {
     repository.git(&["update-ref", "-d", "refs/deployments/test"]);
     let third = check(&repository, &["orchestrate"], 5);
     assert!(!third.stderr.contains("test: holds") && third.stderr.contains("--accept-ledger"), "{}", third.stderr);
+}
+
+/// The next command is one that does not refuse: a killed deployment still has the lock.
+#[test]
+fn a_changed_plan_of_a_killed_deployment_is_given_up_first() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ada");
+    holding(&repository);
+    let mut first = begun(&repository, "dev");
+    let asked = check(&repository, &["unlock", "dev", "--reason", "slow"], 2).stderr;
+    assert!(asked.contains("; it runs: its steps will be stopped"), "{asked}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    release(&repository);
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("(see git diff ") && said.contains("or give it up with cargo xtask unlock dev"), "{said}");
+    let freed = check(&repository, &["unlock", "dev", "--yes", "--reason", "went another way"], 0).stderr;
+    assert!(freed.contains("; it was killed"), "{freed}");
+    let shown = check(&repository, &["show", "dev"], 0).stdout;
+    assert!(shown.contains("dev: unlocked by ada") && shown.contains("app/install  unknown"), "{shown}");
+    assert!(shown.contains("\n  started ") && !shown.contains("partial"), "{shown}");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("or begin anew: cargo xtask deploy dev"), "{said}");
+}
+
+#[test]
+fn logs_of_a_step_named_without_its_pipeline() {
+    let repository = Copy::of("gates");
+    check(&repository, &["deploy", "dev"], 0);
+    let said = check(&repository, &["logs", "dev", "install"], 2).stderr;
+    assert!(said.contains("has no step `install`") && said.contains("did you mean `app/install`?"), "{said}");
+}
+
+#[test]
+fn logs_are_kept_of_the_last_twenty_deployments() {
+    let repository = Copy::of("gates");
+    for _ in 0..22 {
+        check(&repository, &["deploy", "dev", "-q"], 0);
+    }
+    assert_eq!(fs::read_dir(repository.path(".git/ciao/logs/dev")).unwrap().count(), 20);
+}
+
+#[test]
+fn a_wrong_commit_or_time_is_wrong_usage() {
+    let repository = Copy::of("gates");
+    let said = check(&repository, &["approve", "prod", "nowhere"], 2).stderr;
+    assert!(said.contains("there is no commit nowhere here: git fetch"), "{said}");
+    let said = check(&repository, &["deploy", "dev", "--grace", "soon"], 2).stderr;
+    assert!(said.contains("write it as in 30s, 5m"), "{said}");
+}
+
+#[test]
+fn what_was_done_before_a_resumption_is_shown_as_it_went() {
+    let repository = Copy::of("gates");
+    repository.edit(
+        "pipelines/deployments/app/pipeline.toml",
+        "\"test\", \"-d\", \".git\"",
+        "\"test\", \"-d\", \".git/late\"",
+    );
+    check(&repository, &["deploy", "dev"], 1);
+    fs::create_dir(repository.path(".git/late")).unwrap();
+    check(&repository, &["resume", "dev"], 0);
+    let shown = check(&repository, &["show", "dev", "--format", "json"], 0).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let install = &shown["steps"][0];
+    assert_eq!((&install["attempts"], &install["exit"]), (&1.into(), &0.into()), "{install}");
+    assert!(install["seconds"].as_f64().unwrap() > 0.0, "{install}");
+}
+
+/// Nothing ran then: what had run before is not run again by the next one, and what nobody saw is not guessed.
+#[test]
+fn a_resumption_without_its_secret_forgets_nothing() {
+    let mut repository = Copy::of("gates");
+    let secret = "[parameters]\npassword = { type = \"string\", secret = true }\n";
+    repository.edit("pipelines/environment.toml", "[parameters]\n", secret);
+    for name in ["dev", "test", "prod"] {
+        let values = format!("password = {{ env = \"{}_PASSWORD\" }}\ntitle", name.to_uppercase());
+        repository.edit(&format!("pipelines/environments/{name}.toml"), "title", &values);
+    }
+    let look = "name = \"look\"\nenv = { PASSWORD = \"${password}\" }\n";
+    repository.edit("pipelines/deployments/app/pipeline.toml", "name = \"look\"\n", look);
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\".git\"]", "\".git/late\"]");
+    repository.set("DEV_PASSWORD", "correct horse");
+    check(&repository, &["deploy", "dev"], 1);
+    repository.set("DEV_PASSWORD", "");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("variable DEV_PASSWORD") && said.contains("nothing ran"), "{said}");
+    repository.set("DEV_PASSWORD", "correct horse");
+    let said = check(&repository, &["resume", "dev"], 1).stderr;
+    assert!(said.contains("app/look failed") && !said.contains("app/install succeeded"), "{said}");
+
+    fs::create_dir(repository.path(".git/late")).unwrap();
+    holding(&repository);
+    let mut killed = begun(&repository, "dev");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    release(&repository);
+    check(&repository, &["resume", "dev"], 2);
+    repository.set("DEV_PASSWORD", "");
+    check(&repository, &["resume", "dev", "--rerun", "app/install"], 2);
+    repository.set("DEV_PASSWORD", "correct horse");
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("nobody saw how step `app/install` ended"), "{said}");
+    check(&repository, &["resume", "dev", "--rerun", "app/install"], 0);
+}
+
+#[test]
+fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
+    let repository = Copy::of("gates");
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"echo\", \"cleaned up\"", "\"false\"");
+    check(&repository, &["deploy", "dev"], 1);
+    repository.edit("pipelines/deployments/app/pipeline.toml", "name = \"install\"", "name = \"put\"");
+    repository.edit("pipelines/deployments/app/pipeline.toml", "\"false\"", "\"true\"");
+    let said = check(&repository, &["deploy", "dev"], 0).stderr;
+    assert!(said.contains("still owed: the finally of app/install\ndo it by hand, then: "), "{said}");
+    check(&repository, &["deploy", "test"], 3);
+    check(&repository, &["settle", "dev", "app/install", "--reason", "by hand"], 0);
+    check(&repository, &["deploy", "test"], 0);
 }

@@ -90,7 +90,9 @@ fn fault_28_without_the_remote_nothing_starts() {
     deploy(&shared(&repo), "dev");
     std::fs::rename(folder.path("origin.git"), folder.path("gone.git")).unwrap();
     let ledger = shared(&repo);
-    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "origin cannot be reached"]);
+    let said = refused(ledger.start(&request(&ledger, "dev")));
+    says(&said, &["5: ", "origin cannot be reached"]);
+    assert_eq!(said.matches("cannot be reached").count(), 1, "{said}");
     assert_eq!(
         ledger.row(&request(&ledger, "dev")).unwrap().state.word(),
         "succeeded",

@@ -1,5 +1,6 @@
 //! What a deployment writes when nothing goes wrong.
 
+use ciao::ledger::Unlock;
 use ciao::ledger::record::Ended;
 
 use crate::fixture::*;
@@ -118,4 +119,26 @@ fn doctor_has_nothing_to_say_where_all_is_well_and_leaves_nothing_behind() {
     let of = |what: &str| checks.iter().find(|check| check.what == what).unwrap();
     assert_eq!((of("objects").verdict, of("rights").verdict), (Verdict::Good, Verdict::Doubtful));
     says(&of("rights").text, &["the probe refs/heads/deployments/probe-"]);
+}
+
+/// What compares `CIAO_FENCE` has seen those of the events that are lost, and would refuse everything after.
+#[test]
+fn a_fence_never_goes_back_where_a_rewritten_ledger_is_accepted() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    for change in ["-d refs/deployments/dev", "refs/deployments/dev refs/deployments/dev~2"] {
+        deploy(&ledger, "dev");
+        deploy(&ledger, "dev");
+        let before = ledger.standing("dev").unwrap().state().unwrap().seq;
+        git(&ledger.git.root, &format!("update-ref {change}"));
+        let unlock = Unlock { environment: "dev".to_owned(), reason: "x".to_owned(), accept_ledger: true };
+        ledger.unlock(&unlock).unwrap();
+        let holding = start(&ledger, "dev");
+        assert!(holding.fence > before, "{} after {before}", holding.fence);
+        ledger.finish(holding, &good()).unwrap();
+        assert!(ledger.adds_up("dev").unwrap());
+    }
+    // The numbers have a gap, and a clone that has seen nothing does not take it for a forgery.
+    let history = ledger.doctor(&["dev"]).into_iter().find(|check| check.what == "history").unwrap();
+    assert_eq!(history.text, "9 events add up to what is shown");
 }

@@ -36,6 +36,7 @@ pub struct Play {
     pub secret: Option<String>,
     env: Vec<(String, String)>,
     done: Vec<String>,
+    owed: Vec<String>,
     path: Vec<String>,
     jobs: usize,
     wide: bool,
@@ -77,6 +78,7 @@ impl Play {
             secret: None,
             env: Vec::new(),
             done: Vec::new(),
+            owed: Vec::new(),
             path: Vec::new(),
             jobs: 4,
             wide: false,
@@ -206,6 +208,12 @@ impl Play {
 
     pub fn done(mut self, steps: &[&str]) -> Play {
         self.done = steps.iter().map(|&step| step.to_owned()).collect();
+        self
+    }
+
+    /// These are owed from before, as a ledger tells it: in the order of their names.
+    pub fn owed(mut self, steps: &[&str]) -> Play {
+        self.owed = steps.iter().map(|&step| step.to_owned()).collect();
         self
     }
 
@@ -379,7 +387,7 @@ impl Play {
             grace: Duration::from_millis(self.grace_ms),
             done: self.done.iter().map(|step| (step.clone(), Outcome::Succeeded)).collect(),
             only: None,
-            owed: Vec::new(),
+            owed: self.owed.clone(),
             lost,
             busy: None,
             caller,

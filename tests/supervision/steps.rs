@@ -87,6 +87,39 @@ fn nothing_is_tried_again_after_another_step_has_failed() {
     assert_eq!(after, ["ended a failed", "ended b failed"]);
 }
 
+/// `a` closes the way that the `finally` of `b` needs.
+#[test]
+fn what_was_owed_from_before_is_done_in_the_order_of_this_deployment() {
+    let play = || Play::new("owed").step("z", "exit 0").finally("echo z").step("b", "exit 0").finally("echo b");
+    let order = |ran: Ran| ran.events.iter().filter(|event| event.ends_with("starts")).cloned().collect::<Vec<_>>();
+    let right = ["finally of b starts", "finally of z starts"];
+    assert_eq!(order(play().owed(&["b"]).run()), right, "one that runs again");
+    assert_eq!(order(play().owed(&["b", "z"]).done(&["z", "b"]).run()), right, "those of a killed deployment");
+}
+
+#[test]
+fn an_attempt_that_timed_out_was_not_killed_by_somebody() {
+    let ran = Play::new("slow").timeout(200).grace(50).step("a", "sleep 60").retries(2).run();
+    assert!(ran.said.contains("attempt 1 failed (timed out after 0.2s); the next in"), "{}", ran.said);
+}
+
+#[test]
+fn what_is_shown_to_be_pasted_has_its_standard_input() {
+    let ran = Play::new("fed").step("a", "cat; exit 3").stdin("one two").run();
+    let command = &ran.summary.failures[0].command;
+    assert!(command.ends_with("<<< 'one two'"), "{command}");
+}
+
+/// Who is told of a failed guard and pastes what stands there must not run what it guards.
+#[test]
+fn a_guard_that_failed_is_shown_and_not_what_it_guards() {
+    let ran = Play::new("guard").step("a", "rm -rf all").unless("kill -9 $$").run();
+    let command = &ran.summary.failures[0].command;
+    assert!(command.contains("kill -9") && !command.contains("rm -rf"), "{command}");
+    let ran = Play::new("attempt").step("a", "exit 9").unless("exit 1").run();
+    assert!(ran.summary.failures[0].command.contains("exit 9"));
+}
+
 #[test]
 fn fault_84_what_is_owed_is_done_in_reverse_order_and_its_failure_is_shown_too() {
     let ran = Play::new("finally")

@@ -19,7 +19,7 @@ const EVERY: &str = "Options of every command";
 
 const RUNS: &str = "Exit code: 0 deployed, 1 a step failed, 2 findings: nothing ran, 3 refused by a gate, 4 being deployed by\nsomebody \
                     else or left unfinished, 5 no ledger, 6 deployed and not yet recorded, 128+n ended by signal n";
-const DECIDES: &str = "Exit code: 0 recorded, 2 refused: nothing has changed, 5 no ledger";
+const DECIDES: &str = "Exit code: 0 recorded, 2 wrong usage or findings, 3 a dirty tree, 4 being deployed by somebody else or left\nunfinished, 5 no ledger; but for 0 nothing has changed";
 const READS: &str = "Exit code: 0 shown, 2 there is nothing of that name, 5 no ledger";
 const WRITES: &str =
     "Exit code: 0 written, 2 refused: nothing was changed, 128+n ended by signal n: nothing was changed";
@@ -150,7 +150,7 @@ pub struct RunOptions {
     #[arg(long, value_name = "N", default_value = "16", value_parser = parse_count)]
     pub jobs: usize,
     /// How long an interrupted step has before it is killed
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     pub grace: humantime::Duration,
     /// For people, or for programs: one event a line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -164,6 +164,10 @@ fn parse_count(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_time(text: &str) -> Result<humantime::Duration, String> {
+    text.parse().map_err(|_| "write it as in 30s, 5m or \"1h 30m\"".to_owned())
+}
+
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     /// The environment
@@ -173,7 +177,7 @@ pub struct DeployArgs {
     #[arg(long, value_name = "PIPELINE")]
     pub only: Vec<String>,
     /// How long to wait while somebody else deploys
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub wait: Option<humantime::Duration>,
     /// Go past a closed gate; recorded for ever
     #[arg(long, requires = "reason")]

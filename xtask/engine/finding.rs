@@ -199,9 +199,14 @@ impl Finding {
 /// `; did you mean …` for a name that is not known, or nothing.
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |candidate: &str| match candidate.rsplit_once('/') {
+        // A step by its name alone: `install` for `web/install`.
+        Some((_, last)) if last == name => 1.0,
+        _ => strsim::jaro_winkler(name, candidate),
+    };
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| (likeness(candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)

@@ -22,7 +22,7 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
     // An unreachable remote is reported by the swap itself; what is remembered is enough to ask.
     ledger.sync().map_err(|error| session.refused(&error))?;
     let standing = ledger.standing(&args.environment).map_err(|error| session.refused(&error))?;
-    session.output.say(&whose(&args.environment, &standing));
+    session.output.say(&whose(&ledger, &args.environment, &standing));
     // It may end somebody else's deployment: without a terminal, only whoever says so beforehand means it.
     session.confirm("unlock it?", args.yes, false)?;
     let unlock = Unlock {
@@ -36,16 +36,17 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
 }
 
 /// Whose deployment an unlock ends.
-fn whose(environment: &str, standing: &Standing) -> String {
+fn whose(ledger: &Ledger, environment: &str, standing: &Standing) -> String {
     let holder = standing.state().and_then(|state| state.running());
     let mut text = match holder {
         Some(holder) => format!(
-            "{environment}: release {} by {} on {}, since {}{}",
+            "{environment}: release {} by {} on {}, since {}{}; {}",
             holder.release.display,
             holder.by,
             holder.host,
             holder.since,
-            holder.step.as_ref().map_or_else(String::new, |step| format!(", at {step}"))
+            holder.step.as_ref().map_or_else(String::new, |step| format!(", at {step}")),
+            ledger.lives(environment, holder)
         ),
         None => format!("{environment}: nobody deploys it"),
     };

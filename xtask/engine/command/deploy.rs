@@ -20,7 +20,7 @@ use crate::repository::{Examined, Repository};
 use crate::run::event::Outcome;
 use crate::run::report::{Display, Reporter, Style, reporter};
 use crate::run::secrets::{Secrets, Unreadable};
-use crate::run::{self, Deployment, End, Summary, environment::Caller, logs};
+use crate::run::{self, Deployment, End, StepResult, Summary, environment::Caller, logs};
 
 /// Everything about one deployment that is decided before the lock is taken.
 struct Ready<'a> {
@@ -131,8 +131,11 @@ fn hold(
     let (secrets, folders) = match prepared {
         Ok(prepared) => prepared,
         Err((ended, code)) => {
-            let nothing = ready.plan.steps.iter().map(|step| not_run(&step.id, step.runs)).collect();
-            let recorded = finish(session, ready, holding, ended, nothing);
+            // Of a resumption nothing ran now, and what ran before, or nobody saw, is known all the same.
+            let known = &holding.journal.progress.steps;
+            let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
+            let steps = ready.plan.steps.iter().map(before).collect();
+            let recorded = finish(session, ready, holding, ended, steps);
             return recorded.map_or_else(|Refused(code)| code, |()| code);
         }
     };
@@ -163,7 +166,8 @@ fn hold(
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
     let code = code(&summary);
-    match finish(session, ready, holding, ended, step_records(ready.plan, &summary)) {
+    let steps = step_records(ready.plan, &summary, &holding.journal.progress.steps);
+    match finish(session, ready, holding, ended, steps) {
         Ok(()) => code,
         // What happened to the deployment matters more than that it could not be told.
         Err(Refused(recorded)) => {
@@ -208,7 +212,7 @@ fn prepare(
     };
     let home = session.home(&ready.ledger.git);
     let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
-    if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment) {
+    if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment, &logs) {
         session.output.say(&format!("warning: old logs could not be removed: {error}"));
     }
     let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
@@ -226,18 +230,17 @@ fn not_run(id: &str, runs: bool) -> StepRecord {
     StepRecord { id: id.to_owned(), outcome, attempts: 0, seconds: 0.0, exit: None }
 }
 
-fn step_records(plan: &Plan, summary: &Summary) -> Vec<StepRecord> {
-    plan.steps
-        .iter()
-        .zip(&summary.steps)
-        .map(|(step, result)| StepRecord {
-            id: step.id.clone(),
-            outcome: result.outcome,
-            attempts: result.attempts,
-            seconds: result.seconds,
-            exit: result.exit.as_ref().map(|exit| exit.code()),
-        })
-        .collect()
+/// What became of all steps. What was done before this was resumed is `known`: how it went then is not forgotten.
+fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRecord>) -> Vec<StepRecord> {
+    let here = |(step, result): (&Step, &StepResult)| StepRecord {
+        id: step.id.clone(),
+        outcome: result.outcome,
+        attempts: result.attempts,
+        seconds: result.seconds,
+        exit: result.exit.as_ref().map(|exit| exit.code()),
+    };
+    let all = plan.steps.iter().zip(&summary.steps).map(here);
+    all.map(|step| known.get(&step.id).filter(|known| known.outcome == step.outcome).cloned().unwrap_or(step)).collect()
 }
 
 fn finish(
@@ -281,7 +284,9 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
             "the plan of {} has changed since its deployment was started:\n{changed}",
             args.environment
         ));
-        session.output.say(&format!("  help: put it back, or begin anew: cargo xtask deploy {}", args.environment));
+        let commit = unfinished.deployment.release.commit.get(..12).unwrap_or_default();
+        let anew = unfinished.anew();
+        session.output.say(&format!("  help: put it back (see git diff {commit}), or {anew}"));
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
     let done = super::resume::done(session, plan, &unfinished, args)?;

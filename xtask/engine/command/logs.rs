@@ -31,7 +31,7 @@ pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
             logs.iter().map(|(name, _)| name.trim_end_matches(".log").replace("__", "/")).collect();
         let help = suggest(step, "steps that printed something", names.iter().map(String::as_str));
         return refuse(&format!(
-            "step `{step}` printed nothing in deployment {deployment} of {}\n  help: {help}",
+            "deployment {deployment} of {} has no step `{step}` that printed something\n  help: {help}",
             args.environment
         ));
     }

@@ -70,7 +70,12 @@ pub fn show(session: &Session<'_>, args: &ShowArgs) -> u8 {
 
 fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
     let (ledger, records) = session.records(&args.environment)?;
-    let is_deployment = |record: &Record| matches!(record.event, Kind::Started | Kind::Resumed | Kind::Finished);
+    // An `unlocked` that freed nobody only accepted a ledger.
+    let is_deployment = |record: &Record| match record.event {
+        Kind::Started | Kind::Resumed | Kind::Finished => true,
+        Kind::Unlocked => record.deployment.is_some(),
+        _ => false,
+    };
     let found = match &args.record {
         None => records.iter().find(|(_, record)| is_deployment(record)),
         Some(wanted) => records.iter().find(|(_, record)| record.id.starts_with(wanted.as_str())),

@@ -321,7 +321,10 @@ impl Ledger {
             (parent, before) = (Some(id), files);
         }
         let mut record = draft.record.clone();
-        record.seq = state.as_ref().map_or(0, |state| state.seq + 1);
+        // A fence never goes back: what compares `CIAO_FENCE` has seen those of the events that a rewritten ledger lost.
+        let lost = draft.record.accepted_over.iter().map(|seen| format!("{seen}:state.json")).collect::<Vec<_>>();
+        let lost = self.git.objects(&lost)?.into_iter().flatten().find_map(|file| State::parse(&file.content).ok());
+        record.seq = state.iter().chain(&lost).map(|state| state.seq + 1).max().unwrap_or(0);
         let state = fold(state, &record);
         let (id, files) = commit(&mut pack, &record, Some(&state), parent.as_deref(), before, draft);
         let kept = pack.write(&self.git, &attempt)?;

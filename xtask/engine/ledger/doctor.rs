@@ -135,12 +135,12 @@ impl Ledger {
         for name in environments {
             let wrong = match self.standing(name) {
                 Ok(Standing { rewritten: Some(rewritten), .. }) => self.rewritten_words(name, &rewritten),
-                Ok(standing) => match self.adds_up(name) {
-                    Ok(true) => {
-                        events += standing.state().map_or(0, |state| state.seq + 1);
+                Ok(_) => match self.adding_up(name) {
+                    Ok(Some(count)) => {
+                        events += count;
                         continue;
                     }
-                    Ok(false) => {
+                    Ok(None) => {
                         format!("the state is not what its events add up to: look at git log -p {}", self.home(name))
                     }
                     Err(error) => error.message,

@@ -55,7 +55,7 @@ impl Ledger {
                 && tip.state.forgotten > 0
                 && *name != request.environment
             {
-                tip.state = self.recomputed(&tip.commit, usize::MAX)?;
+                tip.state = self.recomputed(&tip.commit, usize::MAX)?.0;
             }
         }
         Ok(standings)
@@ -212,13 +212,19 @@ impl Ledger {
         }
         let dead = self.life(&request.environment, deployment, false) == Life::Dead;
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
-        if dead {
-            let name = &request.environment;
-            row.notes.push(format!(
-                "it was killed: `cargo xtask resume {name}`, or `cargo xtask unlock {name} --reason …` and deploy again"
-            ));
-        }
         let found = self.found(&request.environment, &deployment.event).ok().flatten();
+        let ended = found.as_ref().and_then(|found| found.progress.ended.as_ref()?.0.outcome);
+        match ended {
+            Some(ended) if dead => row.notes.push(format!(
+                "it ended ({}), which is not recorded yet: the next command that reaches the ledger records it",
+                ended.word()
+            )),
+            None if dead => row.notes.push(format!(
+                "it was killed: `cargo xtask resume {0}`, or `cargo xtask unlock {0} --reason …` and deploy again",
+                row.name
+            )),
+            _ => {}
+        }
         if let Some(found) = &found {
             let steps: Vec<_> = found
                 .progress

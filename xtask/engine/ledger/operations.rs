@@ -227,6 +227,17 @@ impl Ledger {
         Error::new(Failure::Held, message)
     }
 
+    /// Whether a holder still runs, for who is asked to take its lock away.
+    #[must_use]
+    pub fn lives(&self, environment: &str, holder: &Deployment) -> &'static str {
+        match self.life(environment, holder, false) {
+            Life::Dead => "it was killed",
+            Life::Ending => "it was killed, and its steps are still being ended",
+            Life::Alive => "it runs: its steps will be stopped",
+            Life::Elsewhere => "it may still run there: ask first",
+        }
+    }
+
     pub(super) fn life(&self, environment: &str, holder: &Deployment, locked: bool) -> Life {
         let here = &self.caller.place;
         if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {

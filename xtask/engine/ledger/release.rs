@@ -11,7 +11,7 @@ use sha1_smol::Sha1;
 
 use super::call::{LOCAL, Running};
 use super::git::{Call, Git};
-use super::{Error, Result, hex};
+use super::{Error, Failure, Result, hex};
 
 /// The repository content being deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,11 +40,11 @@ impl Release {
         }
         let mut objects = git.objects(&names)?.into_iter();
         let (Some(Some(head)), Some(Some(top))) = (objects.next(), objects.next()) else {
-            return Err(Error::unreadable(if commit == "HEAD" {
-                "name the release: nothing is committed yet: git add --all, git commit".to_owned()
+            return Err(if commit == "HEAD" {
+                Error::unreadable("name the release: nothing is committed yet: git add --all, git commit")
             } else {
-                format!("name the release: there is no commit {commit} here: git fetch")
-            }));
+                Error::new(Failure::Usage, format!("name the release: there is no commit {commit} here: git fetch"))
+            });
         };
         let below: Vec<Option<Vec<u8>>> =
             objects.map(|object| object.filter(|object| object.kind == "tree").map(|object| object.content)).collect();

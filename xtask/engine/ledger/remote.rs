@@ -125,8 +125,9 @@ impl Ledger {
         let attempt = format!("write the ledger of {environment}");
         if let Err(error) = self.sync() {
             let push = self.remote_failure(&attempt, said).message;
-            let read = error.message;
-            return Err(Error::unreadable(format!("{push}; and whether it arrived cannot be told: {read}")));
+            let (same, read) = (push.strip_prefix(&attempt), error.message);
+            let why = if read.strip_prefix("read the ledger") == same { String::new() } else { format!(": {read}") };
+            return Err(Error::unreadable(format!("{push}; and whether it arrived cannot be told{why}")));
         }
         let now = self.git.objects(&[self.tip_ref(environment)])?.remove(0).map(|object| object.id);
         if now.as_ref().is_some_and(|now| *now == tip.commit || self.is_ancestor(&tip.commit, now) == Some(true)) {

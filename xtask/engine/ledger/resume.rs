@@ -23,6 +23,14 @@ pub struct Unfinished {
     pub plan_text: String,
 }
 
+impl Unfinished {
+    /// What to do where it cannot be gone on with: the lock of one that was killed is to be given back first.
+    #[must_use]
+    pub fn anew(&self) -> String {
+        anew(&self.environment, &self.deployment)
+    }
+}
+
 impl Ledger {
     /// What a `resume` of an environment would go on with. [`Ledger::sync`] first.
     ///
@@ -103,10 +111,7 @@ impl Ledger {
         let attempt = format!("resume {environment}");
         let Deployment { id, release, plan, complete, event, fence, .. } = &unfinished.deployment;
         let changed = |what: &str| {
-            Err(Error::new(
-                Failure::Usage,
-                format!("{attempt}: {what}; put it back, or cargo xtask deploy {environment}"),
-            ))
+            Err(Error::new(Failure::Usage, format!("{attempt}: {what}; put it back, or {}", unfinished.anew())))
         };
         if *plan != request.plan {
             return changed("the plan is not the one it was started with");
@@ -351,13 +356,15 @@ impl Ledger {
         Ok((steps, String::from_utf8_lossy(&next()).into_owned()))
     }
 
-    /// The state at a commit, from its whole history, remembering so many releases.
-    pub(super) fn recomputed(&self, commit: &str, releases: usize) -> Result<State> {
+    /// The state at a commit, from its whole history, remembering so many releases; and how many events that has.
+    pub(super) fn recomputed(&self, commit: &str, releases: usize) -> Result<(State, usize)> {
         let mut state = None;
-        for (_, record) in self.records(commit, usize::MAX >> 33)?.into_iter().rev() {
+        let records = self.records(commit, usize::MAX >> 33)?;
+        let count = records.len();
+        for (_, record) in records.into_iter().rev() {
             state = Some(fold_keeping(state, &record, releases));
         }
-        Ok(state.unwrap_or_default())
+        Ok((state.unwrap_or_default(), count))
     }
 
     /// Whether the newest state of an environment is what its events add up to: an edited one is not.
@@ -365,8 +372,14 @@ impl Ledger {
     /// # Errors
     /// If the history cannot be read.
     pub fn adds_up(&self, environment: &str) -> Result<bool> {
-        let Some(tip) = self.standing(environment)?.tip else { return Ok(true) };
-        Ok(self.recomputed(&tip.commit, RELEASES)? == tip.state)
+        Ok(self.adding_up(environment)?.is_some())
+    }
+
+    /// How many events add up to the newest state; `None` if they do not.
+    pub(super) fn adding_up(&self, environment: &str) -> Result<Option<usize>> {
+        let Some(tip) = self.standing(environment)?.tip else { return Ok(Some(0)) };
+        let (state, count) = self.recomputed(&tip.commit, RELEASES)?;
+        Ok((state == tip.state).then_some(count))
     }
 }
 
@@ -376,12 +389,7 @@ fn same_version(attempt: &str, deployment: &Deployment) -> Result<()> {
     if theirs == ours {
         return Ok(());
     }
-    let environment = attempt.rsplit(' ').next().unwrap_or_default();
-    let anew = if deployment.outcome.is_none() {
-        format!("give it up with cargo xtask unlock {environment} --reason …, and deploy again")
-    } else {
-        format!("begin anew: cargo xtask deploy {environment}")
-    };
+    let anew = anew(attempt.rsplit(' ').next().unwrap_or_default(), deployment);
     Err(Error::new(
         Failure::Usage,
         format!(
@@ -389,6 +397,14 @@ fn same_version(attempt: &str, deployment: &Deployment) -> Result<()> {
             deployment.release.commit.get(..12).unwrap_or_default()
         ),
     ))
+}
+
+fn anew(environment: &str, deployment: &Deployment) -> String {
+    if deployment.outcome.is_none() {
+        format!("give it up with cargo xtask unlock {environment} --reason …, and deploy again")
+    } else {
+        format!("begin anew: cargo xtask deploy {environment}")
+    }
 }
 
 fn holder_environment(standing: &Standing) -> String {

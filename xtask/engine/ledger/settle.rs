@@ -79,6 +79,8 @@ impl Ledger {
         record.release = Some(holder.release.clone());
         record.plan = Some(holder.plan.clone());
         record.outcome = Some(Ended::Interrupted);
+        record.started_at = Some(holder.started_at.clone());
+        (record.complete, record.forced) = (holder.complete, holder.forced);
         record.owed.clone_from(&holder.may_owe);
         if let Some(found) =
             self.found(&record.environment, &holder.event)?.filter(|found| !matches!(found.tail, Tail::Damaged(_)))

@@ -58,7 +58,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         runs: &[bool],
     ) -> Loop<'a, 'r> {
         let plan = deployment.plan;
-        let owed = |id: &String| plan.steps.iter().position(|step| step.id == *id);
+        // Who started them is gone, and a ledger keeps no order: that of the plan is one in which they may have started.
+        let owed = (0..plan.steps.len()).filter(|&step| deployment.owed.contains(&plan.steps[step].id)).collect();
         Loop {
             deployment,
             launcher,
@@ -69,7 +70,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             spared: Vec::new(),
             block: vec![0; BLOCK],
             results: results(deployment, runs),
-            owed: deployment.owed.iter().filter_map(owed).collect(),
+            owed,
             failures: Vec::new(),
             stop: None,
             began: Instant::now(),
@@ -98,7 +99,10 @@ impl<'a, 'r> Loop<'a, 'r> {
             slot.lane.close(Duration::from_secs(1));
         }
         self.outlet.flush();
-        let owed = self.owed.iter().map(|&step| self.deployment.plan.steps[step].id.clone()).collect();
+        let steps = &self.deployment.plan.steps;
+        // What steps owe that the plan has no more, nobody can do here.
+        let gone = self.deployment.owed.iter().filter(|id| steps.iter().all(|step| step.id != **id));
+        let owed = gone.chain(self.owed.iter().map(|&step| &steps[step].id)).cloned().collect();
         let summary = Summary {
             end,
             steps: self.results,
@@ -180,14 +184,16 @@ impl<'a, 'r> Loop<'a, 'r> {
         let plan = self.deployment.plan;
         let step = &plan.steps[course.step];
         course.attempt += 1;
-        course.exit = None;
+        (course.part, course.exit) = (Part::Attempt, None);
         let ahead = self.slots[slot].ahead.take().filter(|ahead| ahead.index == course.step && course.attempt == 1);
         let ahead = ahead.filter(|ahead| self.launcher.still(ahead));
         let prepared = ahead.is_some();
         match ahead.map_or_else(|| self.launcher.step(course.step, course.attempt), |ahead| Ok(ahead.launch)) {
             Ok(launch) => {
                 let owes = step.finally.is_some();
-                if owes && !self.owed.contains(&course.step) {
+                // One that was owed from before as well is undone in the order of this deployment.
+                if owes && course.attempt == 1 {
+                    self.owed.retain(|&owed| owed != course.step);
                     self.owed.push(course.step);
                 }
                 self.outlet.record(Event::Started { step: step.id.clone(), attempt: course.attempt, owes });
@@ -349,17 +355,13 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// An attempt has `failed`, and after `pause` there may be another.
     fn pause(&mut self, slot: usize, mut course: Course, pause: Duration, failed: (Outcome, String)) {
+        let (attempt, next) = (course.attempt, super::report::duration(pause.as_secs_f64()));
+        let text = format!("attempt {attempt} failed ({}); the next in {next}", failed.1);
         course.failed = Some(failed);
         if self.schedule.is_stopped() {
             return self.not_again(course);
         }
         let step = &self.deployment.plan.steps[course.step];
-        let text = format!(
-            "attempt {} failed ({}); the next in {}",
-            course.attempt,
-            course.exit.map_or_else(|| "not started".to_owned(), super::report::end),
-            super::report::duration(pause.as_secs_f64())
-        );
         self.outlet.message(Weight::Warning, Some(step), &text);
         course.part = Part::Pause(Instant::now() + pause);
         self.slots[slot].course = Some(course);

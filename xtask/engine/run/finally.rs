@@ -10,7 +10,7 @@ use super::paste::shell_line;
 use super::stop::Stop;
 use super::voice::Voice;
 use super::{End, Failure, StepResult};
-use crate::plan::{EnvValue, Plan, Step};
+use crate::plan::{Action, EnvValue, Plan, Step};
 
 /// How many of its last lines a failure shows.
 const LAST_LINES: usize = 12;
@@ -72,22 +72,24 @@ impl Loop<'_, '_> {
             what: result.message.clone().unwrap_or_default(),
             file: step.file.to_path_buf(),
             line: step.line,
-            command: self.outlet.mask.text(&self.pasted(plan, step, finally)),
+            command: self.outlet.mask.text(&self.pasted(plan, step, course.part)),
             log: course.voice.log.path().map(ToOwned::to_owned),
             last_lines,
             hint,
         }
     }
 
-    fn pasted(&self, plan: &Plan, step: &Step, finally: bool) -> String {
+    /// What was run, and not what would have been: where a guard has failed, nobody shall paste what it guards.
+    fn pasted(&self, plan: &Plan, step: &Step, part: Part) -> String {
         let mut env: BTreeMap<&str, &EnvValue> = plan.env_of(step);
         let known = |piece: &_| self.launcher.shown(piece);
-        match step.finally.as_ref().filter(|_| finally) {
-            Some(last) => {
+        match (part, &step.finally, &step.unless) {
+            (Part::Finally, Some(last), _) => {
                 env.extend(last.env.iter().map(|(name, value)| (name.as_str(), value)));
-                shell_line(&last.action, &env, &last.cwd, &known)
+                shell_line(&last.action, last.stdin.as_ref(), &env, &last.cwd, &known)
             }
-            None => shell_line(&step.action, &env, &step.cwd, &known),
+            (Part::Guard, _, Some(guard)) => shell_line(&Action::Run(guard.clone()), None, &env, &step.cwd, &known),
+            _ => shell_line(&step.action, step.stdin.as_ref(), &env, &step.cwd, &known),
         }
     }
 }

@@ -126,12 +126,13 @@ fn open(path: &Utf8Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Removes the logs of all but the newest [`KEPT`] deployments of an environment.
+/// Makes room for the logs of a deployment, `own`: with them there are [`KEPT`] of an environment, the newest.
 ///
 /// # Errors
 /// If a folder cannot be read or removed.
-pub fn prune(logs: &Utf8Path, environment: &str) -> io::Result<()> {
-    for folder in newest_first(&logs.join(environment))?.into_iter().skip(KEPT) {
+pub fn prune(logs: &Utf8Path, environment: &str, own: &Utf8Path) -> io::Result<()> {
+    let others = newest_first(&logs.join(environment))?.into_iter().filter(|folder| folder != own);
+    for folder in others.skip(KEPT - 1) {
         fs::remove_dir_all(folder)?;
     }
     Ok(())

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, Argument, EnvValue, Piece, Text, Tree};
+use crate::plan::{Action, Argument, EnvValue, Piece, Stdin, Text, Tree};
 use crate::show::word::quote;
 
 /// What `piece` stands for, if it may be shown; otherwise a variable stands for it.
@@ -12,7 +12,13 @@ pub type Known<'k> = &'k dyn Fn(&Piece) -> Option<String>;
 
 /// `cd db && PGPASSWORD="$DATABASE_PASSWORD" psql --file data.sql`.
 #[must_use]
-pub fn shell_line(action: &Action, env: &BTreeMap<&str, &EnvValue>, cwd: &Text, known: Known<'_>) -> String {
+pub fn shell_line(
+    action: &Action,
+    stdin: Option<&Stdin>,
+    env: &BTreeMap<&str, &EnvValue>,
+    cwd: &Text,
+    known: Known<'_>,
+) -> String {
     let mut line = String::new();
     let folder = quoted(cwd, known);
     if folder != "." && !folder.is_empty() {
@@ -25,11 +31,11 @@ pub fn shell_line(action: &Action, env: &BTreeMap<&str, &EnvValue>, cwd: &Text, 
             EnvValue::File(_) => format!("{name}=\"${name}\""),
         });
     }
+    // Paths are from the root, and so must be the folder then.
+    let up = if line.is_empty() { "" } else { "\"$OLDPWD\"/" };
     match action {
         Action::Run(arguments) => words.extend(arguments_of(arguments, known)),
         Action::Script { path, args } => {
-            // The path is from the root, and so must be the folder then.
-            let up = if line.is_empty() { String::new() } else { "\"$OLDPWD\"/".to_owned() };
             words.push(format!("{up}{}", quoted(path, known)));
             words.extend(arguments_of(args, known));
         }
@@ -37,6 +43,11 @@ pub fn shell_line(action: &Action, env: &BTreeMap<&str, &EnvValue>, cwd: &Text, 
             let json = quoted(&Text { pieces: vec![Piece::Literal(tree(with, known).into())] }, known);
             return format!("printf %s {json} | {} cargo xtask __task {name}", words.join(" ")).replace("|  ", "| ");
         }
+    }
+    match stdin {
+        Some(Stdin::Text(text)) => words.extend(["<<<".to_owned(), quoted(text, known)]),
+        Some(Stdin::File(path)) => words.extend(["<".to_owned(), format!("{up}{}", quoted(path, known))]),
+        None => {}
     }
     line + &words.join(" ")
 }

@@ -140,6 +140,10 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     text += &format!("{environment}: {} in {seconds} ({})\n", paint.with(code, &word), counts.join(", "));
     for owed in &summary.owed {
         text += &format!("still owed: the finally of {owed}\n");
+        if summary.end == End::Succeeded {
+            // The plan has no such step or `finally` any more, so that no deployment will do it.
+            text += &format!("do it by hand, then: cargo xtask settle {environment} {owed} --reason …\n");
+        }
     }
     if matches!(summary.end, End::Failed | End::Interrupted(_)) {
         text += &format!("go on with: cargo xtask resume {environment}\n");
