@@ -239,7 +239,19 @@ fn a_table_with_a_secret_in_it_is_no_list() {
 fn a_bad_name_is_all_that_is_found() {
     let pipeline = original(PIPELINE).replace("name = \"install\"", "name = \"Install_DB\"");
     found(&format!("-- {PIPELINE} --\n{pipeline}"), &[&format!("bad-name {PIPELINE}:2")]);
+    let renamed = |path: &str| format!("-- {path} --\n{}\n", original(path).replace("title", "Title"));
+    let everywhere =
+        ["environment.toml", "environments/dev.toml", "environments/prod.toml", "deployments/web/pipeline.toml"];
+    let everywhere: String = everywhere.map(|file| renamed(&format!("pipelines/{file}"))).concat();
+    found(&everywhere, &["bad-name pipelines/environment.toml:7"]);
     let long = format!("name = \"{}\"", "a".repeat(64));
     found(&environment(&long), &["bad-name pipelines/environment.toml:12"]);
     quiet(&environment(&long.replacen("aa", "a", 1)));
+}
+
+#[test]
+fn a_number_is_told_how_a_duration_is_written() {
+    let shown = check(&more(PIPELINE, "timeout = 5"));
+    assert!(shown.contains("error[wrong-type]: `timeout` of a step is an integer, not a duration"), "{shown}");
+    assert!(shown.contains("= help: write it as in \"30s\""), "{shown}");
 }
