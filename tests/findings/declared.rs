@@ -1,5 +1,7 @@
 //! What an outsider found who read the contract sentence by sentence, and what followed from one mistake only.
 
+use std::collections::BTreeSet;
+
 use crate::fixture::{check, codes, quiet, with};
 
 const PIPELINE: &str = "pipelines/deployments/web/pipeline.toml";
@@ -254,4 +256,41 @@ fn a_number_is_told_how_a_duration_is_written() {
     let shown = check(&more(PIPELINE, "timeout = 5"));
     assert!(shown.contains("error[wrong-type]: `timeout` of a step is an integer, not a duration"), "{shown}");
     assert!(shown.contains("= help: write it as in \"30s\""), "{shown}");
+}
+
+#[test]
+fn every_item_and_field_of_a_list_is_looked_at() {
+    let hosts = "hosts = { type = \"table\", list = true, key = \"name\", fields = { name = { type = \"string\" }, port = { type = \"port\" } } }";
+    let changes = format!(
+        "-- pipelines/environment.toml --\n{}",
+        original("pipelines/environment.toml")
+            .replace("\n\n[[deploy]]", &format!("\n{hosts}\n\n[[deploy]]\nfor_each = \"site.hosts\""))
+    ) + &more("pipelines/environments/dev.toml", "hosts = [\n  {},\n  { name = 3, port = 0 },\n]")
+        + &more("pipelines/environments/prod.toml", "hosts = [{ name = \"a\", port = 80 }]");
+    let at = |line| format!("pipelines/environments/dev.toml:{line}");
+    let expected = [
+        format!("missing-value {}", at(9)),
+        format!("missing-value {}", at(9)),
+        format!("wrong-type {}", at(10)),
+        format!("bad-value {}", at(10)),
+    ];
+    assert_eq!(codes(&changes), expected, "{}", check(&changes));
+}
+
+/// The argument is a value of prod: dev is not stopped by it, and both are if neither can be right.
+#[test]
+fn an_argument_that_is_wrong_in_one_environment_stops_only_that_one() {
+    let stopped = |max: u32| {
+        let pipeline = format!("[parameters]\nport = {{ type = \"port\", max = {max} }}");
+        let pipeline = more(PIPELINE, &pipeline).replace("${site.port}", "${port}");
+        let changes = environment("with = { port = \"${site.port}\" }") + &pipeline;
+        let (_, examined) = with(&changes).examine();
+        assert_eq!(
+            examined.findings.iter().map(|finding| finding.code.name()).collect::<BTreeSet<_>>(),
+            BTreeSet::from(["bad-value"])
+        );
+        ["dev", "prod"].map(|name| examined.findings.iter().any(|finding| finding.stops(name)))
+    };
+    assert_eq!(stopped(8100), [false, true]);
+    assert_eq!(stopped(80), [true, true]);
 }
