@@ -294,3 +294,27 @@ fn an_argument_that_is_wrong_in_one_environment_stops_only_that_one() {
     assert_eq!(stopped(8100), [false, true]);
     assert_eq!(stopped(80), [true, true]);
 }
+
+#[test]
+fn an_argument_of_a_task_that_is_wrong_in_one_environment_stops_only_that_one() {
+    #[derive(serde::Deserialize)]
+    struct Small {
+        #[serde(rename = "port")]
+        _port: u8,
+    }
+    let dev = original("pipelines/environments/dev.toml").replace("8080", "80");
+    let step = "[[step]]\nname = \"small\"\ntask = \"small\"\nwith = { port = \"${site.port}\" }";
+    let folder = with(&(more(PIPELINE, step) + &format!("-- pipelines/environments/dev.toml --\n{dev}\n")));
+    let tasks = ciao::Tasks::new().add("small", "takes a small port", |_: Small| -> ciao::TaskResult { Ok(()) });
+    let examined = ciao::repository::Repository::read(&folder.0).examine(&tasks);
+    let [finding] = &*examined.findings else { panic!("{:?}", examined.findings) };
+    assert_eq!((finding.code.name(), finding.stops("dev"), finding.stops("prod")), ("bad-task-arguments", false, true));
+}
+
+#[test]
+fn a_folder_outside_of_the_repository_is_found_once() {
+    for folder in ["/tmp", "../../../.."] {
+        let step = format!("[[step]]\nname = \"x\"\nrun = [\"x\"]\ncwd = \"{folder}\"");
+        found(&more(PIPELINE, &step), &[&format!("bad-value {PIPELINE}:15")]);
+    }
+}
