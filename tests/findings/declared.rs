@@ -118,7 +118,7 @@ fn keys_that_say_nothing_about_a_type() {
     let shown = codes(&site("{ type = \"string\", choices = [1] }"));
     assert!(shown.contains(&format!("wrong-type {line}")), "{shown:?}");
     let shown = check(&site("{ type = \"string\", secret = true, default = \"hunter2\" }"));
-    assert_eq!(shown.matches(&format!("error[plain-secret]: the default of `debug`")).count(), 1, "{shown}");
+    assert_eq!(shown.matches("error[plain-secret]: the default of `debug`").count(), 1, "{shown}");
 }
 
 /// One finding for each place where values are to be written, and not one for each value.
