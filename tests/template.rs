@@ -143,8 +143,19 @@ fn the_tests_of_a_copy_build_nothing_of_the_engine_anew() {
     let root = make("no rust", &folder.0);
     init(&root);
     let built = |edges: &str| {
-        let args =
-            ["tree", "--offline", "--package", "xtask", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
+        let args = [
+            "tree",
+            "--quiet",
+            "--offline",
+            "--package",
+            "xtask",
+            "--prefix",
+            "none",
+            "--format",
+            "{p} {f}",
+            "--edges",
+            edges,
+        ];
         let tree = run(&root, "cargo", &args);
         tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect::<std::collections::BTreeSet<_>>()
     };
