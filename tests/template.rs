@@ -150,8 +150,19 @@ fn the_tests_of_a_copy_build_nothing_of_the_engine_anew() {
     let root = make("no rust", &folder.0);
     init(&root);
     let built = |edges: &str| {
-        let args =
-            ["tree", "--offline", "--package", "xtask", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
+        let args = [
+            "tree",
+            "--quiet",
+            "--offline",
+            "--package",
+            "xtask",
+            "--prefix",
+            "none",
+            "--format",
+            "{p} {f}",
+            "--edges",
+            edges,
+        ];
         let tree = run(&root, "cargo", &args);
         // Cargo also says there that it waits for another cargo.
         let packages = tree.lines().filter(|line| !line.starts_with(' '));

@@ -1,5 +1,7 @@
 //! What an outsider found who read the contract sentence by sentence, and what followed from one mistake only.
 
+use std::collections::BTreeSet;
+
 use crate::fixture::{check, codes, quiet, with};
 
 const PIPELINE: &str = "pipelines/deployments/web/pipeline.toml";
@@ -116,7 +118,7 @@ fn keys_that_say_nothing_about_a_type() {
     let shown = codes(&site("{ type = \"string\", choices = [1] }"));
     assert!(shown.contains(&format!("wrong-type {line}")), "{shown:?}");
     let shown = check(&site("{ type = \"string\", secret = true, default = \"hunter2\" }"));
-    assert_eq!(shown.matches(&format!("error[plain-secret]: the default of `debug`")).count(), 1, "{shown}");
+    assert_eq!(shown.matches("error[plain-secret]: the default of `debug`").count(), 1, "{shown}");
 }
 
 /// One finding for each place where values are to be written, and not one for each value.
@@ -239,7 +241,80 @@ fn a_table_with_a_secret_in_it_is_no_list() {
 fn a_bad_name_is_all_that_is_found() {
     let pipeline = original(PIPELINE).replace("name = \"install\"", "name = \"Install_DB\"");
     found(&format!("-- {PIPELINE} --\n{pipeline}"), &[&format!("bad-name {PIPELINE}:2")]);
+    let renamed = |path: &str| format!("-- {path} --\n{}\n", original(path).replace("title", "Title"));
+    let everywhere =
+        ["environment.toml", "environments/dev.toml", "environments/prod.toml", "deployments/web/pipeline.toml"];
+    let everywhere: String = everywhere.map(|file| renamed(&format!("pipelines/{file}"))).concat();
+    found(&everywhere, &["bad-name pipelines/environment.toml:7"]);
     let long = format!("name = \"{}\"", "a".repeat(64));
     found(&environment(&long), &["bad-name pipelines/environment.toml:12"]);
     quiet(&environment(&long.replacen("aa", "a", 1)));
+}
+
+#[test]
+fn a_number_is_told_how_a_duration_is_written() {
+    let shown = check(&more(PIPELINE, "timeout = 5"));
+    assert!(shown.contains("error[wrong-type]: `timeout` of a step is an integer, not a duration"), "{shown}");
+    assert!(shown.contains("= help: write it as in \"30s\""), "{shown}");
+}
+
+#[test]
+fn every_item_and_field_of_a_list_is_looked_at() {
+    let hosts = "hosts = { type = \"table\", list = true, key = \"name\", fields = { name = { type = \"string\" }, port = { type = \"port\" } } }";
+    let changes = format!(
+        "-- pipelines/environment.toml --\n{}",
+        original("pipelines/environment.toml")
+            .replace("\n\n[[deploy]]", &format!("\n{hosts}\n\n[[deploy]]\nfor_each = \"site.hosts\""))
+    ) + &more("pipelines/environments/dev.toml", "hosts = [\n  {},\n  { name = 3, port = 0 },\n]")
+        + &more("pipelines/environments/prod.toml", "hosts = [{ name = \"a\", port = 80 }]");
+    let at = |line| format!("pipelines/environments/dev.toml:{line}");
+    let expected = [
+        format!("missing-value {}", at(9)),
+        format!("missing-value {}", at(9)),
+        format!("wrong-type {}", at(10)),
+        format!("bad-value {}", at(10)),
+    ];
+    assert_eq!(codes(&changes), expected, "{}", check(&changes));
+}
+
+/// The argument is a value of prod: dev is not stopped by it, and both are if neither can be right.
+#[test]
+fn an_argument_that_is_wrong_in_one_environment_stops_only_that_one() {
+    let stopped = |max: u32| {
+        let pipeline = format!("[parameters]\nport = {{ type = \"port\", max = {max} }}");
+        let pipeline = more(PIPELINE, &pipeline).replace("${site.port}", "${port}");
+        let changes = environment("with = { port = \"${site.port}\" }") + &pipeline;
+        let (_, examined) = with(&changes).examine();
+        assert_eq!(
+            examined.findings.iter().map(|finding| finding.code.name()).collect::<BTreeSet<_>>(),
+            BTreeSet::from(["bad-value"])
+        );
+        ["dev", "prod"].map(|name| examined.findings.iter().any(|finding| finding.stops(name)))
+    };
+    assert_eq!(stopped(8100), [false, true]);
+    assert_eq!(stopped(80), [true, true]);
+}
+
+#[test]
+fn an_argument_of_a_task_that_is_wrong_in_one_environment_stops_only_that_one() {
+    #[derive(serde::Deserialize)]
+    struct Small {
+        #[serde(rename = "port")]
+        _port: u8,
+    }
+    let dev = original("pipelines/environments/dev.toml").replace("8080", "80");
+    let step = "[[step]]\nname = \"small\"\ntask = \"small\"\nwith = { port = \"${site.port}\" }";
+    let folder = with(&(more(PIPELINE, step) + &format!("-- pipelines/environments/dev.toml --\n{dev}\n")));
+    let tasks = ciao::Tasks::new().add("small", "takes a small port", |_: Small| -> ciao::TaskResult { Ok(()) });
+    let examined = ciao::repository::Repository::read(&folder.0).examine(&tasks);
+    let [finding] = &*examined.findings else { panic!("{:?}", examined.findings) };
+    assert_eq!((finding.code.name(), finding.stops("dev"), finding.stops("prod")), ("bad-task-arguments", false, true));
+}
+
+#[test]
+fn a_folder_outside_of_the_repository_is_found_once() {
+    for folder in ["/tmp", "../../../.."] {
+        let step = format!("[[step]]\nname = \"x\"\nrun = [\"x\"]\ncwd = \"{folder}\"");
+        found(&more(PIPELINE, &step), &[&format!("bad-value {PIPELINE}:15")]);
+    }
 }

@@ -12,6 +12,7 @@ use crate::finding::{Code, Finding, Place};
 use crate::inspect::{Facts, FileFacts, Found, interpreter};
 use crate::plan::build::{Built, Origin};
 use crate::plan::named::{Candidate, Named};
+use crate::plan::scope::normalised;
 use crate::plan::{Action, Argument, Stdin, Step, Text};
 
 /// Listed environments have a file, and files a listed environment.
@@ -247,6 +248,10 @@ fn quoted(path: &str) -> String {
 fn folder(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(written) = origin.declared.cwd.as_ref().filter(|cwd| cwd.as_literal().is_some()) else { return };
     let Some(path) = step.cwd.known() else { return };
+    if normalised(Utf8Path::new(&*path)).is_none() {
+        // Found when the plan was made.
+        return;
+    }
     let why = match facts.get(&*path) {
         Some(Found::Folder) | None => return,
         Some(Found::File(_)) => "is a file".to_owned(),

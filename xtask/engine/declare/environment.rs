@@ -103,7 +103,8 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
 fn flatten(section: &Section<'_, '_>, prefix: &str, found: &mut BTreeMap<Arc<str>, Spanned<Literal>>) {
     for (key, value) in section.table {
         let name = &**key.get_ref();
-        if !NameRule::Underscored.check(section.reader, name, key.span().into(), "a constant or group") {
+        let permitted = NameRule::Underscored.check(section.reader, name, key.span().into(), "a constant or group");
+        if !permitted && !NameRule::is_usable(name) {
             continue;
         }
         if prefix.is_empty() && BUILT_IN.contains(&name) {

@@ -77,7 +77,9 @@ fn group(section: &Section<'_, '_>, prefix: &str, found: &mut Vec<Parameter>) {
     for (key, value) in section.table {
         let name = &**key.get_ref();
         let span: Span = key.span().into();
-        if !NameRule::Underscored.check(section.reader, name, span, "a parameter or group") {
+        if !NameRule::Underscored.check(section.reader, name, span, "a parameter or group")
+            && !NameRule::is_usable(name)
+        {
             continue;
         }
         if prefix.is_empty() && BUILT_IN.contains(&name) {

@@ -263,12 +263,19 @@ impl<'r, 'i> Section<'r, 'i> {
     }
 
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
-        let text = self.string(key)?;
-        match humantime::parse_duration(&text.value) {
+        const HELP: &str = "write it as in \"30s\", \"5m\" or \"1h 30m\"";
+        let value = self.get(key)?;
+        let span = value.span().into();
+        let DeValue::String(text) = value.get_ref() else {
+            let message = format!("{} is {}, not a duration", self.named(key), kind_of(value.get_ref()));
+            self.reader.report(Code::WrongType, span, message, HELP);
+            return None;
+        };
+        match humantime::parse_duration(text) {
             Ok(duration) => Some(duration),
             Err(error) => {
                 let message = format!("{} is not a duration: {error}", self.named(key));
-                self.reader.report(Code::BadValue, text.span, message, "write it as in \"30s\", \"5m\" or \"1h 30m\"");
+                self.reader.report(Code::BadValue, span, message, HELP);
                 None
             }
         }
@@ -360,6 +367,12 @@ impl NameRule {
                 lower(*first) && rest.iter().all(|byte| lower(*byte) || byte.is_ascii_digit() || *byte == b'_')
             }
         }
+    }
+
+    /// Whether it can be used under this name, which may be refused all the same.
+    #[must_use]
+    pub fn is_usable(name: &str) -> bool {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     }
 
     pub fn check(self, reader: &Reader<'_>, name: &str, span: Span, what: &str) -> bool {

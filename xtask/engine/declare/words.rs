@@ -58,6 +58,7 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
             (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[') | (Some('"') | None, '`') => {
                 return refuse(format!("`{char}`"), LIST);
             }
+            (None, '{') if expands(chars.clone()) => return refuse("`{…}`".to_owned(), LIST),
             (None, '~' | '#') if word.is_none() => return refuse(format!("`{char}` at the beginning of a word"), LIST),
             (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_name) => {
                 return refuse(format!("`{}=`", word.unwrap_or_default()), "set it with `env = { … }`");
@@ -70,6 +71,12 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
     }
     words.extend(word);
     Ok(words)
+}
+
+/// Whether what follows a brace makes several words of one: `{a,b}`, `{1..3}`.
+fn expands(rest: impl Iterator<Item = char>) -> bool {
+    let inner: String = rest.take_while(|char| !char.is_whitespace()).collect();
+    inner.split_once('}').is_some_and(|(inner, _)| inner.contains(',') || inner.contains(".."))
 }
 
 #[cfg(test)]
@@ -106,6 +113,9 @@ mod tests {
         check("a && b", "`&` is understood by a shell only");
         check("a > b", "`>` is understood by a shell only");
         check("ls *.sql", "`*` is understood by a shell only");
+        check("ls {a,b}.sql", "`{…}` is understood by a shell only");
+        check("seq {1..3}", "`{…}` is understood by a shell only");
+        check("find -exec rm {} x{a} '{a,b}'", "[find][-exec][rm][{}][x{a}][{a,b}]");
         check("ls ~/x", "`~` at the beginning of a word is understood by a shell only");
         check("echo $HOME", "`$HOME` is understood by a shell only");
         check("echo $(date)", "`$(` is understood by a shell only");

@@ -361,7 +361,13 @@ impl<'a> Scope<'a> {
             findings: &mut self.findings,
             secrets: &mut BTreeMap::new(),
         };
-        shapes.check(parameter, &parameter.name, &literal).map(|_| tree)
+        let before = shapes.findings.len();
+        let checked = shapes.check(parameter, &parameter.name, &literal);
+        // The value is this environment's: another one's may be right, and must not be stopped by it.
+        for finding in &mut self.findings[before..] {
+            finding.environments = Some(vec![self.environment.to_owned()]);
+        }
+        checked.map(|_| tree)
     }
 
     /// Variables with their values.

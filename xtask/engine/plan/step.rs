@@ -139,7 +139,8 @@ impl Scope<'_> {
         if let Err(why) = (task.verify)(json) {
             let message = format!("task `{}` does not take these arguments: {why}", name.value);
             let help = format!("{}: {}", name.value, task.help);
-            self.findings.push(Finding::error(Code::BadTaskArguments, place(span), message, help));
+            let finding = Finding::error(Code::BadTaskArguments, place(span), message, help);
+            self.findings.push(finding.only_in(self.environment));
         }
     }
 

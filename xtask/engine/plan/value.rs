@@ -52,9 +52,10 @@ impl Shapes<'_> {
                 Some(Literal::String(key)) => format!("{name}[{key}]"),
                 _ => format!("{name}[{index}]"),
             };
-            checked.push(self.item(parameter, &label, item)?);
+            checked.push(self.item(parameter, &label, item));
         }
-        Some(Tree::List(checked))
+        // After all of them are looked at: every one may be wrong.
+        Some(Tree::List(checked.into_iter().collect::<Option<_>>()?))
     }
 
     fn item(&mut self, parameter: &Parameter, name: &str, value: &Spanned<Literal>) -> Checked {
@@ -165,7 +166,7 @@ impl Shapes<'_> {
             let help = suggest(&key.value, "fields", known().collect::<Vec<_>>());
             self.report(Code::UnknownValue, key.span, name, format!("`{name}` has no field `{}`", key.value), help);
         }
-        let mut table = BTreeMap::new();
+        let mut table = Vec::new();
         for field in &parameter.fields {
             let label = format!("{name}.{}", field.name);
             let checked = match (value.value.get(&field.name), &field.default) {
@@ -176,9 +177,9 @@ impl Shapes<'_> {
                     self.report(Code::MissingValue, value.span, name, format!("`{label}` has no value"), help)
                 }
             };
-            table.insert(field.name.to_string(), checked?);
+            table.push(checked.map(|checked| (field.name.to_string(), checked)));
         }
-        Some(Tree::Table(table))
+        Some(Tree::Table(table.into_iter().collect::<Option<_>>()?))
     }
 
     /// A value of any shape.
