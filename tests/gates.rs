@@ -401,3 +401,24 @@ fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
     check(&repository, &["settle", "dev", "app/install", "--reason", "by hand"], 0);
     check(&repository, &["deploy", "test"], 0);
 }
+
+/// Where nobody saw how two steps ended, one may be done and the other not: they are decided in one command.
+#[test]
+fn of_two_unknown_steps_one_is_skipped_and_one_run_again() {
+    let repository = Copy::of("gates");
+    let two = "[[step]]\nname = \"late\"\nrun = [\"sh\", \"-c\", \"while [ -e .git/hold ]; do sleep 0.05; done\"]\n\
+               needs = []\n\n[[step]]\nname = \"install\"\nneeds = []\n";
+    repository.edit("pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"install\"\n", two);
+    holding(&repository);
+    let mut killed = begun(&repository, "dev");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    release(&repository);
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("resume dev --skip app/late --skip app/install   (it is done)"), "{said}");
+    assert!(said.contains("or some of each, in one command"), "{said}");
+    let both = ["resume", "dev", "--skip", "app/install", "--rerun", "app/install"];
+    assert!(check(&repository, &both, 2).stderr.contains("name it once"));
+    let said = check(&repository, &["resume", "dev", "--rerun", "app/late", "--skip", "app/install"], 0).stderr;
+    assert!(said.contains("app/late succeeded") && said.contains("1 skipped"), "{said}");
+}
