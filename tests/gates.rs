@@ -422,3 +422,25 @@ fn of_two_unknown_steps_one_is_skipped_and_one_run_again() {
     let said = check(&repository, &["resume", "dev", "--rerun", "app/late", "--skip", "app/install"], 0).stderr;
     assert!(said.contains("app/late succeeded") && said.contains("1 skipped"), "{said}");
 }
+
+/// It was told to be passed once with `--force`, and that did nothing where the old gate was open.
+#[test]
+fn a_weakened_gate_that_is_forced_counts_from_then_on() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ben");
+    check(&repository, &["approve", "prod"], 0);
+    by(&mut repository, "ada");
+    check(&repository, &["orchestrate", "-q"], 0);
+    repository.edit("pipelines/orchestration.toml", "approvals = 1\n", "");
+    let weakened = check(&repository, &["orchestrate", "-q"], 3).stderr;
+    assert!(weakened.contains("weakened: ") && weakened.contains("deploy prod --force --reason"), "{weakened}");
+    by(&mut repository, "ben");
+    check(&repository, &["approve", "prod"], 0);
+    by(&mut repository, "ada");
+    check(&repository, &["deploy", "prod", "-q", "--force", "--reason", "nobody else is left"], 0);
+    let history = check(&repository, &["history", "prod"], 0).stdout;
+    assert!(history.contains("started, forced"), "{history}");
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    check(&repository, &["orchestrate", "-q"], 0);
+    assert_eq!(check(&repository, &["history", "prod"], 0).stdout.matches("started, forced").count(), 1);
+}
