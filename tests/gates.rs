@@ -401,3 +401,46 @@ fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
     check(&repository, &["settle", "dev", "app/install", "--reason", "by hand"], 0);
     check(&repository, &["deploy", "test"], 0);
 }
+
+/// Where nobody saw how two steps ended, one may be done and the other not: they are decided in one command.
+#[test]
+fn of_two_unknown_steps_one_is_skipped_and_one_run_again() {
+    let repository = Copy::of("gates");
+    let two = "[[step]]\nname = \"late\"\nrun = [\"sh\", \"-c\", \"while [ -e .git/hold ]; do sleep 0.05; done\"]\n\
+               needs = []\n\n[[step]]\nname = \"install\"\nneeds = []\n";
+    repository.edit("pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"install\"\n", two);
+    holding(&repository);
+    let mut killed = begun(&repository, "dev");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    release(&repository);
+    let said = check(&repository, &["resume", "dev"], 2).stderr;
+    assert!(said.contains("resume dev --skip app/late --skip app/install   (it is done)"), "{said}");
+    assert!(said.contains("or some of each, in one command"), "{said}");
+    let both = ["resume", "dev", "--skip", "app/install", "--rerun", "app/install"];
+    assert!(check(&repository, &both, 2).stderr.contains("name it once"));
+    let said = check(&repository, &["resume", "dev", "--rerun", "app/late", "--skip", "app/install"], 0).stderr;
+    assert!(said.contains("app/late succeeded") && said.contains("1 skipped"), "{said}");
+}
+
+/// It was told to be passed once with `--force`, and that did nothing where the old gate was open.
+#[test]
+fn a_weakened_gate_that_is_forced_counts_from_then_on() {
+    let mut repository = Copy::of("gates");
+    by(&mut repository, "ben");
+    check(&repository, &["approve", "prod"], 0);
+    by(&mut repository, "ada");
+    check(&repository, &["orchestrate", "-q"], 0);
+    repository.edit("pipelines/orchestration.toml", "approvals = 1\n", "");
+    let weakened = check(&repository, &["orchestrate", "-q"], 3).stderr;
+    assert!(weakened.contains("weakened: ") && weakened.contains("deploy prod --force --reason"), "{weakened}");
+    by(&mut repository, "ben");
+    check(&repository, &["approve", "prod"], 0);
+    by(&mut repository, "ada");
+    check(&repository, &["deploy", "prod", "-q", "--force", "--reason", "nobody else is left"], 0);
+    let history = check(&repository, &["history", "prod"], 0).stdout;
+    assert!(history.contains("started, forced"), "{history}");
+    repository.edit("pipelines/deployments/app/install.sh", "installing", "laying");
+    check(&repository, &["orchestrate", "-q"], 0);
+    assert_eq!(check(&repository, &["history", "prod"], 0).stdout.matches("started, forced").count(), 1);
+}

@@ -211,7 +211,7 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "STEP")]
     pub rerun: Vec<String>,
     /// Count this step as done; the deployment then opens no gate
-    #[arg(long, value_name = "STEP", conflicts_with = "rerun")]
+    #[arg(long, value_name = "STEP")]
     pub skip: Vec<String>,
     #[command(flatten)]
     pub options: RunOptions,

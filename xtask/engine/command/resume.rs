@@ -26,6 +26,10 @@ pub fn done(
             return Err(Refused(exit::REFUSED_BY_FINDINGS));
         }
     }
+    if let Some(both) = args.skip.iter().find(|step| args.rerun.contains(step)) {
+        session.output.error(&format!("step `{both}` cannot be run again and skipped: name it once"));
+        return Err(Refused(exit::REFUSED_BY_FINDINGS));
+    }
     let mut done = BTreeMap::new();
     let mut undecided = Vec::new();
     for step in &plan.steps {
@@ -51,10 +55,13 @@ pub fn done(
     for step in &undecided {
         session.output.error(&format!("nobody saw how step `{step}` ended, and it has no guard that could be asked"));
     }
+    let all = |option: &str| undecided.iter().map(|step| format!(" {option} {step}")).collect::<String>();
     session.output.say(&format!(
-        "  help: find out whether it is done, then say so: cargo xtask resume {environment} --skip {0}   (it is done)\n        \
-         or: cargo xtask resume {environment} --rerun {0}   (run it again)",
-        undecided[0]
+        "  help: find out whether it is done, then say so: cargo xtask resume {environment}{}   (it is done)\n        \
+         or: cargo xtask resume {environment}{}   (run it again){}",
+        all("--skip"),
+        all("--rerun"),
+        if undecided.len() > 1 { "\n        or some of each, in one command" } else { "" }
     ));
     Err(Refused(exit::REFUSED_BY_FINDINGS))
 }

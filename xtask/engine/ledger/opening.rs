@@ -9,7 +9,7 @@ use super::chain::{Ledger, Standings};
 use super::gate::{Branch, Gate, Question, Seen, gate};
 use super::operations::Request;
 use super::place::Life;
-use super::record::Terms;
+use super::record::{Ended, Terms};
 use super::state::State;
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late};
 use super::{Error, Failure, Result};
@@ -214,16 +214,8 @@ impl Ledger {
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
         let found = self.found(&request.environment, &deployment.event).ok().flatten();
         let ended = found.as_ref().and_then(|found| found.progress.ended.as_ref()?.0.outcome);
-        match ended {
-            Some(ended) if dead => row.notes.push(format!(
-                "it ended ({}), which is not recorded yet: the next command that reaches the ledger records it",
-                ended.word()
-            )),
-            None if dead => row.notes.push(format!(
-                "it was killed: `cargo xtask resume {0}`, or `cargo xtask unlock {0} --reason …` and deploy again",
-                row.name
-            )),
-            _ => {}
+        if dead {
+            row.notes.push(left(&row.name, ended));
         }
         if let Some(found) = &found {
             let steps: Vec<_> = found
@@ -249,5 +241,18 @@ impl Ledger {
     #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.source.now)()
+    }
+}
+
+/// Why the lock is held though its holder is gone, and what to do.
+fn left(environment: &str, ended: Option<Ended>) -> String {
+    match ended {
+        Some(ended) => format!(
+            "it ended ({}), which is not recorded yet: the next command that reaches the ledger records it",
+            ended.word()
+        ),
+        None => format!(
+            "it was killed: `cargo xtask resume {environment}`, or `cargo xtask unlock {environment} --reason …` and deploy again"
+        ),
     }
 }

@@ -258,12 +258,13 @@ impl Ledger {
         record.release = Some(request.release.clone());
         record.plan = Some(request.plan.clone());
         record.complete = request.complete;
-        // What was asked for without need is not a forced deployment: its gate was open.
-        record.forced = !answer.open;
+        // What was asked for without need is not a forced deployment: its gate was open. But who forces a weakened gate means
+        // that it counts from now on, also where the old one happens to be open.
+        record.forced = !answer.open || (request.force.is_some() && answer.terms != request.terms);
         record.reason = request.force.as_ref().map(|force| force.reason.clone());
         record.opened_by.clone_from(&answer.opened_by);
         record.approved_by.clone_from(&answer.approved_by);
-        record.gate = Some(if answer.open { answer.terms.clone() } else { request.terms.clone() });
+        record.gate = Some(if record.forced { request.terms.clone() } else { answer.terms.clone() });
         record.first_run = request.first_run.iter().cloned().collect();
         record.owed = request.finally.iter().cloned().collect();
         record.place = Some(self.caller.place.clone());
