@@ -40,7 +40,10 @@ fn crates(folder: &Path, package: &str) -> usize {
 /// A crate with nothing but these dependencies, everything downloaded.
 fn empty_crate(name: &str, dependencies: &[(&str, &str)]) -> std::path::PathBuf {
     let folder = work::folder(&format!("build-{name}"));
-    let lines: Vec<String> = dependencies.iter().map(|(name, what)| format!("{name} = {what}\n")).collect();
+    // A part of the engine that is a package of its own is where it is.
+    let here = format!("path = \"{}/", root().join("xtask").display());
+    let line = |(name, what): &(&str, &str)| format!("{name} = {}\n", what.replace("path = \"", &here));
+    let lines: Vec<String> = dependencies.iter().map(line).collect();
     let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n";
     work::write(&folder, "Cargo.toml", &format!("{manifest}{}", lines.concat()));
     work::write(&folder, "src/main.rs", "fn main() {}\n");
