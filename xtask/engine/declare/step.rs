@@ -49,24 +49,16 @@ pub enum Action {
 /// The value of an environment variable.
 #[derive(Debug, Clone)]
 pub enum Variable {
-    Text(Template, Span),
+    Text(Template),
     /// `{ file = "…" }`: a private file with this content.
-    File(Template, Span),
+    File(Template),
 }
 
 impl Variable {
     #[must_use]
     pub fn template(&self) -> &Template {
         match self {
-            Variable::Text(template, _) | Variable::File(template, _) => template,
-        }
-    }
-
-    /// Where its name stands.
-    #[must_use]
-    pub fn name_span(&self) -> Span {
-        match self {
-            Variable::Text(_, span) | Variable::File(_, span) => *span,
+            Variable::Text(template) | Variable::File(template) => template,
         }
     }
 }
@@ -278,9 +270,9 @@ pub fn env(section: &Section<'_, '_>) -> BTreeMap<String, Variable> {
                     file.missing("file");
                 }
                 file.finish();
-                content.map(|content| Variable::File(content, span))
+                content.map(Variable::File)
             }),
-            _ => section.reader.template_of(value, &named).map(|text| Variable::Text(text, span)),
+            _ => section.reader.template_of(value, &named).map(Variable::Text),
         };
         variables.extend(variable.map(|variable| (name.to_owned(), variable)));
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
+use crate::inspect::hex;
 use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
 use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
 use crate::variables::{Danger, danger, is_name};
@@ -178,8 +179,7 @@ impl<'a> Launcher<'a> {
         for file in &step.files {
             let bytes = std::fs::read(self.deployment.root.join(&file.path))
                 .map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
-            let digest: String = Sha256::hash(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            if digest != file.sha256 {
+            if hex(&Sha256::hash(&bytes)) != file.sha256 {
                 return Err(format!("{} has changed since the plan was made; the step was not started", file.path));
             }
         }
