@@ -24,7 +24,7 @@ pub fn older_copy(root: &Path, file: &str, now: &str, once: &str) {
     assert!(ours.contains(now), "{file} has no {now}");
     write(root, file, &ours.replacen(now, once, 1));
     let record = read(root, "xtask/engine/COPIED.toml");
-    let hash = |text: &str| ciao::template::origin::fingerprint(text.as_bytes());
+    let hash = |text: &str| ciao::template::file::fingerprint(text.as_bytes());
     write(root, "xtask/engine/COPIED.toml", &record.replace(&hash(&ours), &hash(&read(root, file))));
     commit(root);
 }
@@ -301,7 +301,7 @@ fn files_that_the_engine_has_no_more_go_and_new_ones_come() {
     let record = read(&root, "xtask/engine/COPIED.toml");
     let gone = "// Of an older version.\n";
     write(&root, "xtask/engine/gone/old.rs", gone);
-    let line = format!("\"xtask/engine/gone/old.rs\" = \"{}\"\n", ciao::template::origin::fingerprint(gone.as_bytes()));
+    let line = format!("\"xtask/engine/gone/old.rs\" = \"{}\"\n", ciao::template::file::fingerprint(gone.as_bytes()));
     let kept: String =
         record.lines().filter(|line| !line.contains("engine/glob.rs")).map(|line| format!("{line}\n")).collect();
     write(&root, "xtask/engine/COPIED.toml", &(kept + &line));
