@@ -4,6 +4,7 @@
 //! It holds no secret, no time, no absolute path, and knows nothing of processes, files or git.
 
 pub mod build;
+mod draft;
 pub mod graph;
 mod instances;
 pub mod named;
