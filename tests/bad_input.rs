@@ -563,6 +563,44 @@ fn wrong_types_and_ranges() {
 }
 
 #[test]
+fn variables_that_cannot_be_passed_on() {
+    let passed = r#"
+pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+[parameters]
+host = { type = "host" }
+[[deploy]]
+pipeline = "web"
+"#;
+    assert_snapshot!(with("pipelines/environment.toml", passed), @r#"
+    error[bad-value]: `LD_PRELOAD` cannot be passed on: the loader would run other code in every program
+     --> pipelines/environment.toml:2:50
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                  ^^^^^^^^^^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `*` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:64
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                ^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `A B` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:69
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                     ^^^^^
+      |
+      = help: remove it, or name another one
+
+    3 errors
+"#);
+}
+
+#[test]
 fn control_characters() {
     assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\0b\"\n"), @r#"
     error[syntax]: invalid basic string, expected non-double-quote visible characters, `\`
