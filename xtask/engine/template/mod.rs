@@ -15,6 +15,7 @@ mod new;
 pub mod origin;
 mod proof;
 mod schema;
+mod secrets;
 mod starter;
 mod undo;
 mod upgrade;
