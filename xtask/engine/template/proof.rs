@@ -70,6 +70,7 @@ impl Cargo {
         let mut command = Command::new("cargo");
         // Set for this program by the cargo that runs it.
         command.args(args).current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
+        command.env(crate::testing::ORDER_ONLY, "1");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(could_not)?;
         let all = |stream: Option<Box<dyn Read + Send>>| {
