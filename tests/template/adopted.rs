@@ -225,6 +225,18 @@ fn names_that_check_refuses_were_proposed() {
 }
 
 #[test]
+fn the_name_of_a_delivery_was_one_that_is_built_in() {
+    let folder = Folder::new();
+    let scripts = folder.0.join("release");
+    write(&scripts, "go.sh", "#!/bin/sh\nDB_HOST=db.acme.example\n");
+    let root = make("no rust", &folder.0);
+    let (code, said) = xtask(&["init", arg(&root), "--from", arg(&scripts)]);
+    assert_eq!(code, 0, "{said}");
+    let (_, said) = xtask(&["-C", arg(&root), "check"]);
+    assert!(said.contains("`adopted_release.db_host`") && !said.contains("bad-name"), "{said}");
+}
+
+#[test]
 fn a_binary_was_searched_for_literals() {
     let folder = Folder::new();
     let (said, _) =

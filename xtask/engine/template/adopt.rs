@@ -14,6 +14,7 @@ use ciao_base::variables::danger;
 use super::Refusal;
 use super::edit::quoted as string;
 use super::literals::{Literal, lines_with_secrets, literals};
+use crate::declare::parameter::BUILT_IN;
 
 /// What a folder of scripts becomes.
 pub struct Adopted {
@@ -286,7 +287,7 @@ impl Adopted {
     fn group(&self) -> String {
         let group = self.name.replace('-', "_");
         let letter = group.starts_with(|first: char| first.is_ascii_lowercase());
-        if letter { group } else { format!("adopted_{group}") }
+        if letter && !BUILT_IN.contains(&&*group) { group } else { format!("adopted_{group}") }
     }
 
     /// `env` of a step, with what each variable stands for in its script; new literals become parameters.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::edit::{Document, quoted as string};
 use super::file::Change;
@@ -15,8 +15,10 @@ use crate::declare::orchestration::Environment;
 use crate::declare::parameter::{Parameter, Type};
 use crate::declare::read::NameRule;
 use crate::declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use crate::finding::suggest;
+use crate::finding::{Code, Finding, Severity, suggest};
+use crate::plan::scope::normalised;
 use crate::repository::Repository;
+use crate::task::Tasks;
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -91,9 +93,10 @@ pub struct StepArgs {
 ///
 /// # Errors
 /// If it cannot be written; then nothing has changed.
-pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
+pub fn new(args: &NewArgs, root: &Utf8Path, tasks: &Tasks, out: &mut dyn Write) -> Result<(), Refusal> {
     undo::recover(root)?;
     let repository = Repository::read(root);
+    let known: Vec<String> = wrong(&repository, tasks).into_iter().map(|finding| finding.message).collect();
     let changes = match &args.what {
         What::Environment(args) => environment(args, &repository)?,
         What::Pipeline { name, before } => pipeline(name, before.as_deref(), &repository)?,
@@ -106,10 +109,34 @@ pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), R
             Refusal::new(format!("{} cannot be edited: {error}", change.path), help)
         })?;
     }
+    let written = write::write(root, &changes)?;
+    let repository = Repository::read(root);
+    let mut found = wrong(&repository, tasks);
+    found.retain(|finding| !known.contains(&finding.message));
+    if !found.is_empty() {
+        written.take_back()?;
+        let what: Vec<String> =
+            found.iter().map(|finding| format!("{}: {}", finding.code.name(), finding.message)).collect();
+        let help: Vec<&str> = found.iter().map(|finding| &*finding.help).filter(|help| !help.is_empty()).collect();
+        return Err(Refusal::new(
+            format!("nothing was written, for it would be refused: {}", what.join("\n  ")),
+            help.join("\n"),
+        ));
+    }
     write::show(&changes, out)?;
-    write::write(root, &changes)?.keep();
+    written.keep();
     writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
     Ok(())
+}
+
+/// What is wrong in the form of what is written. What is wrong in its substance is its owner's to mend afterwards.
+fn wrong(repository: &Repository, tasks: &Tasks) -> Vec<Finding> {
+    let mut findings = repository.examine_for(tasks, |_| false).findings;
+    let later = [Code::MissingValue, Code::NoVerification];
+    findings.retain(|Finding { code, severity, .. }| {
+        *severity == Severity::Error && !code.is_acceptable_error() && !later.contains(code)
+    });
+    findings
 }
 
 fn named(name: &str, what: &str, there: bool) -> Result<(), Refusal> {
@@ -160,9 +187,12 @@ fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Ch
     }
     let orchestration =
         Document::parse(text_of(repository, ORCHESTRATION)?).map_err(|error| broken(ORCHESTRATION, &error))?;
+    not_inline(ORCHESTRATION, &orchestration, "environment")?;
     let text = orchestration.with_table("environment", &entry(name, listed, args.after.as_deref()));
     changes.extend(Change::new(root, ORCHESTRATION, Some(text.into_bytes()))?);
-    let values = with_values(text_of(repository, like.file.as_str())?, &own);
+    let values = text_of(repository, like.file.as_str())?;
+    let values = values.replace(&format!("# Values of {},", args.like), &format!("# Values of {name},"));
+    let values = with_values(&values, &own);
     changes.extend(Change::new(root, values_file(name), Some(values.into_bytes()))?);
     Ok(changes)
 }
@@ -205,7 +235,7 @@ fn own_values(
         let parameter = parameters.iter().find(|parameter| &*parameter.name == name).ok_or_else(|| {
             Refusal::new(format!("there is no parameter `{name}`"), suggest(name, "parameters", known))
         })?;
-        own.insert(name.to_owned(), as_toml(parameter, value));
+        own.insert(name.to_owned(), as_toml(parameter, value)?);
     }
     for parameter in parameters.iter().filter(|parameter| parameter.distinct || parameter.secret) {
         let Some(value) = like.get(&parameter.name).filter(|_| !own.contains_key(&*parameter.name)) else { continue };
@@ -221,7 +251,7 @@ fn own_values(
             let help = parameter.help.as_deref().map_or(String::new(), |help| format!(" ({help})"));
             match ask(&format!("{}{help}{proposed}: ", parameter.name))?.as_str() {
                 "" => derived,
-                answer => Some(as_toml(parameter, answer)),
+                answer => Some(as_toml(parameter, answer)?),
             }
         } else {
             derived
@@ -259,13 +289,18 @@ fn derived(value: &Literal, like: &str, name: &str) -> Option<String> {
 }
 
 /// What was given on the command line, as TOML.
-fn as_toml(parameter: &Parameter, given: &str) -> String {
+fn as_toml(parameter: &Parameter, given: &str) -> Result<String, Refusal> {
     let structured = given.starts_with('[') || given.starts_with('{');
-    match parameter.kind {
+    let text = match parameter.kind {
         Type::Integer | Type::Boolean | Type::Port | Type::Table => given.to_owned(),
         _ if structured && (parameter.list || parameter.secret) => given.to_owned(),
         _ => string(given),
+    };
+    if Document::parse(&format!("value = {text}\n")).is_err() {
+        let help = "write it as in a file of values: true, 8443, [\"a\", \"b\"], { env = \"NAME\" }";
+        return Err(Refusal::new(format!("what `--set {}=` gives is no value for it", parameter.name), help));
     }
+    Ok(text)
 }
 
 /// The text of an environment's file with some values replaced, or added where it has none.
@@ -278,7 +313,7 @@ fn with_values(text: &str, own: &BTreeMap<String, String>) -> String {
         text = match (place, path.as_slice()) {
             (Some(place), _) => format!("{}{value}{}", &text[..place.start], &text[place.end..]),
             (None, [group, key]) => document.with_key(group, key, value),
-            (None, _) => format!("{name} = {value}\n{text}"),
+            (None, _) => document.with_lines(0, &format!("{name} = {value}")),
         };
     }
     text
@@ -336,13 +371,22 @@ fn runnable(change: Change) -> Change {
 /// The text with a table before the named one, or after the last.
 fn placed(file: &str, text: &str, key: &str, by: &str, before: Option<&str>, block: &str) -> Result<String, Refusal> {
     let document = Document::parse(text).map_err(|error| broken(file, &error))?;
+    not_inline(file, &document, key)?;
     let Some(before) = before else { return Ok(document.with_table(key, block)) };
     let tables = document.tables(key, by);
     let names: Vec<&str> = tables.iter().filter_map(|(name, _)| name.as_deref()).collect();
     let found = tables.iter().find(|(name, _)| name.as_deref() == Some(before));
     let (_, lines) = found
         .ok_or_else(|| Refusal::new(format!("there is no `{before}` in {file}"), suggest(before, "names", names)))?;
-    Ok(format!("{}{block}\n{}", &text[..lines.start], &text[lines.start..]))
+    Ok(document.with_lines(lines.start, block))
+}
+
+fn not_inline(file: &str, document: &Document<'_>, key: &str) -> Result<(), Refusal> {
+    let help = format!("write each as a table of its own, below a line `[[{key}]]`, then again; or add it by hand");
+    match document.is_inline(key) {
+        true => Err(Refusal::new(format!("{file} cannot be edited: `{key}` is one list there"), help)),
+        false => Ok(()),
+    }
 }
 
 fn step(args: &StepArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
@@ -361,8 +405,9 @@ fn step(args: &StepArgs, repository: &Repository) -> Result<Vec<Change>, Refusal
     } else if args.command.is_empty() {
         let script = args.script.clone().unwrap_or_else(|| format!("{}.sh", args.name));
         block += &format!("script = {}\n", string(&script));
-        let path: Utf8PathBuf = file.with_file_name(&script);
-        if !root.join(&path).exists() {
+        let path = normalised(&file.with_file_name(&script)).unwrap_or_default();
+        // What is nothing, or not in the repository, is nothing to write: what is wrong with it is found then.
+        if !script.is_empty() && path.starts_with("pipelines") && !root.join(&path).exists() {
             changes.extend(Change::new(root, path, Some(SCRIPT.into()))?.map(runnable));
         }
     } else {
