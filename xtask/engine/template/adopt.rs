@@ -367,6 +367,7 @@ impl Adopted {
     }
 }
 
-fn without_title(text: &str) -> String {
+/// The values of the starter without the one that its own declarations ask for.
+pub fn without_title(text: &str) -> String {
     text.lines().filter(|line| !line.starts_with("title = ")).map(|line| format!("{line}\n")).collect()
 }
