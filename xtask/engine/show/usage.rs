@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn headings_commands_and_options_stand_out() {
         check("About: it\n\n^[1m^[4mUsage:^[0m ^[1mcargo xtask^[0m [OPTIONS] <COMMAND>\n");
-        check("^[1m^[4mCommands:^[0m\n  ^[1mcheck^[0m  Find what is wrong\n  ^[1mdeploy^[0m  Deploy --all\n\nIt's so\n");
+        check(
+            "^[1m^[4mCommands:^[0m\n  ^[1mcheck^[0m  Find what is wrong\n  ^[1mdeploy^[0m  Deploy --all\n\nIt's so\n",
+        );
         check("^[1m^[4mArguments:^[0m\n  <ENV>  The environment\n");
         check("^[1m^[4mOptions of every command:^[0m\n  ^[1m-C^[0m <DIR>  Act\n  ^[1m-q^[0m, ^[1m--quiet^[0m  Less\n");
         check("^[1m^[4mOptions:^[0m\n      ^[1m--jobs^[0m <N>  How many [default: 16]\n\nExit code: 0 shown\n");
