@@ -17,8 +17,6 @@ pub mod testing;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 // The parts that are packages of their own.
 pub use ciao_base::{hex, task};
 pub use ciao_check::{self as check, inspect, repository};
@@ -39,5 +37,8 @@ pub fn main(tasks: Tasks) -> ExitCode {
     if let Some(code) = process::reentry(&arguments, &tasks) {
         return code;
     }
-    command::run(cli::Cli::parse(), &tasks)
+    match cli::parse(std::env::args_os()) {
+        Ok(cli) => command::run(cli, &tasks),
+        Err(said) => command::output::usage(&said),
+    }
 }
