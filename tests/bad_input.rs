@@ -502,6 +502,44 @@ fn wrong_types_and_ranges() {
 }
 
 #[test]
+fn variables_that_cannot_be_passed_on() {
+    let passed = r#"
+pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+[parameters]
+host = { type = "host" }
+[[deploy]]
+pipeline = "web"
+"#;
+    assert_snapshot!(with("pipelines/environment.toml", passed), @r#"
+    error[bad-value]: `LD_PRELOAD` cannot be passed on: the loader would run other code in every program
+     --> pipelines/environment.toml:2:50
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                  ^^^^^^^^^^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `*` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:64
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                ^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `A B` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:69
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                     ^^^^^
+      |
+      = help: remove it, or name another one
+
+    3 errors
+"#);
+}
+
+#[test]
 fn control_characters() {
     assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\0b\"\n"), @r#"
     error[syntax]: invalid basic string, expected non-double-quote visible characters, `\`
@@ -604,6 +642,45 @@ fn needs_that_cannot_be() {
 
     1 error
     "#);
+}
+
+/// What is found where a step is given a value of so many bytes by this line of it.
+#[track_caller]
+fn given(bytes: usize, line: &str) -> String {
+    let repo = Repo::bare(SOUND);
+    repo.write("pipelines/environment.toml", LONG);
+    repo.write("pipelines/environments/dev.toml", format!("long = \"{}\"\n", "x".repeat(bytes)));
+    repo.write(
+        "pipelines/deployments/web/pipeline.toml",
+        format!("[[step]]\nname = \"install\"\nscript = \"install.sh\"\n{line}\n"),
+    );
+    let found = repo.xtask(&["check"]).transcript();
+    found.lines().filter(|line| line.starts_with("error")).map(|line| format!("{line}\n")).collect()
+}
+
+const LONG: &str = r#"
+[parameters]
+long = { type = "string" }
+[[deploy]]
+pipeline = "web"
+"#;
+
+#[test]
+fn fault_70_what_is_too_long_for_a_program_is_found_before_a_deployment() {
+    let argument = r#"args = ["${long}"]"#;
+    // With the byte that ends it.
+    assert_eq!(given(131_071, argument), "");
+    assert_snapshot!(given(131_072, argument), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    assert_snapshot!(given(131_072, r#"unless = ["test", "${long}"]"#), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    assert_snapshot!(given(131_072, r#"finally = { run = ["test", "${long}"] }"#), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    // With its name and the sign between them.
+    assert_eq!(given(131_066, r#"env = { LONG = "${long}" }"#), "");
+    assert_snapshot!(given(131_067, r#"env = { LONG = "${long}" }"#), @"error[bad-command]: variable `LONG` of step `install` is longer than 131072 bytes: no program could be started");
+    assert_eq!(given(4_000_000, r#"env = { LONG = { file = "${long}" } }"#), "");
+    assert_eq!(given(4_000_000, r#"stdin = "${long}""#), "");
+    let many = |times: usize| format!("args = [{}]", vec![r#""${long}""#; times].join(", "));
+    assert_eq!(given(100_000, &many(20)), "");
+    assert_snapshot!(given(100_000, &many(21)), @"error[bad-command]: the arguments and variables of step `install` have more than 2097152 bytes: no program could be started");
 }
 
 #[test]

@@ -315,6 +315,21 @@ fn logs_of_a_step_named_without_its_pipeline() {
 }
 
 #[test]
+fn logs_of_all_steps_come_in_the_order_in_which_the_steps_ran() {
+    let repository = Copy::of("ten");
+    let script = repository.path("pipelines/deployments/app/make.sh");
+    fs::write(&script, fs::read_to_string(&script).unwrap() + "\necho made\n").unwrap();
+    check(&repository, &["deploy", "dev"], 0);
+    let plan: serde_json::Value =
+        serde_json::from_str(&check(&repository, &["plan", "dev", "--format", "json"], 0).stdout).unwrap();
+    let planned = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap());
+    let logs = check(&repository, &["logs", "dev"], 0).stdout;
+    let shown: Vec<&str> = logs.lines().filter_map(|line| line.strip_prefix("==> ")?.strip_suffix(" <==")).collect();
+    assert!(shown.len() > 3 && !shown.is_sorted(), "{shown:?}");
+    assert!(planned.filter(|id| shown.contains(id)).eq(shown.iter().copied()), "{shown:?}");
+}
+
+#[test]
 fn logs_are_kept_of_the_last_twenty_deployments() {
     let repository = Copy::of("gates");
     for _ in 0..22 {

@@ -25,13 +25,17 @@ const HARMLESS: (&str, &str, &str) = ("xtask/engine/LICENSE-MIT", "Permission is
 
 /// Makes files so old that cargo takes what it has built of the same engine at the same place. What was built of another one goes.
 fn as_built_before(root: &Path) {
-    let engine = ciao::template::origin::fingerprint(read(root, "xtask/engine/COPIED.toml").as_bytes());
+    let engine = ciao::template::file::fingerprint(read(root, "xtask/engine/COPIED.toml").as_bytes());
     // Cargo itself does not tell two places apart.
     let engine = format!("{engine} in {}", root.display());
     let known = Folder::built().join("engine");
     if std::fs::read_to_string(&known).ok().as_ref() != Some(&engine) {
         write(&Folder::built(), "engine", &engine);
-        run(&Folder::built(), "find", &[".", "-path", "*/.fingerprint/xtask-*", "-delete"]);
+        run(
+            &Folder::built(),
+            "find",
+            &[".", "(", "-path", "*/.fingerprint/xtask-*", "-o", "-path", "*/.fingerprint/ciao-*", ")", "-delete"],
+        );
     }
     run(root, "find", &["xtask", "-exec", "touch", "-d", "2020-01-01", "{}", "+"]);
 }

@@ -1,15 +1,19 @@
 //! Checking: from declarations and plans to findings. Pure: what is in the files was read before.
 //!
 //! The four pillars have a file each: comprehensive (with `forgotten`), idempotent, audited, orchestrated (with `search`
-//! and what it is made of: `value`, `name`, `script`; `same`, `code`, and `variables` with `shell`).
+//! and what it is made of: `value`, `name`, `script`; `same`, `code`, and `variables` with `shell`). `files` and `size` say
+//! what could not be started.
+
+#![forbid(unsafe_code)]
 
 pub mod accept;
 mod audited;
 mod code;
 mod comprehensive;
 mod files;
-pub(crate) mod forgotten;
+pub mod forgotten;
 mod idempotent;
+pub mod inspect;
 mod name;
 mod orchestrated;
 mod same;
@@ -17,6 +21,7 @@ mod script;
 mod search;
 pub mod sentinel;
 mod shell;
+mod size;
 mod value;
 mod variables;
 mod walk;
@@ -25,12 +30,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
-use crate::finding::{Code, Finding, Place};
 use crate::inspect::Facts;
-use crate::plan::build::Built;
-use crate::plan::named::{Candidate, Named};
-use crate::sources::{Sources, Wanted};
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::sources::{Sources, Wanted};
+use ciao_declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
+use ciao_plan::build::Built;
+use ciao_plan::named::{Candidate, Named};
 
 /// A check while it is made: first of the plans one by one, in the order of the environments, so that none has to be
 /// kept; then of everything.
@@ -74,6 +79,7 @@ impl<'a> Check<'a> {
         let mut own = Vec::new();
         self.fine.add(named, facts);
         files::named(built, candidates, &self.fine, facts, &mut own);
+        size::check(built, &mut own);
         orchestrated::proofs(built, &mut own);
         let environment = &built.plan.environment;
         self.findings.extend(own.into_iter().map(|finding| finding.only_in(environment)));

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::release::Release;
-pub use crate::run::event::Outcome;
+pub use ciao_base::event::Outcome;
 
 /// Of records and states. A ledger with a higher one is read, but never written to.
 pub const FORMAT: u32 = 1;
@@ -221,6 +221,15 @@ pub struct Record {
     /// The newest event that was known when a rewritten ledger was accepted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub accepted_over: Option<String>,
+}
+
+impl Record {
+    /// Who did it, as the head of a commit says it.
+    #[must_use]
+    pub fn author(&self) -> String {
+        let (name, address) = self.by.split_once('<').unwrap_or((&self.by, ""));
+        format!("{} <{}>", name.trim(), address.trim_end_matches('>'))
+    }
 }
 
 /// The first line of the commit, as `git log refs/deployments/prod` shows it.

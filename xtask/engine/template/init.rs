@@ -4,13 +4,14 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, git, quoted};
-use super::edit::{Document, quoted as string, with_block};
+use super::destination::{Destination, quoted};
+use super::edit::{Document, quoted as string, with_block, with_settings};
+use super::file::{self, Change};
+use super::git::git;
 use super::origin::{Origin, RECORD};
 use super::proof::Cargo;
 use super::starter::{self, Starter};
-use super::write::{self, Change};
-use super::{Refusal, adopt, confirmed, lock};
+use super::{Refusal, adopt, confirmed, lock, write};
 use crate::repository::Repository;
 use crate::show::{self, word::Side};
 use crate::task::Tasks;
@@ -188,7 +189,7 @@ impl Draft<'_> {
             self.put(path, content.clone())?;
         }
         self.put(RECORD, origin.record())?;
-        let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
+        let Some(ours) = file::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
         let theirs = self.destination.text("Cargo.lock")?;
         self.put("Cargo.lock", lock::merged(theirs.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out))
     }
@@ -230,15 +231,15 @@ impl Draft<'_> {
                 text = document.with_key("dev-dependencies", name, value);
             }
         }
-        let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
+        let ours = file::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
-        // How everything else in a workspace is built is its owner's to say.
-        let profiles = if theirs.is_none() { "profile." } else { "profile.dev.package" };
-        for (header, lines) in Document::parse(&ours).map(|ours| ours.sections(profiles)).unwrap_or_default() {
-            if !text.lines().any(|line| line.trim() == header) {
+        if theirs.is_none() {
+            // Nothing else is built there: all of it is as here.
+            for (_, lines) in Document::parse(&ours).map(|ours| ours.sections("profile.")).unwrap_or_default() {
                 text = with_block(&text, &format!("{lines}\n"));
             }
         }
+        let text = with_settings(&text, &ours);
         parsed("Cargo.toml", &text)?;
         self.put("Cargo.toml", text)
     }

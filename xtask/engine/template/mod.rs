@@ -6,6 +6,8 @@ mod adopt;
 mod complete;
 pub mod destination;
 pub mod edit;
+pub mod file;
+pub mod git;
 mod init;
 mod literals;
 mod lock;

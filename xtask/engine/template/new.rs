@@ -8,8 +8,8 @@ use std::io::{IsTerminal, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::{Document, quoted as string};
-use super::write::{self, Change};
-use super::{Refusal, ask, undo};
+use super::file::Change;
+use super::{Refusal, ask, undo, write};
 use crate::declare::literal::Literal;
 use crate::declare::orchestration::Environment;
 use crate::declare::parameter::{Parameter, Type};
