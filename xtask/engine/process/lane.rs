@@ -32,6 +32,7 @@ pub struct Lane {
     output: OwnedFd,
     /// Standard output of a step that produces something.
     captured: OwnedFd,
+    wide: bool,
     retired: bool,
 }
 
@@ -68,7 +69,7 @@ impl Lane {
             // Out of reach of the terminal until it has a session of its own.
             .process_group(0)
             .spawn()?;
-        Ok(Lane { child, socket, inbox: Vec::new(), output, captured, retired: false })
+        Ok(Lane { child, socket, inbox: Vec::new(), output, captured, wide: false, retired: false })
     }
 
     #[must_use]
@@ -166,6 +167,18 @@ impl Lane {
         }
     }
 
+    /// Makes the pipes larger, so that a step that prints much is seldom waited for. A system has only so much room in pipes
+    /// for each user: those who print little leave it to others.
+    pub fn widen(&mut self) {
+        #[cfg(all(target_os = "linux", not(ciao_portable)))]
+        if !self.wide {
+            for pipe in [&self.output, &self.captured] {
+                rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20).ok();
+            }
+        }
+        self.wide = true;
+    }
+
     /// Lets the guardian go, which leaves alone what a detached step has left running. Waits until it has gone.
     pub fn retire(&mut self) {
         self.retired = true;
@@ -231,11 +244,9 @@ pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
     out
 }
 
-/// A pipe whose reading end does not block; large, so that a step that prints much is seldom waited for.
+/// A pipe whose reading end does not block.
 fn pipe() -> io::Result<(OwnedFd, Stdio)> {
     let (near, far) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&near, true)?;
-    #[cfg(all(target_os = "linux", not(ciao_portable)))]
-    rustix::pipe::fcntl_setpipe_size(&near, 256 << 10).ok();
     Ok((near, far.into()))
 }

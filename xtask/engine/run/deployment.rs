@@ -20,6 +20,10 @@ use crate::process::{self, Exit, Lane, Member, Report, Signals, Word};
 
 /// What is read of a step's output at a time.
 const BLOCK: usize = 128 << 10;
+/// From so many bytes at once on, more is expected at once.
+const MUCH: usize = 4 << 10;
+/// How long it is left to gather then: otherwise every page that is printed would wake this process.
+const GATHER: Duration = Duration::from_micros(300);
 /// How long nothing is looked at: the lock and the display.
 const TICK: Duration = Duration::from_millis(100);
 /// A guardian, and the step that it looks after.
@@ -40,6 +44,8 @@ pub struct Loop<'a, 'r> {
     /// What detached steps have left running.
     spared: Vec<Member>,
     block: Vec<u8>,
+    /// Some step prints much.
+    pours: bool,
     pub results: Vec<StepResult>,
     /// Steps whose `finally` is owed, in the order in which they started.
     pub owed: Vec<usize>,
@@ -69,6 +75,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             slots: crew.into_iter().map(|lane| Slot { lane, course: None, ahead: None }).collect(),
             spared: Vec::new(),
             block: vec![0; BLOCK],
+            pours: false,
             results: results(deployment, runs),
             owed,
             failures: Vec::new(),
@@ -242,21 +249,24 @@ impl<'a, 'r> Loop<'a, 'r> {
         self.outlet.tick();
         let now = Instant::now();
         let due = self.slots.iter().filter_map(|slot| slot.course.as_ref()?.due()).min();
-        let timeout = due.map_or(TICK, |due| due.saturating_duration_since(now)).min(TICK);
+        let pours = std::mem::take(&mut self.pours);
+        let longest = if pours { GATHER } else { TICK };
+        let timeout = due.map_or(longest, |due| due.saturating_duration_since(now)).min(longest);
         let busy: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].course.is_some()).collect();
         let mut fds = vec![self.signals.fd()];
-        fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds()));
+        let each = if pours { 1 } else { 3 };
+        fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds().into_iter().take(each)));
         // It fails only for want of memory; then the clock goes on and it is tried again.
         let ready = process::readable(&fds, Some(timeout)).unwrap_or_else(|_| vec![true; fds.len()]);
         if ready[0] {
             self.on_signals();
         }
         // From the last: a lane that is gone is taken out.
-        for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(3)).rev() {
-            if ready[1] {
+        for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(each)).rev() {
+            if pours || ready[1] {
                 self.read(slot, false, 4);
             }
-            if ready[2] {
+            if pours || ready[2] {
                 self.read(slot, true, 4);
             }
             if ready[0] {
@@ -277,6 +287,10 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &self.deployment.plan.steps[course.step];
         for _ in 0..blocks {
             let Some(count) = slot.lane.read(captured, &mut self.block) else { return };
+            if count >= MUCH {
+                self.pours = true;
+                slot.lane.widen();
+            }
             self.outlet.hear(step, &mut course.voice, captured, &self.block[..count]);
         }
     }
