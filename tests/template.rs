@@ -102,6 +102,7 @@ fn what_belongs_to_the_owner_is_changed_by_insertions_alone() {
     let expected =
         "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n    \"xtask\",\n]\nresolver = \"2\"\n";
     assert!(cargo.starts_with(expected), "{cargo}");
+    assert!(cargo.contains("\nciao-ledger.incremental = false\n"), "{cargo}");
     // How the shop itself is built stays as it was.
     assert!(cargo.contains("[profile.dev.package]\n") && !cargo.contains("[profile.dev]\n"), "{cargo}");
 
@@ -140,6 +141,9 @@ fn a_copy_has_nothing_of_the_engines_own_tests() {
     let manifest = read(&root, "xtask/Cargo.toml");
     assert_eq!(manifest.matches("[[test]]").count(), 1, "{manifest}");
     assert!(!manifest.contains("proptest") && manifest.contains("[lib]\ntest = false\n"), "{manifest}");
+    // Nor of its parts.
+    let part = read(&root, "xtask/engine/ledger/Cargo.toml");
+    assert!(part.contains("[lib]\ntest = false\n"), "{part}");
     assert!(!read(&root, "Cargo.lock").contains("proptest"));
 }
 

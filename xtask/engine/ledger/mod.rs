@@ -7,6 +7,8 @@
 //! git; `call`, `pack`, `tidy`, `journal` and `place` alone touch files. It does not know about pipelines, plans or
 //! processes: those who call it give it names, digests and step ids.
 
+#![forbid(unsafe_code)]
+
 mod call;
 mod chain;
 mod doctor;
@@ -33,7 +35,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub(crate) use crate::inspect::hex;
+use ciao_base::hex;
 
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};

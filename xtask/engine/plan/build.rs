@@ -13,11 +13,11 @@ use super::names::{Names, missing, names};
 use super::order::Within;
 use super::scope::{Maker, Scope, Use};
 use super::{Call, Graph, Plan, Step};
-use crate::declare::environment::Deploy;
-use crate::declare::step::Step as Declared;
-use crate::declare::{self, Declarations, pipeline_file};
-use crate::finding::{Code, Finding, Place, Span};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_declare::environment::Deploy;
+use ciao_declare::finding::{Code, Finding, Place, Span};
+use ciao_declare::step::Step as Declared;
+use ciao_declare::{self as declare, Declarations, pipeline_file};
 
 /// A plan, with what is needed to prove things about it.
 pub struct Built<'d> {
@@ -44,7 +44,7 @@ pub struct Inputs<'d> {
     pub declarations: &'d Declarations,
     pub tasks: &'d Tasks,
     /// The texts, for line numbers.
-    pub sources: &'d crate::sources::Sources,
+    pub sources: &'d ciao_declare::sources::Sources,
 }
 
 /// Builds the plan of one environment. Findings come with it; there is none if its order has a cycle.

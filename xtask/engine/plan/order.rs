@@ -7,9 +7,9 @@ use camino::Utf8Path;
 use super::build::{Builder, environment_place};
 use super::graph::{self, Problem, run_order};
 use super::instances::{Draft, Instance};
-use crate::declare;
-use crate::declare::literal::Spanned;
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare as declare;
+use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::literal::Spanned;
 
 impl<'d> Builder<'d, '_> {
     /// The graph over the steps as listed, with joins behind them; `None` if there is a cycle.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::finding::{Finding, Place, Severity};
+use ciao_declare::finding::{Finding, Place, Severity};
 
 /// The text of a file, if it is known.
 pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
 use super::destination::{Destination, git};
+use super::edit::with_settings;
 use super::origin::{Origin, RECORD, Record, fingerprint};
 use super::proof::{Cargo, Proof};
 use super::write::{self, Change};
@@ -185,6 +186,11 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
         let merged =
             lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
         draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
+    }
+    let manifest = Utf8Path::new("Cargo.toml");
+    if let (Some(theirs), Some(ours)) = (destination.text("Cargo.toml")?, write::read(&origin.root, manifest)?) {
+        let built = with_settings(&theirs, &String::from_utf8_lossy(&ours).replace("\r\n", "\n"));
+        draft.changes.extend(Change::new(root, manifest, Some(built.into_bytes()))?);
     }
     Ok(draft)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::writer::Writer;
-use crate::run::logs::in_pieces;
+use crate::logs::in_pieces;
 
 /// Above this it is waited for the reader.
 const ENOUGH: usize = 64 << 10;
@@ -162,7 +162,7 @@ impl Screen {
         while self.waiting.len() > ENOUGH / 2 {
             let Some(to) = &self.to else { return };
             let left = PATIENCE.saturating_sub(start.elapsed());
-            if !crate::process::ready(to, PollFlags::OUT, left) {
+            if !ciao_process::ready(to, PollFlags::OUT, left) {
                 self.stuck = !left.is_zero() || start.elapsed() >= PATIENCE;
                 return;
             }
@@ -177,7 +177,7 @@ impl Drop for Screen {
         let start = std::time::Instant::now();
         while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
             let Some(to) = &self.to else { return };
-            if crate::process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
+            if ciao_process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
                 self.flush();
             }
         }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::run::logs::in_pieces;
+use crate::logs::in_pieces;
 
 /// So many blocks wait at most; then it is waited for the file.
 const BLOCKS: usize = 4;
