@@ -85,19 +85,14 @@ impl Lane {
         self.send(&Request::launch(launch, true))
     }
 
-    /// Tells the guardian what it will probably start next, while a step of it still runs. Nothing starts.
+    /// Tells the guardian what it will probably start next. Nothing starts.
     pub fn prepare(&mut self, launch: &Launch) {
         drop(self.send(&Request::launch(launch, false)));
     }
 
-    /// Starts what was prepared last in this lane, which must be free.
-    ///
-    /// # Errors
-    /// If the guardian is gone.
-    pub fn go(&mut self) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        Request::Go.write(&mut bytes);
-        self.send(&bytes)
+    /// Starts what was prepared last in this lane, which must be free. A guardian that is gone shows when it is listened to.
+    pub fn go(&mut self) {
+        self.ask(&Request::Go);
     }
 
     /// Sends `signal` to every process of the step once. A guardian that is gone shows when it is read from.
@@ -206,8 +201,10 @@ impl Lane {
     pub fn close(mut self, patience: Duration) {
         self.let_go();
         let until = Instant::now() + patience;
+        let mut pause = Duration::from_micros(50);
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
         }
     }
 }

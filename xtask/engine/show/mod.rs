@@ -7,4 +7,3 @@ pub mod findings;
 pub mod json;
 pub mod plan;
 pub mod word;
-mod write;
