@@ -12,6 +12,9 @@ use crate::show::{self, word::Side};
 use crate::sources::root_of;
 use crate::task::Tasks;
 
+use crate::template::ORDER_ONLY;
+pub use crate::template::snapshot;
+
 /// Compares the steps of every listed environment, in their order and with names in place of values, with
 /// `tests/snapshots/step-order-<environment>.snap`. All that differ are told at once, with how to accept them; and what
 /// would refuse a deployment.
@@ -56,16 +59,6 @@ pub struct StepOrder {
     pub environments: Vec<(String, String)>,
     /// Why deployments would be refused.
     pub refused: Vec<String>,
-}
-
-/// Set while an upgrade runs the tests of a copy: they are asked for the order. What this version finds and the one before did
-/// not is told by the upgrade, and does not prevent it.
-pub const ORDER_ONLY: &str = "CIAO_ORDER_ONLY";
-
-/// The name of an environment's snapshot.
-#[must_use]
-pub fn snapshot(environment: &str) -> String {
-    format!("step-order-{environment}")
 }
 
 /// Says that a test was built for another repository than the one cargo starts it for: two copies that share a build folder

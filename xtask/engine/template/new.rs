@@ -10,15 +10,15 @@ use camino::Utf8Path;
 use super::edit::{Document, quoted as string};
 use super::file::Change;
 use super::{Refusal, ask, undo, write};
-use crate::declare::literal::Literal;
-use crate::declare::orchestration::Environment;
-use crate::declare::parameter::{Parameter, Type};
-use crate::declare::read::NameRule;
-use crate::declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use crate::finding::{Code, Finding, Severity, suggest};
-use crate::plan::scope::normalised;
-use crate::repository::Repository;
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_declare::finding::{Code, Finding, Severity, suggest};
+use ciao_declare::literal::Literal;
+use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::read::NameRule;
+use ciao_declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use ciao_plan::scope::normalised;
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -224,7 +224,7 @@ fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
 fn own_values(
     args: &EnvironmentArgs,
     parameters: &[Parameter],
-    like: &crate::declare::Values,
+    like: &ciao_declare::Values,
 ) -> Result<BTreeMap<String, String>, Refusal> {
     let mut own = BTreeMap::new();
     for given in &args.set {

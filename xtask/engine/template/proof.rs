@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Refusal;
-use crate::repository::Repository;
+use ciao_check::repository::Repository;
 
 /// Cargo in one folder. From its making on, SIGINT, SIGTERM and SIGHUP do not end this program but what it runs.
 pub struct Cargo {
@@ -85,7 +85,7 @@ impl Cargo {
         let mut command = Command::new("cargo");
         // Set for this program by the cargo that runs it.
         command.args(args).current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
-        command.env(crate::testing::ORDER_ONLY, "1");
+        command.env(super::ORDER_ONLY, "1");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(could_not)?;
         let all = |stream: Option<Box<dyn Read + Send>>| {
