@@ -65,6 +65,8 @@ fn names_are_completed() {
     assert_eq!(complete(&["resume", "dev", "--skip", ""]), "app/verify\n");
     assert_eq!(complete(&["check", "--explain", "hard"]), "hard-coded-value\n");
     assert_eq!(complete(&["schema", "p"]), "pipeline\n");
+    // It offered `app/verify`, which is refused there.
+    assert_eq!(complete(&["new", "step", "app", "x", "--before", ""]), "verify\n");
     assert_eq!(complete(&["plan", "dev", "--ske"]), "--skeleton\n");
     assert_eq!(complete(&["plan", "dev", "--"]), "--color\n--format\n--help\n--quiet\n--skeleton\n--verbose\n");
     for shell in ["bash", "zsh", "fish"] {
@@ -251,7 +253,7 @@ fn what_check_refuses_was_written() {
     owned.refused(&personal("me2", "me"), "there is no environment `me`");
     let declared = read(&owned.1, "pipelines/environment.toml").replace(
         "[parameters]",
-        "[parameters]\npw = { type = \"string\", secret = true, default = { env = \"PW\" } }\nb = { type = \"boolean\", default = false }\nports = { type = \"port\", list = true, default = [1] }",
+        "[parameters]\npw = { type = \"string\", secret = true }\nb = { type = \"boolean\", default = false }\nports = { type = \"port\", list = true, default = [1] }",
     );
     write(&owned.1, "pipelines/environment.toml", &declared);
     let new = |set| ["environment", "n", "--like", "test", "--set", "title=N", "--set", set];
