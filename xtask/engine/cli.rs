@@ -119,7 +119,7 @@ pub struct PlanArgs {
     /// The environment
     #[arg(value_name = "ENV")]
     pub environment: String,
-    /// Names in place of values: what the snapshots of the step order hold
+    /// Names in place of values, a `for_each` once: what the snapshots of the step order hold, and no value changes
     #[arg(long)]
     pub skeleton: bool,
     /// For people or for programs

@@ -6,7 +6,7 @@ use crate::check::{self, Check};
 use crate::declare::Declarations;
 use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
-use crate::plan::build::{Files, Inputs, build, files};
+use crate::plan::build::{Files, Inputs, build, files, skeleton};
 use crate::plan::named::{Candidate, Named};
 use crate::plan::{NamedFile, Plan};
 use crate::sources::Sources;
@@ -53,6 +53,13 @@ impl Repository {
     #[must_use]
     pub fn unreadable(&self) -> bool {
         self.findings.iter().any(|finding| finding.place.file.as_str() == crate::declare::ORCHESTRATION)
+    }
+
+    /// The plan of an environment without any value; none where its order has a cycle or a file cannot be read.
+    #[must_use]
+    pub fn skeleton(&self, environment: &str, tasks: &Tasks) -> Option<Plan> {
+        let inputs = Inputs { declarations: &self.declarations, tasks, sources: &self.sources };
+        skeleton(inputs, environment, &self.files)
     }
 
     /// Makes all plans and checks everything.

@@ -21,10 +21,12 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     if let Some(plan) = examined.plan(&args.environment) {
         match args.format {
             Format::Json => session.output.print_json(&show::json::plan(plan, release(session).as_ref())),
-            Format::Text => {
-                let side = if args.skeleton { Side::Skeleton } else { Side::Value };
-                session.output.print(&show::plan::text(plan, side, session.tasks));
+            Format::Text if args.skeleton => {
+                let skeleton = repository.skeleton(&args.environment, session.tasks);
+                let text = skeleton.map(|plan| show::plan::text(&plan, Side::Skeleton, session.tasks));
+                session.output.print(&text.unwrap_or_default());
             }
+            Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
         }
     }
     if stopping.is_empty() {

@@ -41,6 +41,21 @@ pub struct Origin<'d> {
 /// Builds the plan of one environment. Findings come with it; there is none if its order has a cycle.
 #[must_use]
 pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Option<Built<'d>>, Vec<Finding>) {
+    plan(inputs, environment, files, false)
+}
+
+/// The plan made without a single value, which therefore none can change: what the snapshots of the step order hold.
+#[must_use]
+pub fn skeleton(inputs: Inputs<'_>, environment: &str, files: &Files) -> Option<Plan> {
+    plan(inputs, environment, files, true).0.map(|built| built.plan)
+}
+
+fn plan<'d>(
+    inputs: Inputs<'d>,
+    environment: &str,
+    files: &'d Files,
+    skeleton: bool,
+) -> (Option<Built<'d>>, Vec<Finding>) {
     let mut findings = Vec::new();
     let none = declare::Values::none(&declare::values_file(environment));
     let values = inputs.declarations.values_of(environment).unwrap_or(&none);
@@ -55,12 +70,15 @@ pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Op
         findings.push(Finding::error(Code::Syntax, place, message, format!("mend {file}")).only_in(environment));
         return (None, findings);
     }
-    let names = names(inputs.declarations, environment, values, &mut findings);
+    let mut names = names(inputs.declarations, environment, values, &mut findings);
+    if skeleton {
+        names.forget_values();
+    }
     let called = inputs.declarations.environment.deploy.iter().map(|deploy| pipeline_file(&deploy.pipeline.value));
     if called.into_iter().any(|file| broken(&file)) {
         return (None, findings);
     }
-    let mut builder = Builder { inputs, environment, files, names, findings, used: HashMap::new() };
+    let mut builder = Builder { inputs, environment, files, names, skeleton, findings, used: HashMap::new() };
     let instances = builder.instances();
     let drafts = builder.drafts(&instances);
     let built = builder.assemble(&instances, &drafts);
@@ -147,7 +165,7 @@ impl<'d> Builder<'d, '_> {
         let mut step = scope.step(draft.declared, instance.pipeline, &instance.file.folder, self.inputs.tasks);
         let (own, outer) = (draft.item.as_ref(), instance.item.as_ref());
         let call = &built.plan.calls[draft.call];
-        scope.identify(&mut step, call, own.and_then(Item::name), outer.and_then(Item::name));
+        scope.identify(&mut step, call, own, outer);
         for common in shared {
             step.parameters.extend(common.parameters.iter().cloned());
             step.secrets.extend(common.secrets.iter().cloned());
@@ -191,9 +209,10 @@ impl<'d> Builder<'d, '_> {
         let each = instance.item.as_ref().and_then(|item| item.name.clone());
         let name = deploy.name.value.to_string();
         let call = Call {
-            id: each.as_ref().map_or_else(|| name.clone(), |each| format!("{name}[{each}]")),
+            id: name.clone() + &instance.item.as_ref().map_or_else(String::new, Item::in_brackets),
             name,
             each,
+            for_each: deploy.for_each.as_ref().map(ToString::to_string),
             parallel: deploy.parallel,
             needs: deploy.needs.as_ref().map(|needs| needs.iter().map(|need| need.value.to_string()).collect()),
             env,

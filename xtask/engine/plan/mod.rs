@@ -47,6 +47,8 @@ pub struct Call {
     pub id: String,
     pub name: String,
     pub each: Option<String>,
+    /// The list of its `for_each`, as written.
+    pub for_each: Option<String>,
     /// The calls that it needs, by name; `None` where it needs all above.
     pub needs: Option<Vec<String>>,
     /// Whether its instances run side by side.
@@ -75,6 +77,8 @@ pub struct Step {
     pub name: String,
     /// The item of its own `for_each`, else that of its call's.
     pub each: Option<String>,
+    /// The list of its own `for_each`, as written.
+    pub for_each: Option<String>,
     pub action: Action,
     /// Its own variables only; [`Plan::env_of`] merges them with those of its pipeline and of all.
     pub env: BTreeMap<String, EnvValue>,

@@ -10,7 +10,8 @@ use super::word::{Side, plain, push_word, push_words, quote, word};
 use crate::plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
 use crate::task::Tasks;
 
-/// The text form of a plan.
+/// The text form of a plan. The skeleton of `plan::build::skeleton` is the same whatever the values are; that of a plan
+/// with values has its instances.
 #[must_use]
 pub fn text(plan: &Plan, side: Side, tasks: &Tasks) -> String {
     let mut text = plan.environment.clone();
@@ -39,21 +40,21 @@ fn line(text: &mut String, first: &str, rest: &str) {
 }
 
 fn heading(text: &mut String, call: &Call, side: Side) {
-    let mut remarks = Vec::new();
-    remarks.extend(order(call.needs.as_deref(), call.parallel));
+    let mut remarks = order(call.for_each.as_deref(), call.needs.as_deref(), call.parallel, side);
     if !call.env.is_empty() {
         remarks.push(format!("env {}", env(&call.env, side)));
     }
     line(text, &format!("  {}", call.id), &remark(&remarks));
 }
 
-/// Where it departs from the order listed.
-fn order(needs: Option<&[String]>, parallel: bool) -> Vec<String> {
+/// Where it departs from the order listed. The list of a `for_each` is seen by the instances that it makes, where it has values.
+fn order(for_each: Option<&str>, needs: Option<&[String]>, parallel: bool, side: Side) -> Vec<String> {
+    let for_each = for_each.filter(|_| side == Side::Skeleton).map(|list| format!("for_each {list}"));
     let needs = needs.map(|needs| match needs {
         [] => "needs nothing".to_owned(),
         needs => format!("needs {}", needs.join(" ")),
     });
-    needs.into_iter().chain(parallel.then(|| "parallel".to_owned())).collect()
+    for_each.into_iter().chain(needs).chain(parallel.then(|| "parallel".to_owned())).collect()
 }
 
 fn remark(remarks: &[String]) -> String {
@@ -134,7 +135,7 @@ fn push_command(text: &mut String, action: &Action, side: Side) {
 }
 
 fn remarks(step: &Step, side: Side) -> Vec<String> {
-    let mut remarks = order(step.needs.as_deref(), step.parallel);
+    let mut remarks = order(step.for_each.as_deref(), step.needs.as_deref(), step.parallel, side);
     let mut say = |what: &str, names: &[String]| {
         if !names.is_empty() {
             remarks.push(format!("{what} {}", names.join(" ")));
