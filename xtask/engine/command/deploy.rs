@@ -42,7 +42,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -213,7 +213,7 @@ fn prepare(
     let home = session.home(&ready.ledger.git);
     let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
     if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment, &logs) {
-        session.output.say(&format!("warning: old logs could not be removed: {error}"));
+        session.output.warn(&format!("old logs could not be removed: {error}"));
     }
     let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
         Ok(work) => work,
@@ -274,7 +274,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -316,7 +316,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             }
         },
     };
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let plans = names[..last].iter().filter_map(|name| examined.plan(name));
+    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;

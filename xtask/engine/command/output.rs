@@ -66,8 +66,17 @@ impl Output {
     }
 
     pub fn error(&self, message: &str) {
-        let (on, off) = if self.colour.1 { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        self.say(&format!("{on}error{off}: {}", show::findings::printable(message)));
+        self.labelled("error", "\x1b[1;31m", message);
+    }
+
+    /// Says what does not stop the command, and should be known.
+    pub fn warn(&self, message: &str) {
+        self.labelled("warning", "\x1b[1;33m", message);
+    }
+
+    fn labelled(&self, label: &str, colour: &str, message: &str) {
+        let (on, off) = if self.colour.1 { (colour, "\x1b[0m") } else { ("", "") };
+        self.say(&format!("{on}{label}{off}: {}", show::findings::printable(message)));
     }
 
     /// Prints findings to standard error, and how many there are.

@@ -24,7 +24,8 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         session.output.findings(&examined.findings, &repository);
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let plans = examined.plans.iter().map(|(_, plan)| plan);
+    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
     session.up_to_date(&ledger, &names);
     let personal = ledger.private();
     let mut rows = Vec::with_capacity(names.len());
@@ -121,9 +122,9 @@ impl Session<'_> {
     /// Records what former commands could not, and asks the remote. What is remembered is shown where neither can be done.
     fn up_to_date(&self, ledger: &Ledger, environments: &[&str]) {
         if let Err(error) = ledger.sync() {
-            self.output.say(&format!("warning: {}; this is what was known last", error.message));
+            self.output.warn(&format!("{}; this is what was known last", error.message));
         } else if let Err(error) = ledger.publish(environments) {
-            self.output.say(&format!("warning: {}", error.message));
+            self.output.warn(&format!("{}", error.message));
         }
     }
 
@@ -132,7 +133,7 @@ impl Session<'_> {
         let ledger = self.known(environment)?;
         self.up_to_date(&ledger, &[environment]);
         if let Ok(Some(words)) = ledger.rewritten_here(environment) {
-            self.output.say(&format!("warning: {environment}: {words}"));
+            self.output.warn(&format!("{environment}: {words}"));
         }
         let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;
         Ok((ledger, records))

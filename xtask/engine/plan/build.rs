@@ -2,7 +2,7 @@
 //!
 //! Pure. What is wrong becomes findings; a plan is made whenever one can be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -117,15 +117,10 @@ impl<'d> Builder<'d, '_> {
         let text = |file: &Utf8Path| self.inputs.sources.text(file.as_str()).unwrap_or_default();
         let lines = |file: &'d File| &**file.lines.get_or_init(|| line_starts(text(&file.path)));
         let lines: Vec<&[usize]> = instances.iter().map(|instance| lines(instance.file)).collect();
-        let plan = Plan {
-            environment: self.environment.to_owned(),
-            personal: self.inputs.declarations.is_personal(self.environment),
-            env: BTreeMap::new(),
-            calls,
-            steps: Vec::with_capacity(drafts.len()),
-            graph,
-            secrets: BTreeMap::new(),
-        };
+        let personal = self.inputs.declarations.is_personal(self.environment);
+        let mut plan = Plan::empty(self.environment, personal);
+        (plan.calls, plan.graph) = (calls, graph);
+        plan.steps.reserve(drafts.len());
         let mut built = Built { plan, origins: Vec::with_capacity(drafts.len()), uses: Vec::new() };
         let everywhere = self.shared_env(&mut built.plan);
         for old in &listed {

@@ -38,6 +38,8 @@ pub struct Plan {
     pub graph: Graph,
     /// Where the secrets come from that a step of this plan uses, by name.
     pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    /// What steps name below `pipelines` or in `uses`, and a link leads to outside of the repository.
+    pub outside: BTreeSet<Utf8PathBuf>,
 }
 
 /// One call of a deployment pipeline, or one instance of a call with `for_each`.
@@ -197,7 +199,15 @@ impl Plan {
             steps: Vec::new(),
             graph: Graph::default(),
             secrets: BTreeMap::new(),
+            outside: BTreeSet::new(),
         }
+    }
+
+    /// Every file that its steps name, compared right before they start, once.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<&Utf8Path> {
+        let named = self.steps.iter().flat_map(|step| &step.files).map(|file| &*file.path);
+        named.chain(self.outside.iter().map(|path| &**path)).collect()
     }
 
     /// All variables that the files set for a step: `[env]`, its pipeline's, its own; the last one counts.
