@@ -6,6 +6,11 @@
 mod adopted;
 #[path = "template/built.rs"]
 mod built;
+#[path = "template/completed.rs"]
+mod completed;
+#[path = "support/disk.rs"]
+#[allow(dead_code)]
+mod disk;
 #[path = "template/documented.rs"]
 mod documented;
 #[path = "template/owner.rs"]

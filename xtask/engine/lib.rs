@@ -32,8 +32,6 @@ pub mod variables;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use task::{Task, TaskResult, Tasks};
 
 /// Runs the command line with the tasks that this repository registers.
@@ -43,5 +41,8 @@ pub fn main(tasks: Tasks) -> ExitCode {
     if let Some(code) = process::reentry(&arguments, &tasks) {
         return code;
     }
-    command::run(cli::Cli::parse(), &tasks)
+    match cli::parse(std::env::args_os()) {
+        Ok(cli) => command::run(cli, &tasks),
+        Err(said) => command::output::usage(&said),
+    }
 }
