@@ -4,8 +4,8 @@
 #[path = "outside/released.rs"]
 mod released;
 mod support;
-
-use std::process::Command;
+#[path = "outside/written.rs"]
+mod written;
 
 use support::Repo;
 
@@ -33,28 +33,6 @@ verify = true
 #!/bin/sh
 echo installed
 "#;
-
-#[track_caller]
-fn git(repo: &Repo, arguments: &[&str]) {
-    let identity = ["-c", "user.name=A", "-c", "user.email=a@a.example", "-c", "commit.gpgSign=false"];
-    let mut git = Command::new("git");
-    git.args(identity).args(arguments).current_dir(&repo.root).env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let output = git.output().unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn commit(repo: &Repo) {
-    git(repo, &["add", "--all"]);
-    git(repo, &["commit", "--quiet", "--allow-empty", "--message=A"]);
-}
-
-/// A repository whose files are committed.
-fn committed(text: &str) -> Repo {
-    let repo = Repo::bare(text);
-    git(&repo, &["init", "--quiet", "--initial-branch=main"]);
-    commit(&repo);
-    repo
-}
 
 /// What a command says on both, and its exit code.
 #[track_caller]

@@ -43,56 +43,56 @@ fn add(repo: &Repo, step: &str) {
 
 #[test]
 fn a_script_that_git_ignores_went_to_prod_untried() {
-    let repo = committed(TWO);
+    let repo = Repo::bare(TWO).committed();
     add(&repo, "script = \"x.sh\"");
     with(&repo, "pipelines/deployments/web/x.sh", "#!/bin/sh\necho untried\n");
     repo.write(".gitignore", "x.sh\n");
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, "pipelines/deployments/web/x.sh");
-    git(&repo, &["add", "--force", "pipelines/deployments/web/x.sh"]);
-    commit(&repo);
+    repo.git(&["add", "--force", "pipelines/deployments/web/x.sh"]);
+    repo.commit();
     is_released(&repo);
 }
 
 #[test]
 fn an_ignored_input_or_pipeline_or_values_file_went_to_prod_untried() {
-    let repo = committed(TWO);
+    let repo = Repo::bare(TWO).committed();
     add(&repo, "run = [\"cat\"]\nstdin = { file = \"../../../data/in.txt\" }");
     repo.write("data/in.txt", "untried");
     repo.write(".gitignore", "/data/\n");
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, "data/in.txt");
-    let repo = committed(TWO);
-    git(&repo, &["rm", "--cached", "--quiet", "pipelines/environments/prod.toml"]);
+    let repo = Repo::bare(TWO).committed();
+    repo.git(&["rm", "--cached", "--quiet", "pipelines/environments/prod.toml"]);
     repo.write(".gitignore", "prod.toml\n");
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, "pipelines/environments/prod.toml");
-    let repo = committed(TWO);
-    git(&repo, &["rm", "--cached", "--quiet", MORE]);
+    let repo = Repo::bare(TWO).committed();
+    repo.git(&["rm", "--cached", "--quiet", MORE]);
     repo.write(".gitignore", "pipeline.toml\n");
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, MORE);
 }
 
 #[test]
 fn an_argument_behind_a_link_out_of_the_repository_went_to_prod_untried() {
-    let repo = committed(TWO);
+    let repo = Repo::bare(TWO).committed();
     add(&repo, "run = [\"cat\", \"conf/x\"]");
     let elsewhere = Repo::bare("");
     elsewhere.write("x", "untried");
     symlink(&elsewhere.root, repo.path("pipelines/deployments/web/conf")).unwrap();
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, "pipelines/deployments/web/conf/x");
 }
 
 #[test]
 fn a_link_is_in_the_release_if_git_keeps_it() {
-    let repo = committed(TWO);
+    let repo = Repo::bare(TWO).committed();
     add(&repo, "run = [\"cat\", \"conf/x\", \"again\"]\nstdin = { file = \"conf/x\" }");
     repo.write("data/x", "x");
     symlink("../../../data", repo.path("pipelines/deployments/web/conf")).unwrap();
     symlink("conf/x", repo.path("pipelines/deployments/web/again")).unwrap();
-    commit(&repo);
+    repo.commit();
     is_released(&repo);
     // One that git ignores, between a path and a file that it keeps.
     std::fs::remove_file(repo.path("pipelines/deployments/web/conf")).unwrap();
@@ -101,22 +101,25 @@ fn a_link_is_in_the_release_if_git_keeps_it() {
     std::fs::remove_file(repo.path("pipelines/deployments/web/again")).unwrap();
     repo.write(MORE, std::fs::read_to_string(repo.path(MORE)).unwrap().replace(", \"again\"", ""));
     repo.write(".gitignore", "other\n");
-    commit(&repo);
+    repo.commit();
     is_in_no_release(&repo, "pipelines/deployments/web/other/x");
 }
 
 #[test]
 fn pipelines_below_the_root_of_their_repository_are_in_the_release() {
     let repo = Repo::bare(&TWO.replace("\n-- ", "\n-- /sub/pipelines/"));
-    git(&repo, &["init", "--quiet", "--initial-branch=main"]);
-    commit(&repo);
+    repo.git(&["init", "--quiet", "--initial-branch=main"]);
+    repo.commit();
     for environment in ["dev", "prod"] {
         let (_, said, code) = run(&repo, &["-C", "sub", "deploy", environment]);
         assert!(code == 0 && !said.contains("warning"), "{said}");
     }
     // What is committed counts as the declared gate also there, whatever the working tree says.
     let orchestration = std::fs::read_to_string(repo.path("sub/pipelines/orchestration.toml")).unwrap();
-    repo.write("sub/pipelines/orchestration.toml", orchestration.replace("name = \"prod\"", "name = \"prod\"\nafter = []"));
+    repo.write(
+        "sub/pipelines/orchestration.toml",
+        orchestration.replace("name = \"prod\"", "name = \"prod\"\nafter = []"),
+    );
     let (_, said, code) = run(&repo, &["-C", "sub", "deploy", "prod"]);
     assert!(code == 3 && said.contains("dirty"), "{code} {said}");
 }
@@ -129,10 +132,10 @@ fn plan_said_nothing_where_a_deployment_could_name_no_release() {
         assert!(code == 0 && plan.contains("install"), "{plan}");
         assert!(said.contains("warning: `deploy dev` would refuse") && said.contains("it is not in git"), "{said}");
     }
-    git(&repo, &["init", "--quiet"]);
+    repo.git(&["init", "--quiet"]);
     let (_, said, _) = run(&repo, &["plan", "dev"]);
     assert!(said.contains("nothing is committed yet"), "{said}");
-    commit(&repo);
+    repo.commit();
     assert_eq!(run(&repo, &["plan", "dev"]).1, "");
     assert_eq!(run(&repo, &["plan", "dev", "--format", "json"]).1, "");
     let mut xtask = repo.xtask(&["plan", "dev"]);

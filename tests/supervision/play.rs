@@ -261,6 +261,7 @@ impl Play {
             graph: Graph { needs, steps: steps.len() },
             steps,
             secrets,
+            outside: BTreeSet::new(),
         }
     }
 

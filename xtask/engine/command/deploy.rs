@@ -160,6 +160,9 @@ fn hold(
     };
     let summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
     drop(watch);
+    if let Some(error) = reporter.lost() {
+        session.output.lose(&error);
+    }
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
         End::Failed | End::NotRecorded => Ended::Failed,
@@ -392,7 +395,7 @@ impl Session<'_> {
     fn reporter(&self, format: Format) -> Box<dyn Reporter> {
         let display =
             Display::choose(format == Format::Json, std::io::stderr().is_terminal(), &|name| std::env::var(name).ok());
-        let Output { quiet, verbose, colour } = self.output;
+        let Output { quiet, verbose, colour, .. } = self.output;
         reporter(display, Style { colour: colour.1, quiet, verbose })
     }
 }

@@ -66,7 +66,8 @@ impl Session<'_> {
             None => self.ledger(&repository.declarations)?,
         };
         let deployed = repository.deployed(plans);
-        let release = changes.and_then(|changes| changes.release(&ledger.git, deployed.iter().map(|file| file.as_std_path())));
+        let release =
+            changes.and_then(|changes| changes.release(&ledger.git, deployed.iter().map(|file| file.as_std_path())));
         let release = release.map_err(|error| self.refused(&error))?;
         if let Some(file) = &release.outside {
             self.output.warn(&ledger::gate::outside(file));

@@ -19,7 +19,8 @@ const LINKS: usize = 40;
 pub fn not_in_head<'f>(git: &Git, files: impl Iterator<Item = &'f Path> + Clone) -> Result<Option<&'f Path>> {
     let base = Path::new(&git.prefix);
     let mut trees = Trees { git, known: HashMap::new() };
-    let folders = files.clone().flat_map(|file| base.join(file).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>());
+    let folders =
+        files.clone().flat_map(|file| base.join(file).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>());
     trees.read(folders)?;
     for file in files {
         if !trees.contain(&base.join(file))? {
@@ -92,9 +93,8 @@ impl Trees<'_> {
                 Kind::File | Kind::Submodule => return Ok(Step::In),
                 Kind::Folder => folder.push(part),
                 Kind::Link => {
-                    let target = std::fs::read_link(self.git.root.join(&folder).join(part)).map_err(|error| {
-                        Error::unreadable(format!("follow the link {}: {error}", file.display()))
-                    })?;
+                    let target = std::fs::read_link(self.git.root.join(&folder).join(part))
+                        .map_err(|error| Error::unreadable(format!("follow the link {}: {error}", file.display())))?;
                     return Ok(within(&folder.join(target).join(parts.as_path())).map_or(Step::Out, Step::To));
                 }
             }
