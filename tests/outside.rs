@@ -3,6 +3,8 @@
 
 #[path = "outside/released.rs"]
 mod released;
+#[path = "outside/shown.rs"]
+mod shown;
 mod support;
 #[path = "outside/written.rs"]
 mod written;

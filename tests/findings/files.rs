@@ -156,7 +156,7 @@ fn unlisted_environment() {
 fn stray_file() {
     assert_snapshot!(check("-- pipelines/environments/dev.toml.bak --\nx\n"), @r#"
     error[stray-file]: `pipelines/environments/dev.toml.bak` is not a file of values
-    --> pipelines/environments/dev.toml.bak
+     --> pipelines/environments/dev.toml.bak
      = help: move it: `environments/` holds one TOML file an environment and nothing else
     "#);
 }

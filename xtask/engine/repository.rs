@@ -54,7 +54,8 @@ impl Repository {
     /// Whether the list of environments itself could not be read: then nobody can say which there are.
     #[must_use]
     pub fn unreadable(&self) -> bool {
-        self.findings.iter().any(|finding| finding.place.file.as_str() == crate::declare::ORCHESTRATION)
+        let files = [crate::declare::ORCHESTRATION, crate::declare::PIPELINES];
+        self.findings.iter().any(|finding| files.contains(&finding.place.file.as_str()))
     }
 
     /// The files that these plans are made of and name, but for what is a person's own: they are to be in the release.

@@ -34,7 +34,7 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
             }
             Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
         }
-        if args.format == Format::Text && !head.is_ok_and(Head::is_there) {
+        if args.format == Format::Text && stopping.is_empty() && !head.is_ok_and(Head::is_there) {
             release(session, &repository, plan);
         }
     }

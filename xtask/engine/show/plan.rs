@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
+use super::findings::printable;
 use super::json::tree;
 use super::word::{Side, plain, push_word, push_words, quote, word};
 use crate::plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
@@ -44,7 +45,7 @@ fn heading(text: &mut String, call: &Call, side: Side) {
     if !call.env.is_empty() {
         remarks.push(format!("env {}", env(&call.env, side)));
     }
-    line(text, &format!("  {}", call.id), &remark(&remarks));
+    line(text, &printable(&format!("  {}", call.id)), &remark(&remarks));
 }
 
 /// Where it departs from the order listed. The list of a `for_each` is seen by the instances that it makes, where it has values.
@@ -58,7 +59,7 @@ fn order(for_each: Option<&str>, needs: Option<&[String]>, parallel: bool, side:
 }
 
 fn remark(remarks: &[String]) -> String {
-    if remarks.is_empty() { String::new() } else { format!("  # {}", remarks.join(", ")) }
+    if remarks.is_empty() { String::new() } else { printable(&format!("  # {}", remarks.join(", "))) }
 }
 
 fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Tasks) {
@@ -66,7 +67,7 @@ fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Ta
     let name = step.id.strip_prefix(&call.id).and_then(|name| name.strip_prefix('/')).unwrap_or(&step.id);
     // A fixed column: a longer name moves its own line only.
     text.push_str("    ");
-    text.push_str(name);
+    push_name(text, name);
     text.push_str(&"                    "[name.chars().count().min(19)..]);
     if !step.env.is_empty() {
         text.push_str(&env(&step.env, side));
@@ -124,13 +125,21 @@ fn push_command(text: &mut String, action: &Action, side: Side) {
         }
         Action::Task { name, with } => {
             text.push_str("task ");
-            text.push_str(name);
+            push_name(text, name);
             let with = tree(with, side);
             if with.as_object().is_some_and(|with| !with.is_empty()) {
                 text.push(' ');
                 text.push_str(&quote(&with.to_string()));
             }
         }
+    }
+}
+
+/// Most names have nothing that a terminal would act on, and no time for a look at each letter.
+fn push_name(text: &mut String, name: &str) {
+    match name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        true => text.push_str(name),
+        false => text.push_str(&printable(name)),
     }
 }
 
@@ -176,5 +185,5 @@ fn env(variables: &BTreeMap<String, EnvValue>, side: Side) -> String {
         // What bash and zsh write for the path of a file with this content.
         EnvValue::File(text) => format!("{name}=<(echo {})", word(text, side)),
     });
-    shown.collect::<Vec<_>>().join(" ")
+    printable(&shown.collect::<Vec<_>>().join(" "))
 }
