@@ -321,8 +321,8 @@ fn plain_secret() {
     error[plain-secret]: `token` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:1:9
       |
-    1 | token = "hunter22"
-      |         ^^^^^^^^^^
+    1 | token = ***
+      |         ^^^
       |
       = note: in dev
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
