@@ -1,6 +1,8 @@
 //! What a user saw from outside who had read nothing but the documentation: what is not in a release, what cannot be written,
 //! and where git is missing.
 
+#[path = "outside/begun.rs"]
+mod begun;
 #[path = "outside/released.rs"]
 mod released;
 #[path = "outside/shown.rs"]

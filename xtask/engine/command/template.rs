@@ -32,7 +32,7 @@ pub fn upgrade(session: &Session<'_>, args: &template::UpgradeArgs) -> u8 {
 }
 
 pub fn new(session: &Session<'_>, args: &template::NewArgs) -> u8 {
-    told(session, |out| template::new(args, &session.root, out))
+    told(session, |out| template::new(args, session.tasks, &session.root, out))
 }
 
 pub fn schema(session: &Session<'_>, args: &template::SchemaArgs) -> u8 {

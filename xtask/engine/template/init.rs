@@ -340,7 +340,7 @@ impl Draft<'_> {
 
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
-        let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
+        let mut ignored = self.destination.text(GITIGNORE)?.unwrap_or_default();
         for (line, example) in [
             ("/target/", "target/x"),
             ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml"),
@@ -352,7 +352,7 @@ impl Draft<'_> {
             }
         }
         if !ignored.is_empty() {
-            self.put(".gitignore", ignored)?;
+            self.put(GITIGNORE, ignored)?;
         }
         if self.destination.converts_line_ends("pipelines/deployments/app/verify.sh") {
             // The system looks for an interpreter whose name ends in a carriage return.
@@ -390,8 +390,10 @@ fn with_member(text: &str, document: &Document<'_>) -> String {
     added.unwrap_or_else(|| document.with_key("workspace", "members", "[\"xtask\"]"))
 }
 
+pub const GITIGNORE: &str = ".gitignore";
+
 /// The text with one more line at its end, in its line ends.
-fn with_line(text: &str, line: &str) -> String {
+pub fn with_line(text: &str, line: &str) -> String {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
     format!("{text}{gap}{line}{end}")
