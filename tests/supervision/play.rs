@@ -135,7 +135,7 @@ impl Play {
     pub fn file(self, name: &str, planned: &str, now: &str) -> Play {
         use hmac_sha256::Hash as Sha256;
         fs::write(self.folder.join(name), now).unwrap();
-        let digest = ciao::inspect::hex(&Sha256::hash(planned.as_bytes()));
+        let digest = ciao::hex(&Sha256::hash(planned.as_bytes()));
         let name = name.to_owned();
         self.last(|step| step.file = Some((name, digest)))
     }

@@ -2,14 +2,12 @@
 
 use std::fs;
 
-use super::shapes::{Folder, commit, make, read, run, write, xtask};
-use super::{arg, init};
+use super::shapes::{commit, read, run, write, xtask};
+use super::{arg, copied};
 
 #[test]
 fn new_things_are_written_where_they_belong() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     commit(&root);
     let new = |args: &[&str]| {
         let mut all = vec!["-C", arg(&root), "new"];
@@ -55,9 +53,7 @@ fn new_things_are_written_where_they_belong() {
 
 #[test]
 fn names_are_completed() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let complete = |words: &[&str]| {
         let mut all = vec!["-C", arg(&root), "complete", "--"];
         all.extend(words);
@@ -79,9 +75,7 @@ fn names_are_completed() {
 /// What `#:schema` leads to, from the folder of each file of the starter.
 #[test]
 fn the_starter_names_schemas_that_are_there() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     for path in ["orchestration.toml", "environment.toml", "environments/dev.toml", "deployments/app/pipeline.toml"] {
         let path = root.join("pipelines").join(path);
         let content = fs::read_to_string(&path).expect("it is there");
@@ -95,9 +89,7 @@ fn the_starter_names_schemas_that_are_there() {
 /// The keys that the engine takes are those that the schemas tell: it names them all when it meets one that it does not know.
 #[test]
 fn the_schemas_have_the_keys_of_the_engine() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let cases = [
         ("orchestration", "/properties", "pipelines/orchestration.toml", "ZZ = 1\n[[environment]]\nname = \"dev\"\n"),
         (

@@ -11,13 +11,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Check;
 use super::walk::{self, Spot, Visitor};
-use crate::declare::template::Part;
-use crate::declare::{DEPLOYMENTS, Pipeline, pipeline_file};
-use crate::finding::{Code, Finding, Place};
-use crate::glob;
-use crate::plan::build::Built;
-use crate::plan::named::Named;
-use crate::plan::scope::normalised;
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::glob;
+use ciao_declare::template::Part;
+use ciao_declare::{DEPLOYMENTS, Pipeline, pipeline_file};
+use ciao_plan::build::Built;
+use ciao_plan::named::Named;
+use ciao_plan::scope::normalised;
 
 /// Files that a program reads in the folder it works in, without being told.
 const CONVENTIONS: [(&[&str], &[&str]); 7] = [
@@ -74,7 +74,7 @@ fn is_exempt(path: &Utf8Path) -> bool {
 pub fn patterns<'p>(
     name: &str,
     pipeline: &'p Pipeline,
-) -> impl Iterator<Item = (&'p crate::declare::literal::Spanned<Arc<str>>, Option<Utf8PathBuf>)> {
+) -> impl Iterator<Item = (&'p ciao_declare::literal::Spanned<Arc<str>>, Option<Utf8PathBuf>)> {
     let folder = Utf8Path::new(DEPLOYMENTS).join(name);
     pipeline.uses.iter().map(move |pattern| (pattern, normalised(&folder.join(&*pattern.value))))
 }
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
             .declarations
             .values
             .keys()
-            .filter_map(|name| self.subject.sources.text(crate::declare::values_file(name).as_str()))
+            .filter_map(|name| self.subject.sources.text(ciao_declare::values_file(name).as_str()))
         {
             next.extend(self.mentioned(text));
         }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::script::Language;
 use super::walk::{self, Role, Spot, Visitor};
-use crate::declare::Declarations;
-use crate::declare::template::{Part, Template};
-use crate::finding::{Code, Finding, Place, Severity};
+use ciao_declare::Declarations;
+use ciao_declare::finding::{Code, Finding, Place, Severity};
+use ciao_declare::template::{Part, Template};
 
 /// The kinds of file that hold values, or are run for one environment.
 const EXTENSIONS: [&str; 26] = [

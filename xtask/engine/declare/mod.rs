@@ -2,12 +2,17 @@
 //!
 //! Each file is read on its own; nothing here knows what another file says. Pure: text in, values and findings out.
 
+#![forbid(unsafe_code)]
+
 pub mod environment;
+pub mod finding;
+pub mod glob;
 pub mod literal;
 pub mod orchestration;
 pub mod parameter;
 pub mod pipeline;
 pub mod read;
+pub mod sources;
 pub mod step;
 pub mod template;
 pub mod values;

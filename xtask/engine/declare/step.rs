@@ -13,7 +13,7 @@ use super::read::{NameRule, Section};
 use super::template::Template;
 use super::words;
 use crate::finding::{Code, Finding, Span, listed};
-use crate::variables::{Danger, danger, is_name};
+use ciao_base::variables::{Danger, danger, is_name};
 
 /// A step, as written.
 #[derive(Debug)]

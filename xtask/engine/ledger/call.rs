@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell};
 
 use super::{Error, Result};
-use crate::process::readable;
+use ciao_process::readable;
 
 /// How long a command that talks to a remote may take before it counts as unknown.
 pub const NETWORK: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Outcome, Place, Record, StepRecord};
-use crate::run::event::{Event, Journal as Journalist};
+use ciao_base::event::{Event, Journal as Journalist};
 
 /// What the journal says about its deployment, first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

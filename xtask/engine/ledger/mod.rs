@@ -8,6 +8,8 @@
 //! `place` alone touch files. It does not know about pipelines, plans or
 //! processes: those who call it give it names, digests and step ids.
 
+#![forbid(unsafe_code)]
+
 mod call;
 mod chain;
 mod contained;
@@ -35,7 +37,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub(crate) use crate::inspect::hex;
+use ciao_base::hex;
 
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
 pub use doctor::{Check, Verdict};

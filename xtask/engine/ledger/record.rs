@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::release::Release;
-pub use crate::run::event::Outcome;
+pub use ciao_base::event::Outcome;
 
 /// Of records and states. A ledger with a higher one is read, but never written to.
 pub const FORMAT: u32 = 1;

@@ -12,10 +12,10 @@ use super::graph::run_order;
 use super::names::{missing, names};
 use super::scope::{Maker, Scope, Use};
 use super::{Call, Graph, Plan, Step};
-use crate::declare::environment::Deploy;
-use crate::declare::step::Step as Declared;
-use crate::declare::{self, pipeline_file};
-use crate::finding::{Code, Finding, Place, Span};
+use ciao_declare::environment::Deploy;
+use ciao_declare::finding::{Code, Finding, Place, Span};
+use ciao_declare::step::Step as Declared;
+use ciao_declare::{self as declare, pipeline_file};
 
 pub use super::draft::{Files, Inputs, files};
 

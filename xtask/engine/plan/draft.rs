@@ -7,10 +7,10 @@ use camino::Utf8Path;
 
 use super::Tree;
 use super::names::{Named, Names};
-use crate::declare::step::Step as Declared;
-use crate::declare::{self, Declarations, pipeline_file};
-use crate::finding::{Finding, Place, Span};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_declare::finding::{Finding, Place, Span};
+use ciao_declare::step::Step as Declared;
+use ciao_declare::{self as declare, Declarations, pipeline_file};
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ pub struct Inputs<'d> {
     pub declarations: &'d Declarations,
     pub tasks: &'d Tasks,
     /// The texts, for line numbers.
-    pub sources: &'d crate::sources::Sources,
+    pub sources: &'d ciao_declare::sources::Sources,
 }
 
 /// What is the same of a pipeline in every environment, made once.

@@ -11,11 +11,11 @@ use super::draft::{Builder, Draft, Files, Instance, Item, environment_place};
 use super::names::Named;
 use super::scope::Scope;
 use super::value::Shapes;
-use crate::declare::environment::Deploy;
-use crate::declare::literal::Literal;
-use crate::declare::step::{ForEach, When};
-use crate::declare::{self, pipeline_file};
-use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::environment::Deploy;
+use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::literal::Literal;
+use ciao_declare::step::{ForEach, When};
+use ciao_declare::{self as declare, pipeline_file};
 
 impl<'d> Builder<'d, '_> {
     /// The calls, one for each item where there is a `for_each`.

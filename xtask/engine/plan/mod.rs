@@ -3,6 +3,8 @@
 //! It is made by [`build`], shown by `show` and run by `run`: what is shown is what runs.
 //! It holds no secret, no time, no absolute path, and knows nothing of processes, files or git.
 
+#![forbid(unsafe_code)]
+
 pub mod build;
 mod draft;
 pub mod graph;

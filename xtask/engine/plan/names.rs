@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::value::Shapes;
 use super::{Piece, SecretSource, Tree};
-use crate::declare::literal::Literal;
-use crate::declare::parameter::Parameter;
-use crate::declare::{self, Declarations, EnvironmentPipeline, Values};
-use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::literal::Literal;
+use ciao_declare::parameter::Parameter;
+use ciao_declare::{self as declare, Declarations, EnvironmentPipeline, Values};
 
 /// What a name stands for in an environment.
 #[derive(Debug, Clone)]

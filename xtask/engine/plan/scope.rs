@@ -8,10 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::names::{Named, Names, pieces_of};
 use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
-use crate::declare::parameter::Parameter;
-use crate::declare::step::{Given, Variable};
-use crate::declare::template::{Part, Template};
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::step::{Given, Variable};
+use ciao_declare::template::{Part, Template};
 
 /// A step that makes an output.
 #[derive(Debug, Clone)]
@@ -351,9 +351,9 @@ impl<'a> Scope<'a> {
             return None;
         }
         let Some(json) = tree.as_json() else { return Some(tree) };
-        let literal = crate::declare::literal::Spanned::new(from_json(&json), given.span());
+        let literal = ciao_declare::literal::Spanned::new(from_json(&json), given.span());
         let file = Arc::clone(&self.file);
-        let pipeline = crate::declare::EnvironmentPipeline::default();
+        let pipeline = ciao_declare::EnvironmentPipeline::default();
         let mut shapes = super::value::Shapes {
             file: &file,
             pipeline: &pipeline,
@@ -461,8 +461,8 @@ pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(if parts.is_empty() { ".".into() } else { parts.join("/").into() })
 }
 
-fn plain(literal: &crate::declare::literal::Literal) -> Tree {
-    use crate::declare::literal::Literal;
+fn plain(literal: &ciao_declare::literal::Literal) -> Tree {
+    use ciao_declare::literal::Literal;
     match literal {
         Literal::Boolean(boolean) => Tree::Boolean(*boolean),
         Literal::Integer(integer) => Tree::Integer(*integer),
@@ -479,8 +479,8 @@ fn plain(literal: &crate::declare::literal::Literal) -> Tree {
 }
 
 /// A known value as if it were written, to check it like one.
-fn from_json(json: &serde_json::Value) -> crate::declare::literal::Literal {
-    use crate::declare::literal::{Literal, Spanned};
+fn from_json(json: &serde_json::Value) -> ciao_declare::literal::Literal {
+    use ciao_declare::literal::{Literal, Spanned};
     use serde_json::Value;
     match json {
         Value::Null => Literal::String("".into()),

@@ -7,12 +7,12 @@ use camino::Utf8Path;
 use super::draft::Item;
 use super::scope::Scope;
 use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tree};
-use crate::declare::Pipeline;
-use crate::declare::literal::Spanned;
-use crate::declare::step::{self as declared, Given};
-use crate::declare::template::Template;
-use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_declare::Pipeline;
+use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::literal::Spanned;
+use ciao_declare::step::{self as declared, Given};
+use ciao_declare::template::Template;
 
 impl Scope<'_> {
     /// The step with all its strings. Who it is among its instances is for `build::identify` to say.

@@ -16,7 +16,7 @@ use super::schedule::Schedule;
 use super::stop::Stop;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
-use crate::process::{self, Exit, Lane, Member, Report, Signals, Word};
+use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};
 
 /// What is read of a step's output at a time.
 const BLOCK: usize = 128 << 10;

@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
-use crate::inspect::hex;
-use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
-use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
-use crate::variables::{Danger, danger, is_name};
+use ciao_base::hex;
+use ciao_base::variables::{Danger, danger, is_name};
+use ciao_plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
+use ciao_process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
 
 /// What a step has produced.
 #[derive(Clone)]

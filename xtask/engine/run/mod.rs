@@ -3,10 +3,11 @@
 //! [`run`] does what a plan says and tells a journal and a reporter. It knows nothing of git, gates, locks, TOML or the
 //! command line: what it needs is in a [`Deployment`], what came of it in a [`Summary`].
 
+#![forbid(unsafe_code)]
+
 mod course;
 mod deployment;
 pub mod environment;
-pub mod event;
 mod finally;
 pub mod launch;
 pub mod logs;
@@ -26,10 +27,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use ciao_base::event;
 pub use ciao_mask as mask;
 
-use crate::plan::Plan;
-use crate::process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
+use ciao_plan::Plan;
+use ciao_process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
 use deployment::Loop;
 use event::{Journal, Outcome};
 use launch::{Launcher, Produced};
@@ -69,7 +71,7 @@ pub struct Deployment<'a> {
     pub busy: Option<PathBuf>,
     /// The variables that steps see, of those of the caller.
     pub caller: environment::Caller,
-    /// This executable, which is also guardian and tasks: [`crate::process::itself`].
+    /// This executable, which is also guardian and tasks: [`ciao_process::itself`].
     pub exe: PathBuf,
 }
 
@@ -171,7 +173,7 @@ pub fn run(
 #[must_use]
 pub fn crew(
     plan: &Plan,
-    runs: impl Fn(&crate::plan::Step) -> bool,
+    runs: impl Fn(&ciao_plan::Step) -> bool,
     jobs: usize,
     exe: &std::path::Path,
     caller: &environment::Caller,
@@ -182,14 +184,14 @@ pub fn crew(
     first.map_while(|_| Lane::start(exe, &caller.passed, Some(busy)).ok()).collect()
 }
 
-fn to_run(deployment: &Deployment<'_>, step: &crate::plan::Step) -> bool {
+fn to_run(deployment: &Deployment<'_>, step: &ciao_plan::Step) -> bool {
     let chosen = deployment.only.as_ref().is_none_or(|only| only.contains(&step.id));
     step.runs && chosen && !deployment.done.contains_key(&step.id)
 }
 
 /// What is known of every step before anything runs.
 fn results(deployment: &Deployment<'_>, runs: &[bool]) -> Vec<StepResult> {
-    let outcome = |(step, &runs): (&crate::plan::Step, &bool)| match deployment.done.get(&step.id) {
+    let outcome = |(step, &runs): (&ciao_plan::Step, &bool)| match deployment.done.get(&step.id) {
         Some(outcome) if !runs => *outcome,
         _ if !step.runs => Outcome::Off,
         _ => Outcome::NotRun,

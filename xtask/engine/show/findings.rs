@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::finding::{Code, Finding, Place, Severity, Span};
+use ciao_declare::finding::{Code, Finding, Place, Severity, Span};
 
 /// The text of a file, if it is known.
 pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::word::{Side, plain};
 use super::write::Json;
-use crate::finding::{Finding, Severity};
-use crate::inspect::hex;
-use crate::plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Step, Text, Tree};
-use crate::show::findings::{Lines, Texts};
+use crate::findings::{Lines, Texts};
+use ciao_base::hex;
+use ciao_declare::finding::{Finding, Severity};
+use ciao_plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Text, Tree};
 
 /// The release that a plan is shown for.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     out.text("file", step.file.as_str());
     finally(out, step.finally.as_deref());
     out.text("id", &step.id);
-    out.text("kind", step.kind());
+    out.text("kind", kind(&step.action));
     out.beside("line", &step.line.to_string());
     out.list("needs", plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id));
     output(out, step.output.as_ref());
@@ -247,14 +247,6 @@ pub fn findings(findings: &[Finding], texts: Texts<'_>) -> Value {
         })
     };
     json!({ "format": 1, "findings": findings.iter().map(shown).collect::<Vec<_>>() })
-}
-
-impl Step {
-    /// For messages: what it does, in a word.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        kind(&self.action)
-    }
 }
 
 fn kind(action: &Action) -> &'static str {

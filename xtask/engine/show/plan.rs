@@ -8,8 +8,8 @@ use camino::Utf8Path;
 use super::findings::printable;
 use super::json::tree;
 use super::word::{Side, plain, push_word, push_words, quote, word};
-use crate::plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
 
 /// The text form of a plan. The skeleton of `plan::build::skeleton` is the same whatever the values are; that of a plan
 /// with values has its instances.

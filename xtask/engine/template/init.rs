@@ -5,7 +5,7 @@ use std::io::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::destination::{Destination, quoted};
-use super::edit::{Document, quoted as string, with_block};
+use super::edit::{Document, quoted as string, with_block, with_settings};
 use super::file::{self, Change};
 use super::git::git;
 use super::origin::{Origin, RECORD};
@@ -232,13 +232,13 @@ impl Draft<'_> {
         }
         let ours = file::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
-        // How everything else in a workspace is built is its owner's to say.
-        let profiles = if theirs.is_none() { "profile." } else { "profile.dev.package" };
-        for (header, lines) in Document::parse(&ours).map(|ours| ours.sections(profiles)).unwrap_or_default() {
-            if !text.lines().any(|line| line.trim() == header) {
+        if theirs.is_none() {
+            // Nothing else is built there: all of it is as here.
+            for (_, lines) in Document::parse(&ours).map(|ours| ours.sections("profile.")).unwrap_or_default() {
                 text = with_block(&text, &format!("{lines}\n"));
             }
         }
+        let text = with_settings(&text, &ours);
         parsed("Cargo.toml", &text)?;
         self.put("Cargo.toml", text)
     }

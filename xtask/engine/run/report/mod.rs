@@ -21,7 +21,7 @@ pub use terminal::Terminal;
 pub use text::{duration, end, neutral};
 pub use words::{Paint, outcome_word};
 
-use crate::plan::Step;
+use ciao_plan::Step;
 
 use super::{StepResult, Summary};
 

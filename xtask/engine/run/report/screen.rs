@@ -175,7 +175,7 @@ impl Screen {
         while self.waiting.len() > ENOUGH / 2 {
             let Some(to) = &self.to else { return };
             let left = PATIENCE.saturating_sub(start.elapsed());
-            if !crate::process::ready(to, PollFlags::OUT, left) {
+            if !ciao_process::ready(to, PollFlags::OUT, left) {
                 self.stuck = !left.is_zero() || start.elapsed() >= PATIENCE;
                 return;
             }
@@ -190,7 +190,7 @@ impl Drop for Screen {
         let start = std::time::Instant::now();
         while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
             let Some(to) = &self.to else { return };
-            if crate::process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
+            if ciao_process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
                 self.flush();
             }
         }

@@ -24,7 +24,7 @@ macro_rules! codes {
             /// What `check --explain` tells: its page in the documentation.
             #[must_use]
             pub fn explanation(self) -> &'static str {
-                match self { $(Code::$variant => include_str!(concat!("check/pages/", $name, ".md"))),* }
+                match self { $(Code::$variant => include_str!(concat!("../check/pages/", $name, ".md"))),* }
             }
         }
     };

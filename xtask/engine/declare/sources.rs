@@ -8,9 +8,9 @@ use std::io::{self, Read};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::declare::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL, PIPELINES};
 use crate::finding::{Code, Finding, Place};
 use crate::glob;
+use crate::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL, PIPELINES};
 
 /// A TOML file of this size or more is refused: it is none that a person wrote.
 const LARGEST: u64 = 10_000_000;
