@@ -41,6 +41,22 @@ fn a_file_name_with_an_escape_acted_on_the_terminal() {
 }
 
 #[test]
+fn a_reason_with_an_escape_acted_on_the_terminal_of_others() {
+    let repo = Repo::bare(TWO).committed();
+    let reason = ["--force", "--reason", "now\x1b[2Jgone\u{9b}1m"];
+    assert_eq!(run(&repo, &[&["deploy", "prod"], &reason[..]].concat()).2, 0);
+    for arguments in [&["history", "prod"][..], &["show", "prod"], &["status"], &["doctor"]] {
+        let raw = repo.xtask(arguments).transcript();
+        assert_eq!(raw.chars().find(|char| char.is_control() && *char != '\n'), None, "{arguments:?}: {raw:?}");
+    }
+    assert!(run(&repo, &["show", "prod"]).0.contains("now\u{fffd}[2Jgone"));
+    let from = Repo::bare("");
+    from.write("a\x1b[31m.sh", "#!/bin/sh\n");
+    let raw = repo.xtask(&["init", "into", "--from", from.root.to_str().unwrap()]).transcript();
+    assert_eq!(raw.chars().find(|char| char.is_control() && *char != '\n'), None, "{raw:?}");
+}
+
+#[test]
 fn a_secret_in_plain_text_was_printed_into_the_log() {
     let repo = Repo::bare(TWO);
     repo.write("pipelines/environment.toml", "parameters.a = { type = \"integer\" }\nparameters.pw = { type = \"string\", secret = true }\n[[deploy]]\npipeline = \"web\"\n");

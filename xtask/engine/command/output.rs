@@ -14,6 +14,7 @@ use crate::cli::Global;
 use crate::finding::{Finding, Severity};
 use crate::repository::Repository;
 use crate::show;
+use crate::show::findings::printable;
 
 /// How to write.
 #[derive(Debug)]
@@ -41,6 +42,11 @@ impl Output {
         };
         let colour = (wanted(std::io::stdout().is_terminal()), wanted(std::io::stderr().is_terminal()));
         Output { quiet: false, verbose: false, colour, lost: AtomicBool::new(false) }
+    }
+
+    /// Prints what was asked for, for people: names and reasons that others have written act on no terminal.
+    pub fn print_text(&self, text: &str) {
+        self.print(&printable(text));
     }
 
     /// Prints what was asked for.
@@ -91,6 +97,11 @@ impl Output {
 
     /// Says something beside what was asked for.
     pub fn say(&self, text: &str) {
+        self.say_painted(&printable(text));
+    }
+
+    /// Says what may have escapes of ours, and none of anybody else's.
+    fn say_painted(&self, text: &str) {
         let _closed = std::io::stderr().write_all(format!("{text}\n").as_bytes());
     }
 
@@ -105,14 +116,14 @@ impl Output {
 
     fn labelled(&self, label: &str, colour: &str, message: &str) {
         let (on, off) = if self.colour.1 { (colour, "\x1b[0m") } else { ("", "") };
-        self.say(&format!("{on}{label}{off}: {}", show::findings::printable(message)));
+        self.say_painted(&format!("{on}{label}{off}: {}", printable(message)));
     }
 
     /// Prints findings to standard error, and how many there are.
     pub fn findings<'a>(&self, findings: impl IntoIterator<Item = &'a Finding>, repository: &Repository) {
         let findings: Vec<&Finding> = findings.into_iter().collect();
         let text = show::findings::text(findings.iter().copied(), &|file| repository.text(file), self.colour.1);
-        self.say(text.trim_end());
+        self.say_painted(text.trim_end());
         self.say(&format!("\n{}", counted(&findings)));
     }
 }
@@ -123,7 +134,7 @@ pub fn usage(said: &clap::Error, colour: ColorChoice) -> ExitCode {
     let (output, text) = (Output::coloured(colour), said.to_string());
     let painted = |colour: bool| if colour { show::usage::painted(&text) } else { text.clone() };
     if said.use_stderr() {
-        output.say(painted(output.colour.1).trim_end_matches('\n'));
+        output.say_painted(painted(output.colour.1).trim_end_matches('\n'));
         return output.code(exit::REFUSED_BY_FINDINGS);
     }
     output.print(&painted(output.colour.0));

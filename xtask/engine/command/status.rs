@@ -45,7 +45,7 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
     }
     match args.format {
         Format::Json => session.output.print(&status::status_json(&rows)),
-        Format::Text => session.output.print(&status::status_table(&rows, ledger.now())),
+        Format::Text => session.output.print_text(&status::status_table(&rows, ledger.now())),
     }
     Ok(0)
 }
@@ -55,10 +55,10 @@ pub fn history(session: &Session<'_>, args: &HistoryArgs) -> u8 {
     match records {
         Ok(records) => {
             let records: Vec<Record> = records.into_iter().map(|(_, record)| record).collect();
-            session.output.print(&match args.format {
-                Format::Json => status::history_json(&records),
-                Format::Text => status::history_table(&records),
-            });
+            match args.format {
+                Format::Json => session.output.print(&status::history_json(&records)),
+                Format::Text => session.output.print_text(&status::history_table(&records)),
+            }
             0
         }
         Err(Refused(code)) => code,
@@ -92,10 +92,10 @@ fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     };
     let (steps, plan) = ledger.beside(commit).map_err(|error| session.refused(&error))?;
-    session.output.print(&match args.format {
-        Format::Json => status::show_json(record, &steps),
-        Format::Text => status::show_text(record, &steps, &plan),
-    });
+    match args.format {
+        Format::Json => session.output.print(&status::show_json(record, &steps)),
+        Format::Text => session.output.print_text(&status::show_text(record, &steps, &plan)),
+    }
     Ok(0)
 }
 
@@ -113,7 +113,7 @@ pub fn doctor(session: &Session<'_>) -> u8 {
             Verdict::Doubtful => "warn",
             Verdict::Bad => "FAIL",
         };
-        session.output.print(&format!("{verdict}  {:<10} {}\n", check.what, check.text));
+        session.output.print_text(&format!("{verdict}  {:<10} {}\n", check.what, check.text));
     }
     if checks.iter().any(|check| check.verdict == Verdict::Bad) { exit::FAILED } else { 0 }
 }

@@ -225,10 +225,10 @@ impl File<'_> {
     }
 }
 
-/// Without anything that a terminal would act on.
+/// Without anything that a terminal would act on but the ends of lines, and tabs.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
+    text.chars().map(|char| if char.is_control() && !"\n\t".contains(char) { '\u{fffd}' } else { char }).collect()
 }
 
 /// The workflow commands with which GitHub Actions shows findings beside the files.
