@@ -56,12 +56,12 @@ impl StepOrder {
     pub fn read(folder: &str, tasks: &Tasks) -> StepOrder {
         let root = root_of(Utf8Path::new(folder));
         let repository = Repository::read(&root);
-        let examined = repository.examine(tasks);
         let names: Vec<&str> = repository.declarations.orchestration.names().collect();
         assert!(!names.is_empty(), "{root} lists no environment: see `cargo xtask check`");
-        let skeleton = |name: &str| match examined.plan(name) {
-            Some(plan) => show::plan::text(plan, Side::Skeleton, tasks),
+        let skeleton = |name: &str| match repository.skeleton(name, tasks) {
+            Some(plan) => show::plan::text(&plan, Side::Skeleton, tasks),
             None => {
+                let examined = repository.examine(tasks);
                 let findings = examined.stopping(name);
                 panic!("{}", show::findings::text(findings, &|file| repository.text(file), false))
             }
