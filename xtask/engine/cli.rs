@@ -27,6 +27,17 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Err
     Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
 }
 
+/// The `--color` of a command line that may be wrong elsewhere.
+#[must_use]
+pub fn colour(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let glued = words.iter().filter_map(|word| word.strip_prefix("--color="));
+    let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| &*pair[1]);
+    let asked = glued.chain(apart).find_map(|value| ColorChoice::from_str(value, false).ok());
+    asked.unwrap_or_default()
+}
+
 const EVERY: &str = "Options of every command";
 
 const RUNS: &str = "Exit code: 0 deployed, 1 a step failed, 2 findings: nothing ran, 3 refused by a gate, 4 being deployed by\nsomebody \
@@ -169,7 +180,7 @@ pub struct PlanArgs {
     /// The environment
     #[arg(value_name = "ENV")]
     pub environment: String,
-    /// Names in place of values: what the snapshots of the step order hold
+    /// Names in place of values, a `for_each` once: what the snapshots of the step order hold, and no value changes
     #[arg(long)]
     pub skeleton: bool,
     /// For people or for programs

@@ -39,6 +39,6 @@ pub fn main(tasks: Tasks) -> ExitCode {
     }
     match cli::parse(std::env::args_os()) {
         Ok(cli) => command::run(cli, &tasks),
-        Err(said) => command::output::usage(&said),
+        Err(said) => command::output::usage(&said, cli::colour(std::env::args_os())),
     }
 }

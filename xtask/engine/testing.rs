@@ -85,12 +85,12 @@ impl StepOrder {
     pub fn read(folder: &str, tasks: &Tasks) -> StepOrder {
         let root = root_of(Utf8Path::new(folder));
         let repository = Repository::read(&root);
-        let examined = repository.examine(tasks);
+        let examined = repository.examine_for(tasks, |_| false);
         let names: Vec<&str> = repository.declarations.orchestration.names().collect();
         assert!(!names.is_empty(), "{root} lists no environment: see `cargo xtask check`");
         let skeleton = |name: &str| {
-            let plan = examined.plan(name)?;
-            Some((name.to_owned(), show::plan::text(plan, Side::Skeleton, tasks)))
+            let plan = repository.skeleton(name, tasks)?;
+            Some((name.to_owned(), show::plan::text(&plan, Side::Skeleton, tasks)))
         };
         let environments: Vec<(String, String)> = names.iter().filter_map(|name| skeleton(name)).collect();
         // The test of a package at the root knows no tasks: what they are made with is the xtask's.

@@ -43,7 +43,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -163,6 +163,9 @@ fn hold(
     };
     let summary = run::run(&deployment, &secrets, signals, crew, &mut holding.journal, &mut *reporter);
     drop(watch);
+    if let Some(error) = reporter.lost() {
+        session.output.lose(&error);
+    }
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
         End::Failed | End::NotRecorded => Ended::Failed,
@@ -216,7 +219,7 @@ fn prepare(
     let home = session.home(&ready.ledger.git);
     let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
     if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment, &logs) {
-        session.output.say(&format!("warning: old logs could not be removed: {error}"));
+        session.output.warn(&format!("old logs could not be removed: {error}"));
     }
     let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
         Ok(work) => work,
@@ -280,7 +283,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -322,7 +325,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             }
         },
     };
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let plans = names[..last].iter().filter_map(|name| examined.plan(name));
+    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;
@@ -397,7 +401,7 @@ impl Session<'_> {
     fn reporter(&self, format: Format) -> Box<dyn Reporter> {
         let display =
             Display::choose(format == Format::Json, std::io::stderr().is_terminal(), &|name| std::env::var(name).ok());
-        let Output { quiet, verbose, colour } = self.output;
+        let Output { quiet, verbose, colour, .. } = self.output;
         reporter(display, Style { colour: colour.1, quiet, verbose })
     }
 }

@@ -176,6 +176,12 @@ impl Finding {
         self
     }
 
+    /// The message with what explains it, for those who have no other place for it.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.notes.iter().fold(self.message.clone(), |whole, note| whole + "\n" + note)
+    }
+
     #[must_use]
     pub fn of(mut self, of: impl Into<String>) -> Finding {
         self.of = Some(of.into());

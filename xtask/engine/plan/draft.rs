@@ -58,7 +58,7 @@ pub struct Within {
 /// The item of a `for_each`.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// `None` where the list has no value: then there is one instance, of which nothing is known.
+    /// `None` where the list has no value: then there is one instance, of which nothing is known, `web[${each}]`.
     pub name: Option<String>,
     pub tree: Arc<Named>,
 }
@@ -68,8 +68,9 @@ impl Item {
         Item { name, tree: Arc::new(Named::new("each".into(), tree)) }
     }
 
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// What stands in the id of an instance.
+    pub fn in_brackets(&self) -> String {
+        format!("[{}]", self.name.as_deref().unwrap_or("${each}"))
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Builder<'d, 'e> {
     pub environment: &'e str,
     pub files: &'d Files,
     pub names: Names,
+    /// Whether it is a skeleton: no value is looked at, so every `for_each` makes one instance and every `when` holds.
+    pub skeleton: bool,
     pub findings: Vec<Finding>,
     /// Who uses a parameter: a step that runs, one that is switched off.
     pub used: HashMap<Arc<str>, (bool, bool)>,

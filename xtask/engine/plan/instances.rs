@@ -85,6 +85,7 @@ impl<'d> Builder<'d, '_> {
     ) -> Vec<Option<Item>> {
         let (items, key) = match for_each {
             None => return vec![None],
+            Some(ForEach::Items(..)) if self.skeleton => (None, None),
             Some(ForEach::Items(items, _)) => {
                 let place = |span| Place { file: Arc::clone(file), span };
                 let trees = items.iter().map(|item| (plain_tree(&item.value), place(item.span))).collect();
@@ -213,6 +214,9 @@ impl<'d> Builder<'d, '_> {
                 }
             };
             let mut named = Named::new(Arc::clone(&parameter.name), tree.map(Tree::bare));
+            if self.skeleton {
+                named.forget_value();
+            }
             named.key.clone_from(&parameter.key);
             own.insert(Arc::clone(&parameter.name), named);
         }

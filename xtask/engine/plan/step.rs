@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::draft::Item;
 use super::scope::Scope;
 use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tree};
 use ciao_base::task::Tasks;
@@ -42,6 +43,7 @@ impl Scope<'_> {
             call: self.call,
             name: declared.name.value.to_string(),
             each: None,
+            for_each: declared.for_each.as_ref().map(ToString::to_string),
             action,
             env,
             cwd,
@@ -145,11 +147,11 @@ impl Scope<'_> {
     }
 
     /// Names the step among its instances.
-    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&str>, outer: Option<&str>) {
+    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&Item>, outer: Option<&Item>) {
         step.id = [&*call.id, "/", &*step.name].concat();
         if let Some(item) = own {
-            step.id += &format!("[{item}]");
+            step.id += &item.in_brackets();
         }
-        step.each = own.or(outer).map(str::to_owned);
+        step.each = own.or(outer).and_then(|item| item.name.clone());
     }
 }

@@ -47,7 +47,8 @@ pub fn plan(plan: &Plan, release: Option<&ShownRelease>) -> Shown {
     Shown(out.indented)
 }
 
-/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved.
+/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved. On
+/// which line a step stands is no part of it.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
     steps(plan).1
@@ -90,7 +91,7 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     finally(out, step.finally.as_deref());
     out.text("id", &step.id);
     out.text("kind", kind(&step.action));
-    out.plain("line", &step.line.to_string());
+    out.beside("line", &step.line.to_string());
     out.list("needs", plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id));
     output(out, step.output.as_ref());
     out.list("parameters", step.parameters.iter().map(|name| &**name));
@@ -239,7 +240,7 @@ pub fn findings(findings: &[Finding], texts: Texts<'_>) -> Value {
             "column": column,
             "end_line": end_line,
             "end_column": end_column,
-            "message": finding.message,
+            "message": finding.whole(),
             "help": finding.help,
             "of": finding.of,
             "environments": finding.environments,

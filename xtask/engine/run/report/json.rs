@@ -92,6 +92,10 @@ impl Reporter for Json {
         self.screen.finish();
     }
 
+    fn lost(&mut self) -> Option<std::io::Error> {
+        self.screen.lost()
+    }
+
     fn tick(&mut self) {
         self.screen.flush();
     }

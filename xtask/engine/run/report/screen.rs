@@ -28,6 +28,8 @@ pub struct Screen {
     /// Writes to `to`, once there is much to write.
     writer: Option<Writer>,
     stuck: bool,
+    /// Why nothing can be written any more.
+    error: Option<io::Error>,
     missed: usize,
     notice: fn(usize) -> String,
 }
@@ -49,8 +51,16 @@ impl Screen {
         let file = fd.try_clone_to_owned().map(File::from).ok();
         let kind = file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.file_type());
         let waits = kind.is_some_and(|kind| kind.is_fifo() || kind.is_char_device());
-        let mut screen =
-            Screen { to: file, waiting: Vec::new(), plain: !waits, writer: None, stuck: false, missed: 0, notice };
+        let mut screen = Screen {
+            to: file,
+            waiting: Vec::new(),
+            plain: !waits,
+            writer: None,
+            stuck: false,
+            error: None,
+            missed: 0,
+            notice,
+        };
         if waits {
             // Opened once more, so that not blocking is a matter of this file alone: it may be shared with the caller.
             let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
@@ -109,7 +119,13 @@ impl Screen {
         }
         let written = match (&self.writer, &mut self.to) {
             (Some(writer), _) => writer.write(block),
-            (None, Some(to)) => in_pieces(to, block).is_ok(),
+            (None, Some(to)) => match in_pieces(to, block) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.error = Some(error);
+                    false
+                }
+            },
             (None, None) => true,
         };
         if !written {
@@ -120,7 +136,14 @@ impl Screen {
     /// Waits until everything that can be written is.
     pub fn finish(&mut self) {
         self.flush();
-        self.writer = None;
+        if let Some(Err(error)) = self.writer.take().map(|mut writer| writer.finish()) {
+            self.error = Some(error);
+        }
+    }
+
+    /// Why not everything could be written, after [`Screen::finish`].
+    pub fn lost(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     /// Writes what is waiting, as far as that goes without waiting.
@@ -147,7 +170,8 @@ impl Screen {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Closed, hung up, or a full disk.
-                _ => self.to = None,
+                Ok(_) => self.to = None,
+                Err(error) => (self.to, self.error) = (None, Some(error)),
             }
         }
         if self.to.is_none() {
