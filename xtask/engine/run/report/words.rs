@@ -164,3 +164,17 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_command_of_many_pages_hid_what_was_wrong() {
+        assert_eq!(shortened("echo ä"), "echo ä");
+        let long = format!("echo {} end", "ä".repeat(140_000));
+        let short = shortened(&long);
+        assert!(short.starts_with("echo ää") && short.ends_with("ä end") && short.chars().count() < 2100, "{short}");
+        assert!(short.contains(" … 138009 characters … "), "{short}");
+    }
+}
