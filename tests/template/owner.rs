@@ -275,3 +275,42 @@ fn a_script_elsewhere_is_named_by_its_own_path() {
     let (code, said) = owned.new_thing(&["step", "app", "k", "--script", "../../shared/k.sh"]);
     assert!(said.contains("create  pipelines/shared/k.sh"), "{code} {said}");
 }
+
+/// An editor showed none of these, and `check` refuses each.
+#[test]
+fn the_schemas_took_what_check_refuses() {
+    let Owned(_folder, root) = &Owned::new();
+    let pattern = "^[a-z0-9][a-z0-9-]{0,62}$";
+    let duration = "^([0-9]+ ?[A-Za-zµ]+ ?)+$";
+    for (line, at, rule) in [
+        ("run = \"x\"\nargs = [\"y\"]", "/definitions/step/dependencies/args", serde_json::json!(["script"])),
+        ("run = \"x\"\nwith = { a = 1 }", "/definitions/step/dependencies/with", serde_json::json!(["task"])),
+        (
+            "run = \"x\"\noutput = \"y\"\nunless = \"z\"",
+            "/definitions/step/dependencies/output/not/required",
+            serde_json::json!(["unless"]),
+        ),
+        (
+            "run = \"x\"\nfinally = {}",
+            "/definitions/step/properties/finally/oneOf/0/required",
+            serde_json::json!(["run"]),
+        ),
+        (
+            "run = \"x\"\ntimeout = \"soon\"",
+            "/definitions/step/properties/timeout/pattern",
+            serde_json::json!(duration),
+        ),
+        ("run = \"x\"\nname = \"X\"", "/definitions/step/properties/name/pattern", serde_json::json!(pattern)),
+    ] {
+        let name = if line.contains("name") { "" } else { "name = \"a\"\n" };
+        write(root, PIPELINE, &format!("[[step]]\n{name}{line}\n"));
+        let there = format!("--> {PIPELINE}:");
+        let (code, said) = xtask(&["-C", arg(root), "check"]);
+        assert!(code == 1 && said.contains(&there), "{line}: {said}");
+        write(root, PIPELINE, "[[step]]\nname = \"a\"\nrun = \"x\"\n");
+        let (_, said) = xtask(&["-C", arg(root), "check"]);
+        assert!(!said.contains(&there), "{said}");
+        let schema: serde_json::Value = serde_json::from_str(&xtask(&["schema", "pipeline"]).1).expect("it is JSON");
+        assert_eq!(schema.pointer(at), Some(&rule), "{at}");
+    }
+}
