@@ -280,7 +280,7 @@ fn by_looks(line: &str, found: &mut Vec<Secret>) {
 }
 
 fn looks_random(word: &str, in_address: bool) -> bool {
-    let count = |of: fn(&u8) -> bool| word.bytes().filter(|byte| of(byte)).count();
+    let count = |of: fn(&u8) -> bool| word.bytes().filter(of).count();
     let letters = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte));
     let mixed = [count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase)];
     let hexadecimal = word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
