@@ -825,7 +825,7 @@ fn what_env_looks_for_and_does_not_find_is_a_warning() {
     let repo = Repo::bare(SOUND);
     let script = "pipelines/deployments/web/install.sh";
     let plan = |line: &str| {
-        repo.write(script, &format!("#!/usr/bin/env {line}\necho \"$1\"\n"));
+        repo.write(script, format!("#!/usr/bin/env {line}\necho \"$1\"\n"));
         assert!(std::process::Command::new("chmod").arg("+x").arg(repo.path(script)).status().unwrap().success());
         (repo.xtask(&["plan", "dev"]).transcript(), repo.xtask(&["check"]).transcript())
     };
