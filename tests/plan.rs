@@ -923,8 +923,8 @@ run = ["x", "--password=${password}", "${plain}"]
     error[plain-secret]: `plain` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:3:9
       |
-    3 | plain = "hunter2"
-      |         ^^^^^^^^^
+    3 | plain = ***
+      |         ^^^
       |
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
 
