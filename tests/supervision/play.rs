@@ -396,7 +396,8 @@ impl Play {
             caller,
             exe,
         };
-        ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter)
+        let (_, nobody) = std::sync::mpsc::channel();
+        ciao::run::run(&deployment, &secrets, &mut signals, nobody, journal, reporter)
     }
 }
 

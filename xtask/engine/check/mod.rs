@@ -16,6 +16,7 @@ mod idempotent;
 pub mod inspect;
 mod name;
 mod orchestrated;
+pub mod repository;
 mod same;
 mod script;
 mod search;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -72,10 +73,12 @@ fn lock_and_hold(
     let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
     let busy = ready.ledger.steps_file(&ready.plan.environment);
     std::thread::scope(|scope| {
-        let crew = scope.spawn(|| run::crew(ready.plan, runs, ready.options.jobs, &itself(), &caller, &busy));
+        let (to, crew) = std::sync::mpsc::channel();
+        let (busy, passed) = (&busy, &caller);
+        scope.spawn(move || run::crew(ready.plan, runs, ready.options.jobs, &itself(), passed, busy, &to));
         // Refused, nobody wants the guardians: they see that they are let go.
         let holding = lock(signals)?;
-        Ok(hold(session, ready, holding, signals, &caller, || crew.join().unwrap_or_default()))
+        Ok(hold(session, ready, holding, signals, &caller, crew))
     })
 }
 
@@ -124,7 +127,7 @@ fn hold(
     mut holding: Holding,
     signals: &mut Signals,
     caller: &Caller,
-    crew: impl FnOnce() -> Vec<Lane>,
+    crew: Receiver<Lane>,
 ) -> u8 {
     let watch = ready.ledger.watch(&holding);
     let prepared = prepare(session, ready, &holding, signals, caller);
@@ -132,7 +135,7 @@ fn hold(
         Ok(prepared) => prepared,
         Err((ended, code)) => {
             // Of a resumption nothing ran now, and what ran before, or nobody saw, is known all the same.
-            let known = &holding.journal.progress.steps;
+            let known = &holding.journal.carried;
             let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
             let steps = ready.plan.steps.iter().map(before).collect();
             let recorded = finish(session, ready, holding, ended, steps);
@@ -158,7 +161,7 @@ fn hold(
         caller: caller.clone(),
         exe: itself(),
     };
-    let summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
+    let summary = run::run(&deployment, &secrets, signals, crew, &mut holding.journal, &mut *reporter);
     drop(watch);
     if let Some(error) = reporter.lost() {
         session.output.lose(&error);
@@ -169,7 +172,7 @@ fn hold(
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
     let code = code(&summary);
-    let steps = step_records(ready.plan, &summary, &holding.journal.progress.steps);
+    let steps = step_records(ready.plan, &summary, &holding.journal.carried);
     match finish(session, ready, holding, ended, steps) {
         Ok(()) => code,
         // What happened to the deployment matters more than that it could not be told.
@@ -243,7 +246,10 @@ fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRec
         exit: result.exit.as_ref().map(|exit| exit.code()),
     };
     let all = plan.steps.iter().zip(&summary.steps).map(here);
-    all.map(|step| known.get(&step.id).filter(|known| known.outcome == step.outcome).cloned().unwrap_or(step)).collect()
+    let before = |step: &StepRecord| {
+        known.get(&step.id).filter(|known| step.attempts == 0 && known.outcome == step.outcome).cloned()
+    };
+    all.map(|step| before(&step).unwrap_or(step)).collect()
 }
 
 fn finish(

@@ -60,6 +60,8 @@ pub fn completions(session: &Session<'_>, args: &template::CompletionsArgs) -> u
 }
 
 pub fn complete(session: &Session<'_>, args: &template::CompleteArgs) -> u8 {
-    session.output.print(&template::complete(args, &Cli::command(), &session.root));
+    let mut command = Cli::command();
+    command.build();
+    session.output.print(&template::complete(args, &command, &session.root));
     0
 }

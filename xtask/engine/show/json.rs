@@ -6,9 +6,9 @@ use hmac_sha256::Hash as Sha256;
 use serde_json::{Value, json};
 
 use super::word::{Side, plain};
-use super::write::Json;
 use crate::findings::{Lines, Texts};
 use ciao_base::hex;
+use ciao_base::json::Json;
 use ciao_declare::finding::{Finding, Severity};
 use ciao_plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Text, Tree};
 

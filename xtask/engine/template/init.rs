@@ -11,10 +11,10 @@ use super::git::git;
 use super::origin::{Origin, RECORD};
 use super::proof::Cargo;
 use super::starter::{self, Starter};
-use super::{Refusal, adopt, confirmed, lock, write};
-use crate::repository::Repository;
-use crate::show::{self, word::Side};
-use crate::task::Tasks;
+use super::{Refusal, adopt, confirmed, lock, snapshot, write};
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_show::{self as show, word::Side};
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
@@ -107,7 +107,7 @@ fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
     let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
     for environment in repository.declarations.orchestration.names() {
         let Some(plan) = repository.skeleton(environment, &Tasks::new()) else { continue };
-        let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
+        let path = format!("tests/snapshots/{}.snap", snapshot(environment));
         let order = show::plan::text(&plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
             let text = format!("---\nsource: {source}\n---\n{order}");

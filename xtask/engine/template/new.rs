@@ -13,15 +13,15 @@ use super::file::{self, Change};
 use super::git::git;
 use super::init::{GITIGNORE, with_line};
 use super::{Refusal, ask, undo, write};
-use crate::declare::literal::{Literal, Spanned, literal};
-use crate::declare::orchestration::Environment;
-use crate::declare::parameter::{Parameter, Type};
-use crate::declare::read::NameRule;
-use crate::declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use crate::finding::{and_then, suggest};
-use crate::plan::value::Shapes;
-use crate::repository::Repository;
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_declare::finding::{and_then, suggest};
+use ciao_declare::literal::{Literal, Spanned, literal};
+use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::read::NameRule;
+use ciao_declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use ciao_plan::value::Shapes;
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -208,7 +208,7 @@ fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
 fn own_values(
     args: &EnvironmentArgs,
     pipeline: &EnvironmentPipeline,
-    like: &crate::declare::Values,
+    like: &ciao_declare::Values,
 ) -> Result<BTreeMap<String, String>, Refusal> {
     let parameters = &pipeline.parameters;
     let checked = |parameter: &Parameter, given: &str| checked(parameter, given, pipeline, &args.name);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::writer::Writer;
+use crate::logs::in_pieces;
 
 /// Above this it is waited for the reader.
 const ENOUGH: usize = 64 << 10;
@@ -85,15 +86,22 @@ impl Screen {
             let missed = std::mem::take(&mut self.missed);
             self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
         }
-        if self.plain {
-            self.flush();
-            return self.all(bytes);
-        }
         self.waiting.extend_from_slice(bytes);
         self.flush();
         if self.waiting.len() > ENOUGH && !self.stuck {
             self.wait();
         }
+    }
+
+    /// As [`Screen::write`]. `block` is empty then: where there is much to write it is not copied.
+    pub fn write_block(&mut self, block: &mut Vec<u8>) {
+        if self.plain {
+            self.flush();
+            self.all(block);
+        } else {
+            self.write(block);
+        }
+        block.clear();
     }
 
     /// Writes `bytes` with the next flush at the latest: something small that nobody waits for.
@@ -105,13 +113,13 @@ impl Screen {
     }
 
     /// To a file.
-    fn all(&mut self, bytes: &[u8]) {
-        if self.writer.is_none() && bytes.len() >= MUCH {
+    fn all(&mut self, block: &mut Vec<u8>) {
+        if self.writer.is_none() && block.len() >= MUCH {
             self.writer = self.to.as_ref().and_then(|to| to.try_clone().ok()).and_then(Writer::start);
         }
         let written = match (&self.writer, &mut self.to) {
-            (Some(writer), _) => writer.write(bytes),
-            (None, Some(to)) => match to.write_all(bytes) {
+            (Some(writer), _) => writer.write(block),
+            (None, Some(to)) => match in_pieces(to, block) {
                 Ok(()) => true,
                 Err(error) => {
                     self.error = Some(error);
@@ -143,9 +151,12 @@ impl Screen {
         if self.waiting.is_empty() {
             return;
         }
-        if self.writer.is_some() {
-            let waiting = std::mem::take(&mut self.waiting);
-            return self.all(&waiting);
+        if self.plain {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            self.all(&mut waiting);
+            waiting.clear();
+            self.waiting = waiting;
+            return;
         }
         let mut written = 0;
         while let Some(to) = &mut self.to

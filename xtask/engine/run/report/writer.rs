@@ -3,9 +3,11 @@
 //! It knows nothing of what is written. Nothing is lost: whoever needs the file to be complete waits for it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
+
+use crate::logs::in_pieces;
 
 /// So many blocks wait at most; then it is waited for the file.
 const BLOCKS: usize = 4;
@@ -26,7 +28,7 @@ impl Writer {
         let (written, spare) = channel();
         let work = move || {
             for block in to_write {
-                file.write_all(&block)?;
+                in_pieces(&mut file, &block)?;
                 // Nobody fills it again at the end.
                 drop(written.send(block));
             }
@@ -36,12 +38,11 @@ impl Writer {
         Some(Writer { blocks: Some(blocks), spare, thread: Some(thread) })
     }
 
-    /// False if the file cannot be written to any more.
-    pub fn write(&self, bytes: &[u8]) -> bool {
-        let mut block = self.spare.try_recv().unwrap_or_default();
+    /// Takes what is in `block`, and leaves an empty one there. False if the file cannot be written to any more.
+    pub fn write(&self, block: &mut Vec<u8>) -> bool {
+        let full = std::mem::replace(block, self.spare.try_recv().unwrap_or_default());
         block.clear();
-        block.extend_from_slice(bytes);
-        self.blocks.as_ref().is_some_and(|blocks| blocks.send(block).is_ok())
+        self.blocks.as_ref().is_some_and(|blocks| blocks.send(full).is_ok())
     }
 
     /// Waits until everything is written.
