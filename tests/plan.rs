@@ -655,12 +655,14 @@ step = [
 fn a_call_without_items_passes_its_order_on() {
     assert_snapshot!(needs(r#"
 -- environment.toml --
+[parameters]
+items = { type = "string", list = true, default = [], may_be_empty = true }
 [[deploy]]
 pipeline = "a"
 [[deploy]]
 pipeline = "a"
 name = "none"
-for_each = []
+for_each = "items"
 [[deploy]]
 pipeline = "a"
 name = "last"
@@ -738,13 +740,12 @@ requires = ["x"]
       |
       = help: switch this step off by the same `when`
 
-    error[missing-provider]: `a/two` requires `x`, which no step provides
+    error[missing-provider]: `a/two` requires `x`, which only `a/one` provides, and that is switched off
       --> pipelines/deployments/a/pipeline.toml:10:13
        |
     10 | requires = ["x"]
        |             ^^^
        |
-       = note: `a/one` would, and is switched off
        = help: switch this step off by the same `when`
     "#);
 }
@@ -1161,7 +1162,8 @@ with = { dockerfile = "D", tag = "x" }
     11 | with = { dockerfile = 1 }
        | ^^^^
        |
-       = help: build-image: builds the image
+       = note: build-image: builds the image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
 
     error[bad-task-arguments]: task `build-image` does not take these arguments: unknown field `tag`, expected one of `dockerfile`, `port`, `tags`, `labels`
       --> pipelines/deployments/a/pipeline.toml:15:1
@@ -1169,7 +1171,8 @@ with = { dockerfile = "D", tag = "x" }
     15 | with = { dockerfile = "D", tag = "x" }
        | ^^^^
        |
-       = help: build-image: builds the image
+       = note: build-image: builds the image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
     "#);
 }
 

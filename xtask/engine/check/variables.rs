@@ -16,7 +16,7 @@ use crate::declare::{Declarations, Pipeline, pipeline_file};
 use crate::finding::{Code, Finding, Place};
 use crate::plan::scope::normalised;
 use crate::sources::Sources;
-use crate::variables::{PASSED, SET};
+use crate::variables::{Danger, PASSED, SET, danger};
 
 /// A script, and what is set where a step runs it.
 struct Run<'a> {
@@ -49,10 +49,13 @@ pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<
             let Some(run) = runs.iter().find(|run| !run.set.contains(&*name)) else { continue };
             let place = Place { file: Arc::from(&**path), span: range.into() };
             let message = format!("step `{}` runs this script and does not set `{name}`", run.step);
-            let help = format!(
-                "set it: `env = {{ {name} = \"…\" }}`; a fact of the caller's machine is let through by `pass_env`; what may be \
-                 missing is written `${{{name}:-}}`"
-            );
+            let help = match danger(&name) {
+                Some(Danger::Always(why)) => format!("use another one, which `env` can set: of this one, {why}"),
+                _ => format!(
+                    "set it: `env = {{ {name} = \"…\" }}`; a fact of the caller's machine is let through by `pass_env`; what \
+                     may be missing is written `${{{name}:-}}`"
+                ),
+            };
             findings.push(Finding::warning(Code::UnsetVariable, place, message, help).label("empty here").of(run.step));
         }
     }

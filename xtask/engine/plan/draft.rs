@@ -9,7 +9,7 @@ use super::Tree;
 use super::names::{Named, Names};
 use crate::declare::step::Step as Declared;
 use crate::declare::{self, Declarations, pipeline_file};
-use crate::finding::{Finding, Place, Span};
+use crate::finding::{Code, Finding, Place, Span};
 use crate::task::Tasks;
 
 /// Everything a plan is made from.
@@ -109,6 +109,23 @@ impl Builder<'_, '_> {
         let (running, off) = self.used.entry(Arc::clone(name)).or_default();
         *running |= runs;
         *off |= !runs;
+    }
+
+    /// The findings of a string that is made before any step has run: an output is no unknown name there.
+    pub fn too_early(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        let steps = || self.inputs.declarations.pipelines.values().flat_map(|pipeline| &pipeline.steps);
+        let outputs = || steps().filter_map(|step| step.output.as_ref());
+        for finding in findings.iter_mut().filter(|finding| finding.code == Code::UnknownParameter) {
+            let name = finding.of.as_deref().unwrap_or_default();
+            let first = name.split('.').next().unwrap_or_default();
+            if outputs().any(|output| &*output.name.value == first) {
+                finding.message =
+                    format!("`{first}` is an output, and what stands here is needed before any step has run");
+                finding.help =
+                    format!("use `${{{name}}}` in the steps themselves: they need nobody to give it to them");
+            }
+        }
+        findings
     }
 }
 
