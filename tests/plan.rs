@@ -651,6 +651,37 @@ step = [
     "#);
 }
 
+/// The skeleton says it as written, however many items there are; the value has each of them, with its type.
+#[test]
+fn a_list_that_is_spread_in_the_list_of_a_task() {
+    let text = r#"
+-- environment.toml --
+[parameters]
+tags = { type = "string", list = true }
+[[deploy]]
+pipeline = "a"
+-- environments/dev.toml --
+tags = ["one", "two"]
+-- deployments/a/pipeline.toml --
+[[step]]
+name = "image"
+task = "build-image"
+with = { dockerfile = "D", tags = ["first", "${tags...}"], labels = ["${tags...}", 1] }
+"#;
+    assert_snapshot!(plan(text), @r#"
+    dev
+      a
+        image               task build-image '{"dockerfile":"D","labels":["one","two",1],"tags":["first","one","two"]}'   # builds the image
+    "#);
+    assert_snapshot!(skeleton(text), @r#"
+    dev
+      a
+        image               task build-image '{"dockerfile":"D","labels":["${tags...}",1],"tags":["first","${tags...}"]}'   # builds the image
+    "#);
+    let found = plan(&text.replace("\"first\", \"${tags...}\"", "\"x${tags...}\""));
+    assert!(found.contains("error[wrong-type]: `${tags...}` is several arguments"), "{found}");
+}
+
 #[test]
 fn a_call_without_items_passes_its_order_on() {
     assert_snapshot!(needs(r#"

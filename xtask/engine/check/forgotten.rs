@@ -16,7 +16,7 @@ use crate::declare::template::Part;
 use crate::declare::{DEPLOYMENTS, Pipeline, pipeline_file};
 use crate::finding::{Code, Finding, Place};
 use crate::glob;
-use crate::plan::build::Built;
+use crate::plan::build::{Built, Origin};
 use crate::plan::named::Named;
 use crate::plan::scope::normalised;
 
@@ -61,7 +61,8 @@ pub fn check(subject: &Check<'_>, paths: &Named, findings: &mut Vec<Finding>) {
 
 /// The folders in which the steps of a plan say that they work.
 pub fn folders(built: &Built<'_>) -> impl Iterator<Item = Utf8PathBuf> {
-    let steps = built.plan.steps.iter().zip(&built.origins).filter(|(_, origin)| origin.declared.cwd.is_some());
+    let says_where = |origin: &Origin<'_>| origin.declared.cwd.is_some() || origin.pipeline.cwd.is_some();
+    let steps = built.plan.steps.iter().zip(&built.origins).filter(move |(_, origin)| says_where(origin));
     let named = steps.filter_map(|(step, _)| Some((step.file.parent(), step.cwd.known()?)));
     named.filter(|(folder, cwd)| folder.is_none_or(|folder| folder.as_str() != cwd)).map(|(_, cwd)| (*cwd).into())
 }
