@@ -1,9 +1,11 @@
 //! The binary: standard output, standard error and exit code, compared as one text.
 
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
 use support::Repo;
@@ -39,7 +41,7 @@ echo "$1"
 
 #[track_caller]
 fn run(text: &str, arguments: &[&str]) -> String {
-    Repo::new(text).xtask(arguments).transcript()
+    Repo::new(text).committed().xtask(arguments).transcript()
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn a_plan_of_an_unknown_environment() {
 
 #[test]
 fn nothing_is_found_in_a_sound_repository() {
-    let repo = Repo::new(SMALL);
+    let repo = Repo::new(SMALL).committed();
     let check = repo.xtask(&["check", "--format", "json"]);
     assert_snapshot!(check.stdout(), @r#"
     {
@@ -155,7 +157,7 @@ fn findings_are_the_answer_of_check_and_beside_the_answer_of_plan() {
 #[test]
 fn what_is_wrong_in_one_environment_does_not_stop_another() {
     let wrong = SMALL.replace("host = \"dev.example\"", "");
-    let repo = Repo::new(&wrong);
+    let repo = Repo::new(&wrong).committed();
     assert!(repo.xtask(&["plan", "prod"]).stdout().contains("shop.example"));
 }
 
@@ -205,7 +207,7 @@ fn findings_as_json() {
 
 #[test]
 fn it_works_from_any_folder() {
-    let repo = Repo::new(SMALL);
+    let repo = Repo::new(SMALL).committed();
     let here = repo.xtask(&["plan", "dev"]).stdout();
     assert_eq!(repo.xtask(&["plan", "dev"]).within("pipelines/deployments/web").stdout(), here);
     let root = repo.root.to_str().unwrap();
@@ -224,7 +226,7 @@ fn a_reader_that_leaves_is_no_fault() {
     let steps: String = (0..20_000).map(|n| format!("[[step]]\nname = \"s{n}\"\nrun = [\"x\"]\n")).collect();
     let text =
         format!("-- environment.toml --\n[[deploy]]\npipeline = \"a\"\n-- deployments/a/pipeline.toml --\n{steps}");
-    let repo = Repo::new(&text);
+    let repo = Repo::new(&text).committed();
     let mut xtask = repo.xtask(&["plan", "dev"]);
     let mut child = xtask.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 4];
@@ -237,11 +239,62 @@ fn a_reader_that_leaves_is_no_fault() {
 #[test]
 fn colour_is_for_terminals_unless_it_is_asked_for() {
     let wrong = SMALL.replace("host = \"dev.example\"", "");
-    let repo = Repo::new(&wrong);
+    let repo = Repo::new(&wrong).committed();
     let check = |arguments: &[&str]| repo.xtask(arguments).env("NO_COLOR", "").transcript().contains('\x1b');
     assert!(!check(&["check"]));
     assert!(check(&["check", "--color", "always"]));
     assert!(!check(&["check", "--color", "never"]));
+}
+
+/// The colour of help and of wrong usage is ours, not clap's.
+#[test]
+fn help_and_wrong_usage_have_colour_on_a_terminal() {
+    let repo = Repo::new(SMALL).committed();
+    let said = |arguments: &[&str], no_colour: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(&repo.root).env("NO_COLOR", no_colour);
+        let (said, code) = terminal::on_terminal(command);
+        format!("{}-- exit {code} --", said.replace('\x1b', "^"))
+    };
+    assert_snapshot!(said(&["schema", "--help"], ""), @r"
+    Print the JSON Schema of a kind of file, for editors
+
+    ^[1m^[4mUsage:^[0m ^[1mcargo xtask schema^[0m [OPTIONS] [KIND]
+
+    ^[1m^[4mArguments:^[0m
+      [KIND]  Which kind; without it, where each of them is [possible values: orchestration, environment, pipeline, values]
+
+    ^[1m^[4mOptions:^[0m
+      ^[1m-h^[0m, ^[1m--help^[0m  Print help
+
+    ^[1m^[4mOptions of every command:^[0m
+      ^[1m-C^[0m <DIR>            Act on the repository that this folder belongs to
+          ^[1m--color^[0m <WHEN>  When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
+      ^[1m-q^[0m, ^[1m--quiet^[0m         Show failures only, and the last line of a deployment
+      ^[1m-v^[0m, ^[1m--verbose^[0m       Show more: when each step starts, and all that it prints, also on a terminal
+    -- exit 0 --
+    ");
+    assert_snapshot!(said(&["pln", "dev"], ""), @r"
+    ^[1m^[31merror:^[0m unrecognized subcommand '^[33mpln^[0m'
+
+      ^[32mtip:^[0m a similar subcommand exists: '^[32mplan^[0m'
+
+    ^[1m^[4mUsage:^[0m ^[1mcargo xtask^[0m [OPTIONS] <COMMAND>
+
+    For more information, try '^[1m--help^[0m'.
+    -- exit 2 --
+    ");
+    assert!(!said(&["schema", "--help"], "1").contains('^'));
+    // What is asked for counts, wherever it stands and whatever else is wrong.
+    for arguments in
+        [&["--color", "never", "--help"][..], &["plan", "--bogus", "--color=never"], &["pln", "--color", "never"]]
+    {
+        assert!(!said(arguments, "").contains('^'), "{arguments:?}");
+    }
+    assert!(said(&["plan", "--color", "sometimes"], "").contains('^'));
+    let piped = |arguments: &[&str]| repo.xtask(arguments).env("NO_COLOR", "1").transcript().contains("\x1b[1m");
+    assert!(piped(&["--color", "always", "--help"]) && piped(&["plan", "--bogus", "--color=always"]));
+    assert!(!piped(&["--help"]) && !piped(&["plan", "--bogus", "--", "--color=always"]));
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
 
 use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use disk::{Copy, Ran};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// Runs a command and compares its exit code.
 #[track_caller]
@@ -161,10 +163,7 @@ fn approve_shows_what_comes_and_what_goes_away() {
 /// As on a terminal where somebody answers a question.
 #[track_caller]
 fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> String {
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&near).unwrap();
-    unlockpt(&near).unwrap();
-    let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+    let (near, name) = terminal::terminal();
     let far = fs::File::options().read(true).write(true).open(name).unwrap();
     rustix::io::write(&near, answer.as_bytes()).unwrap();
     let output = repository.command(arguments).stdin(far).output().unwrap();

@@ -2,10 +2,13 @@
 
 mod support;
 
+#[path = "plan/skeleton.rs"]
+mod skeleton;
+
 use ciao::check::merged;
 use ciao::declare::Declarations;
 use ciao::finding::Code;
-use ciao::plan::build::{Inputs, build, files};
+use ciao::plan::build::{self, Inputs, build, files};
 use ciao::show::word::Side;
 use ciao::{TaskResult, Tasks, show};
 use insta::assert_snapshot;
@@ -72,7 +75,10 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
     let plan = plans.iter().find(|(name, _)| name == environment).map(|(_, built)| &built.plan);
     let plan = plan.map(|plan| match form {
         Form::Value => show::plan::text(plan, Side::Value, &tasks),
-        Form::Skeleton => show::plan::text(plan, Side::Skeleton, &tasks),
+        Form::Skeleton => {
+            let skeleton = build::skeleton(inputs, environment, &files).expect("where there is a plan, there is one");
+            show::plan::text(&skeleton, Side::Skeleton, &tasks)
+        }
         Form::Json => {
             let text = show::json::plan(plan, None).to_string();
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -206,11 +212,7 @@ fn the_skeleton_has_names_and_no_values() {
       database   # env PGHOST=${database.host}
         create-schema       PGPASSWORD=${database.password} pipelines/deployments/database/create-schema.sh   # in db, provides schema
         load-data           psql --file data.sql   # in db, requires schema, unless ./is-loaded.sh, 3 attempts, timeout 2m
-      web[eu-west]
-        build-image         task build-image '{"dockerfile":"Dockerfile","port":"${site.port}","tags":"${regions}"}'   # output image, builds the image
-        install             install --region ${region} --image ${image} --title ${site.title} ${registry}   # finally cleanup ${region}
-        smoke-test          curl --fail http://${database.host}:${site.port}/health   # verify
-      web[us-east]
+      web[${each}]   # for_each regions
         build-image         task build-image '{"dockerfile":"Dockerfile","port":"${site.port}","tags":"${regions}"}'   # output image, builds the image
         install             install --region ${region} --image ${image} --title ${site.title} ${registry}   # finally cleanup ${region}
         smoke-test          curl --fail http://${database.host}:${site.port}/health   # verify
@@ -953,8 +955,8 @@ run = ["x", "--password=${password}", "${plain}"]
     error[plain-secret]: `plain` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:3:9
       |
-    3 | plain = "hunter2"
-      |         ^^^^^^^^^
+    3 | plain = ***
+      |         ^^^
       |
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
 

@@ -2,16 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::fixture::check;
+use crate::fixture::{changed, check};
 
 /// The pipeline of the sound repository with more at its end.
 fn more(lines: &str) -> String {
-    let pipeline = crate::fixture::files(crate::fixture::SOUND)
-        .into_iter()
-        .find(|(path, _)| path == "pipelines/deployments/web/pipeline.toml")
-        .unwrap()
-        .1;
-    format!("-- pipelines/deployments/web/pipeline.toml --\n{pipeline}\n{lines}\n")
+    format!("{}{lines}\n", changed("deployments/web/pipeline.toml", &[]))
 }
 
 fn dev(lines: &str) -> String {
@@ -156,7 +151,7 @@ fn unlisted_environment() {
 fn stray_file() {
     assert_snapshot!(check("-- pipelines/environments/dev.toml.bak --\nx\n"), @r#"
     error[stray-file]: `pipelines/environments/dev.toml.bak` is not a file of values
-    --> pipelines/environments/dev.toml.bak
+     --> pipelines/environments/dev.toml.bak
      = help: move it: `environments/` holds one TOML file an environment and nothing else
     "#);
 }
@@ -322,8 +317,8 @@ fn plain_secret() {
     error[plain-secret]: `token` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:1:9
       |
-    1 | token = "hunter22"
-      |         ^^^^^^^^^^
+    1 | token = ***
+      |         ^^^
       |
       = note: in dev
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now

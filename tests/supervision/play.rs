@@ -135,7 +135,7 @@ impl Play {
     pub fn file(self, name: &str, planned: &str, now: &str) -> Play {
         use hmac_sha256::Hash as Sha256;
         fs::write(self.folder.join(name), now).unwrap();
-        let digest = ciao::inspect::hex(&Sha256::hash(planned.as_bytes()));
+        let digest = ciao::hex(&Sha256::hash(planned.as_bytes()));
         let name = name.to_owned();
         self.last(|step| step.file = Some((name, digest)))
     }
@@ -247,6 +247,7 @@ impl Play {
             id: "p".to_owned(),
             name: "p".to_owned(),
             each: None,
+            for_each: None,
             needs: None,
             env: BTreeMap::new(),
             pipeline: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
@@ -260,6 +261,7 @@ impl Play {
             graph: Graph { needs, steps: steps.len() },
             steps,
             secrets,
+            outside: BTreeSet::new(),
         }
     }
 
@@ -283,6 +285,7 @@ impl Play {
             call: 0,
             name: scene.id.clone(),
             each: None,
+            for_each: None,
             action: Action::Run(run),
             env: BTreeMap::new(),
             cwd: Text::literal(scene.cwd.as_deref().unwrap_or(".")),
@@ -393,7 +396,8 @@ impl Play {
             caller,
             exe,
         };
-        ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter)
+        let (_, nobody) = std::sync::mpsc::channel();
+        ciao::run::run(&deployment, &secrets, &mut signals, nobody, journal, reporter)
     }
 }
 

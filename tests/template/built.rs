@@ -31,7 +31,11 @@ fn as_built_before(root: &Path) {
     let known = Folder::built().join("engine");
     if std::fs::read_to_string(&known).ok().as_ref() != Some(&engine) {
         write(&Folder::built(), "engine", &engine);
-        run(&Folder::built(), "find", &[".", "-path", "*/.fingerprint/xtask-*", "-delete"]);
+        run(
+            &Folder::built(),
+            "find",
+            &[".", "(", "-path", "*/.fingerprint/xtask-*", "-o", "-path", "*/.fingerprint/ciao-*", ")", "-delete"],
+        );
     }
     run(root, "find", &["xtask", "-exec", "touch", "-d", "2020-01-01", "{}", "+"]);
 }

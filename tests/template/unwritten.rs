@@ -55,7 +55,7 @@ fn an_upgrade_that_may_not_write_in_one_folder_changes_nothing() {
     let folder = Folder::new();
     let root = make("no rust", &folder.0);
     older_copy(&root, "xtask/engine/template/edit.rs", "//! Pure: text in, text out.", "//! As it was.");
-    write(&root, "xtask/engine/glob.rs", "// Another old one.\n");
+    write(&root, "xtask/engine/testing.rs", "// Another old one.\n");
     commit(&root);
     let upgrade = ["upgrade", arg(&root), "--unchecked", "--discard-edits"];
     refused_by_rights(&root, &upgrade, "xtask/engine/template", "xtask/engine/template/edit.rs: ");

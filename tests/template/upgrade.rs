@@ -114,6 +114,36 @@ fn the_copys_own_tests_plans_and_check_run_before_and_after() {
     assert!(code == 0 && said.contains("is up to date"), "{said}");
 }
 
+/// A version before the engine was several packages: one file more, some fewer, and nothing about them in the workspace.
+#[test]
+fn a_copy_from_before_the_engine_had_parts_gets_them_and_how_they_are_built() {
+    let folder = Folder::new();
+    let root = older(&folder);
+    let (part, file) = ("xtask/engine/base", "xtask/engine/hex.rs");
+    let mut record = read(&root, "xtask/engine/COPIED.toml");
+    record = record.lines().filter(|line| !line.contains(part)).fold(String::new(), |text, line| text + line + "\n");
+    let once = "//! Bytes in hexadecimal.\n";
+    record += &format!("\"{file}\" = \"{}\"\n", ciao::template::file::fingerprint(once.as_bytes()));
+    write(&root, "xtask/engine/COPIED.toml", &record);
+    write(&root, file, once);
+    fs::remove_dir_all(root.join(part)).expect("it is there");
+    let built = read(&root, "Cargo.toml");
+    let own = "[profile.dev.package]\n# Ours: faster.\ntoml.opt-level = 3\n";
+    let before = built.split("[profile.dev.package]").next().expect("what is before it").to_owned() + own;
+    write(&root, "Cargo.toml", &before);
+    commit(&root);
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(root.join(part).join("Cargo.toml").is_file() && !root.join(file).exists());
+    let (after, wanted) = (read(&root, "Cargo.toml"), "ciao-base.incremental = false\n");
+    assert!(after.contains(wanted) && after.contains("# Ours: faster.\ntoml.opt-level = 3\n"), "{after}");
+    assert_eq!(after.matches("toml.opt-level").count(), 1, "{after}");
+    run(&root, "cargo", &["metadata", "--offline", "--no-deps", "--format-version", "1"]);
+    commit(&root);
+    let (code, said) = xtask(&["upgrade", arg(&root)]);
+    assert!(code == 0 && said.contains("is up to date"), "{said}");
+}
+
 #[test]
 fn an_upgrade_that_would_change_the_order_is_taken_back() {
     let mut proved = Proved::new();
@@ -303,15 +333,15 @@ fn files_that_the_engine_has_no_more_go_and_new_ones_come() {
     write(&root, "xtask/engine/gone/old.rs", gone);
     let line = format!("\"xtask/engine/gone/old.rs\" = \"{}\"\n", ciao::template::file::fingerprint(gone.as_bytes()));
     let kept: String =
-        record.lines().filter(|line| !line.contains("engine/glob.rs")).map(|line| format!("{line}\n")).collect();
+        record.lines().filter(|line| !line.contains("engine/testing.rs")).map(|line| format!("{line}\n")).collect();
     write(&root, "xtask/engine/COPIED.toml", &(kept + &line));
-    let glob = read(&root, "xtask/engine/glob.rs");
-    fs::remove_file(root.join("xtask/engine/glob.rs")).expect("it is there");
+    let whole = read(&root, "xtask/engine/testing.rs");
+    fs::remove_file(root.join("xtask/engine/testing.rs")).expect("it is there");
     commit(&root);
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
     assert_eq!(code, 0, "{said}");
     assert!(!root.join("xtask/engine/gone/old.rs").exists());
-    assert_eq!(read(&root, "xtask/engine/glob.rs"), glob);
+    assert_eq!(read(&root, "xtask/engine/testing.rs"), whole);
 }
 
 #[test]
@@ -326,12 +356,12 @@ fn edits_of_the_engine_are_merged_or_shown() {
     let merged = read(&root, FILE);
     assert!(merged.contains("// An edit of ours.") && merged.contains(NOW), "{merged}");
     // The edit stands in no version of the engine: the next upgrade finds it again.
-    write(&root, "xtask/engine/glob.rs", &(read(&root, "xtask/engine/glob.rs") + "// Another one.\n"));
+    write(&root, "xtask/engine/testing.rs", &(read(&root, "xtask/engine/testing.rs") + "// Another one.\n"));
     commit(&root);
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
     assert!(code == 0 && said.contains("is up to date"), "{said}");
     assert!(read(&root, FILE).contains("// An edit of ours."));
-    assert!(read(&root, "xtask/engine/glob.rs").contains("// Another one."));
+    assert!(read(&root, "xtask/engine/testing.rs").contains("// Another one."));
 
     let folder = Folder::new();
     let root = older(&folder);

@@ -11,28 +11,22 @@
 
 #![forbid(unsafe_code)]
 
-pub mod check;
 pub mod cli;
 pub mod command;
-pub mod declare;
-pub mod finding;
-pub mod glob;
-pub mod inspect;
-pub mod ledger;
-pub mod plan;
-pub mod process;
-pub mod repository;
-pub mod run;
-pub mod show;
-pub mod sources;
-mod task;
-pub mod template;
 pub mod testing;
-pub mod variables;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+// The parts that are packages of their own.
+pub use ciao_base::{hex, task};
+pub use ciao_check::{self as check, inspect, repository};
+pub use ciao_declare::{self as declare, finding, glob, sources};
+pub use ciao_ledger as ledger;
+pub use ciao_plan as plan;
+pub use ciao_process as process;
+pub use ciao_run as run;
+pub use ciao_show as show;
+pub use ciao_template as template;
 
 pub use task::{Task, TaskResult, Tasks};
 
@@ -43,5 +37,8 @@ pub fn main(tasks: Tasks) -> ExitCode {
     if let Some(code) = process::reentry(&arguments, &tasks) {
         return code;
     }
-    command::run(cli::Cli::parse(), &tasks)
+    match cli::parse(std::env::args_os()) {
+        Ok(cli) => command::run(cli, &tasks),
+        Err(said) => command::output::usage(&said, cli::colour(std::env::args_os())),
+    }
 }

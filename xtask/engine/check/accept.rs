@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use crate::declare::environment::Accept;
-use crate::declare::{Declarations, ENVIRONMENT};
-use crate::finding::{Code, Finding, Place, Severity, Span, suggest};
+use ciao_declare::environment::Accept;
+use ciao_declare::finding::{Code, Finding, Place, Severity, Span, suggest};
+use ciao_declare::{Declarations, ENVIRONMENT};
 
 /// Takes out what is accepted, and gives it; adds what is wrong with the acceptances themselves.
 #[must_use]

@@ -2,9 +2,9 @@
 
 use camino::Utf8Path;
 
-use crate::declare::{Declarations, ORCHESTRATION};
-use crate::finding::{Code, Finding, Place, Severity};
-use crate::sources::Sources;
+use ciao_declare::finding::{Code, Finding, Place, Severity};
+use ciao_declare::sources::Sources;
+use ciao_declare::{Declarations, ORCHESTRATION};
 
 /// All rules of this pillar.
 pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<Finding>) {

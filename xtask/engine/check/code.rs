@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::walk::{self, Role, Spot, Visitor};
-use crate::declare::Declarations;
-use crate::declare::template::{Part, Template};
-use crate::finding::{Code, Finding, Place};
+use ciao_declare::Declarations;
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::template::{Part, Template};
 
 /// Programs that run an argument as code, with the option before it.
 const RUNNERS: [(&[&str], &[&str]); 6] = [

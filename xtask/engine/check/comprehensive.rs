@@ -8,15 +8,15 @@ use camino::Utf8Path;
 
 use super::Check;
 use super::walk::{self, Spot, Visitor};
-use crate::declare::environment::{Deploy, meet};
-use crate::declare::orchestration::Environment;
-use crate::declare::parameter::Parameter;
-use crate::declare::step::ForEach;
-use crate::declare::template::Part;
-use crate::declare::{Declarations, ENVIRONMENT, ORCHESTRATION, pipeline_file};
-use crate::finding::{Code, Finding, Place, listed};
-use crate::plan::build::Built;
-use crate::plan::{Argument, Step};
+use ciao_declare::environment::{Deploy, meet};
+use ciao_declare::finding::{Code, Finding, Place, listed};
+use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::Parameter;
+use ciao_declare::step::ForEach;
+use ciao_declare::template::Part;
+use ciao_declare::{Declarations, ENVIRONMENT, ORCHESTRATION, pipeline_file};
+use ciao_plan::build::Built;
+use ciao_plan::{Argument, Step};
 
 /// The rules of this pillar that look at no plan, but for forgotten files.
 pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {
@@ -195,7 +195,7 @@ fn why_not(
     built: &Built<'_>,
     step: &Step,
     deploy: usize,
-    declared: &crate::declare::step::Step,
+    declared: &ciao_declare::step::Step,
 ) -> String {
     let list = |for_each: &Option<ForEach>| match for_each {
         Some(ForEach::Name(name)) => Some(name.value.to_string()),

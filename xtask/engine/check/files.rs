@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use crate::declare::environment::meet;
-use crate::declare::literal::{Literal, Spanned};
-use crate::declare::parameter::{BUILT_IN, Parameter};
-use crate::declare::step::Step as Declared;
-use crate::declare::template::Template;
-use crate::declare::{self, Declarations, ORCHESTRATION};
-use crate::finding::{Code, Finding, Place};
 use crate::inspect::{Facts, FileFacts, Found, interpreter};
-use crate::plan::build::{Built, Origin};
-use crate::plan::named::{Candidate, Named};
-use crate::plan::scope::normalised;
-use crate::plan::{Action, Argument, Stdin, Step, Text};
+use ciao_declare::environment::meet;
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::parameter::{BUILT_IN, Parameter};
+use ciao_declare::step::Step as Declared;
+use ciao_declare::template::Template;
+use ciao_declare::{self as declare, Declarations, ORCHESTRATION};
+use ciao_plan::build::{Built, Origin};
+use ciao_plan::named::{Candidate, Named};
+use ciao_plan::scope::normalised;
+use ciao_plan::{Action, Argument, Stdin, Step, Text};
 
 /// Listed environments have a file, and files a listed environment.
 pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
@@ -36,7 +36,7 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
             let known: Vec<&str> = orchestration.names().collect();
             let mut help =
                 format!("list it in {ORCHESTRATION}: `[[environment]]`, `name = \"{name}\"`; or remove the file");
-            if let Some(near) = crate::finding::did_you_mean(name, known) {
+            if let Some(near) = ciao_declare::finding::did_you_mean(name, known) {
                 help = format!("did you mean `{near}`? else {help}");
             }
             let message = format!("environment `{name}` is not listed");
@@ -356,7 +356,7 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
     let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.known()) else {
         return;
     };
-    let path = crate::plan::scope::normalised(&Utf8Path::new(&*cwd).join(&*program));
+    let path = ciao_plan::scope::normalised(&Utf8Path::new(&*cwd).join(&*program));
     let Some(found) = path.as_ref().and_then(|path| facts.get(path.as_str())) else { return };
     let place = place(origin.file, &written[0]);
     match found {

@@ -12,13 +12,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Check;
 use super::script::{self, Language};
 use super::walk::{self, Spot, Visitor};
-use crate::declare::template::Part;
-use crate::declare::{DEPLOYMENTS, Pipeline, pipeline_file};
-use crate::finding::{Code, Finding, Place};
-use crate::glob;
-use crate::plan::build::{Built, Origin};
-use crate::plan::named::Named;
-use crate::plan::scope::normalised;
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::glob;
+use ciao_declare::template::Part;
+use ciao_declare::{DEPLOYMENTS, Pipeline, pipeline_file};
+use ciao_plan::build::{Built, Origin};
+use ciao_plan::named::Named;
+use ciao_plan::scope::normalised;
 
 /// Files that a program reads in the folder it works in, without being told.
 const CONVENTIONS: [(&[&str], &[&str]); 7] = [
@@ -76,7 +76,7 @@ fn is_exempt(path: &Utf8Path) -> bool {
 pub fn patterns<'p>(
     name: &str,
     pipeline: &'p Pipeline,
-) -> impl Iterator<Item = (&'p crate::declare::literal::Spanned<Arc<str>>, Option<Utf8PathBuf>)> {
+) -> impl Iterator<Item = (&'p ciao_declare::literal::Spanned<Arc<str>>, Option<Utf8PathBuf>)> {
     let folder = Utf8Path::new(DEPLOYMENTS).join(name);
     pipeline.uses.iter().map(move |pattern| (pattern, normalised(&folder.join(&*pattern.value))))
 }
@@ -161,7 +161,7 @@ impl<'a> Search<'a> {
         let strings_only = Utf8Path::new("strings.txt");
         let mut next = self.mentioned(strings_only, &strings.0);
         next.extend(self.conventional(&strings.0));
-        for file in self.subject.declarations.values.keys().map(|name| crate::declare::values_file(name)) {
+        for file in self.subject.declarations.values.keys().map(|name| ciao_declare::values_file(name)) {
             next.extend(self.mentioned(&file, self.subject.sources.text(file.as_str()).unwrap_or_default()));
         }
         let patterns: Vec<Utf8PathBuf> = patterns(self.name, self.pipeline).filter_map(|(_, path)| path).collect();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::declare::{Declarations, pipeline_file};
-use crate::finding::{Code, Finding, Place};
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::{Declarations, pipeline_file};
 
 /// All rules of this pillar.
 pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {

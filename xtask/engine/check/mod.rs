@@ -4,15 +4,19 @@
 //! and what it is made of: `value`, `name`, `script`; `same`, `code`, and `variables` with `shell`). `files` and `size` say
 //! what could not be started.
 
+#![forbid(unsafe_code)]
+
 pub mod accept;
 mod audited;
 mod code;
 mod comprehensive;
 mod files;
-pub(crate) mod forgotten;
+pub mod forgotten;
 mod idempotent;
+pub mod inspect;
 mod name;
 mod orchestrated;
+pub mod repository;
 mod same;
 mod script;
 mod search;
@@ -27,12 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
-use crate::finding::{Code, Finding, Place};
 use crate::inspect::Facts;
-use crate::plan::build::Built;
-use crate::plan::named::{Candidate, Named};
-use crate::sources::{Sources, Wanted};
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::sources::{Sources, Wanted};
+use ciao_declare::{DEPLOYMENTS, Declarations, ENVIRONMENTS};
+use ciao_plan::build::Built;
+use ciao_plan::named::{Candidate, Named};
 
 /// A check while it is made: first of the plans one by one, in the order of the environments, so that none has to be
 /// kept; then of everything.

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
-use crate::plan::build::Built;
-use crate::plan::graph::Reach;
+use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_plan::build::Built;
+use ciao_plan::graph::Reach;
 
 /// The steps that provide one thing: instances of one declaration count as one.
 #[derive(Default)]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use crate::declare::literal::{Literal, Spanned};
-use crate::declare::parameter::Parameter;
-use crate::declare::template::Part;
-use crate::declare::{Declarations, ENVIRONMENT};
-use crate::finding::{Code, Finding, Place, listed};
-use crate::plan;
+use ciao_declare::finding::{Code, Finding, Place, listed};
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::template::Part;
+use ciao_declare::{Declarations, ENVIRONMENT};
+use ciao_plan as plan;
 
 /// One value of one environment.
 struct Given<'d> {

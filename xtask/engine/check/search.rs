@@ -12,11 +12,11 @@ use super::name;
 use super::script::{self, Language, blocks, language, line_at, within};
 use super::value::{Needle, Needles, Weight};
 use super::walk::{self, Role, Spot, Visitor};
-use crate::declare::Declarations;
-use crate::declare::parameter::Parameter;
-use crate::declare::template::Part;
-use crate::finding::{Code, Finding, Place, Severity, Span, listed};
-use crate::sources::Sources;
+use ciao_declare::Declarations;
+use ciao_declare::finding::{Code, Finding, Place, Severity, Span, listed};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::sources::Sources;
+use ciao_declare::template::Part;
 
 /// More than these in one file say nothing new.
 const MOST: usize = 50;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::declare::parameter::{Parameter, Type};
-use crate::declare::{Declarations, values_file};
-use crate::plan::{Action, EnvValue, Plan, Stdin, Text};
-use crate::sources::Sources;
+use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::sources::Sources;
+use ciao_declare::{Declarations, values_file};
+use ciao_plan::{Action, EnvValue, Plan, Stdin, Text};
 
 /// The same files with sentinel values in every listed environment. Two seeds share no value, but for `choices` and booleans.
 #[must_use]
@@ -48,8 +48,8 @@ fn item(parameter: &Parameter, seed: u32, index: usize) -> String {
         parameter.choices.as_ref().and_then(|choices| choices.get(seed as usize % choices.len().max(1)))
     {
         return match &choice.value {
-            crate::declare::literal::Literal::String(text) => toml_string(text),
-            other => crate::plan::value::plain(other),
+            ciao_declare::literal::Literal::String(text) => toml_string(text),
+            other => ciao_plan::value::plain(other),
         };
     }
     let number = i64::from(seed) * 10_000 + 20_000 + index as i64;
@@ -138,10 +138,10 @@ pub fn strings(plan: &Plan) -> BTreeMap<Spot, BTreeSet<String>> {
     found
 }
 
-fn leaf(piece: &crate::plan::Piece) -> String {
+fn leaf(piece: &ciao_plan::Piece) -> String {
     match piece {
-        crate::plan::Piece::Literal(text) => text.to_string(),
-        crate::plan::Piece::Secret(name) => format!("<secret {name}>"),
+        ciao_plan::Piece::Literal(text) => text.to_string(),
+        ciao_plan::Piece::Secret(name) => format!("<secret {name}>"),
         other => format!("<{other:?}>"),
     }
 }

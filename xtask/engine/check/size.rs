@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::finding::{Code, Finding, Place};
-use crate::plan::build::Built;
-use crate::plan::{Action, Argument, EnvValue, Piece, Text};
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_plan::build::Built;
+use ciao_plan::{Action, Argument, EnvValue, Piece, Text};
 
 /// One argument, or one variable with its name, and the byte that ends it, as Linux takes them: execve(2), "Limits on size
 /// of arguments and environment". Other systems bound the sum alone.

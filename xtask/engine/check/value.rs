@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::declare::Declarations;
-use crate::declare::literal::Literal;
-use crate::declare::parameter::{Parameter, Type};
+use ciao_declare::Declarations;
+use ciao_declare::literal::Literal;
+use ciao_declare::parameter::{Parameter, Type};
 
 /// How much must be around a match before it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

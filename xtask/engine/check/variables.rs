@@ -10,13 +10,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::script::{self, Language, blocks, language, line_at, within};
 use super::shell;
-use crate::declare::step::{Action, Step};
-use crate::declare::template::Template;
-use crate::declare::{Declarations, Pipeline, pipeline_file};
-use crate::finding::{Code, Finding, Place};
-use crate::plan::scope::normalised;
-use crate::sources::Sources;
-use crate::variables::{Danger, PASSED, SET, danger};
+use ciao_base::variables::{Danger, PASSED, SET, danger};
+use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::sources::Sources;
+use ciao_declare::step::{Action, Step};
+use ciao_declare::template::Template;
+use ciao_declare::{Declarations, Pipeline, pipeline_file};
+use ciao_plan::scope::normalised;
 
 /// A script, and what is set where a step runs it.
 struct Run<'a> {

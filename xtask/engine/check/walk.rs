@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use crate::declare::literal::{Literal, Spanned};
-use crate::declare::step::{Action, ForEach, Given, Stdin, Step, Variable, When};
-use crate::declare::template::{Part, Template};
-use crate::declare::{Declarations, ENVIRONMENT, Pipeline, pipeline_file};
-use crate::finding::Span;
+use ciao_declare::finding::Span;
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::step::{Action, ForEach, Given, Stdin, Step, Variable, When};
+use ciao_declare::template::{Part, Template};
+use ciao_declare::{Declarations, ENVIRONMENT, Pipeline, pipeline_file};
 
 /// What a string is where it stands.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use super::read::{NameRule, Reader, Section};
 use super::step::{ForEach, Given, Variable, When, env, for_each, given_table, needs, when};
 use super::template::Template;
 use crate::finding::{Code, Finding, Span};
-use crate::variables::{Danger, danger, is_name};
+use ciao_base::variables::{Danger, danger, is_name};
 
 /// Tier 2, as written.
 #[derive(Debug, Default)]

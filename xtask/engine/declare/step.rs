@@ -1,6 +1,7 @@
 //! `[[step]]`, and what steps and calls have in common: commands, `env`, `with`, `for_each`, `when`, `needs`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::read::{NameRule, Section};
 use super::template::Template;
 use super::words;
 use crate::finding::{Code, Finding, Span, listed};
-use crate::variables::{Danger, danger, is_name};
+use ciao_base::variables::{Danger, danger, is_name};
 
 /// A step, as written.
 #[derive(Debug)]
@@ -75,6 +76,23 @@ pub enum ForEach {
     /// A parameter or a constant.
     Name(Spanned<Arc<str>>),
     Items(Vec<Spanned<Literal>>, Span),
+}
+
+/// `regions`, or `["eu-west", 2]`.
+impl fmt::Display for ForEach {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForEach::Name(name) => out.write_str(&name.value),
+            ForEach::Items(items, _) => {
+                let items = items.iter().map(|item| match &item.value {
+                    Literal::String(text) => format!("{text:?}"),
+                    Literal::Integer(integer) => integer.to_string(),
+                    other => other.kind().to_owned(),
+                });
+                write!(out, "[{}]", items.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
 }
 
 /// `when = "web.enabled"` or `"!web.enabled"`.

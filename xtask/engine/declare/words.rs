@@ -1,6 +1,6 @@
 //! Splitting a command that is written as one string.
 
-use crate::variables::is_name;
+use ciao_base::variables::is_name;
 
 /// What only a shell would understand, and what to do instead.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell};
 
 use super::{Error, Result};
-use crate::process::readable;
+use ciao_process::readable;
 
 /// How long a command that talks to a remote may take before it counts as unknown.
 pub const NETWORK: Duration = Duration::from_secs(60);
@@ -110,11 +110,17 @@ impl<'a> Call<'a> {
     /// # Errors
     /// If it cannot be started.
     pub fn start(&self, folder: &Path) -> Result<Running> {
-        let mut child = spawn(folder, self, Stdio::piped())?;
-        if let Some(mut pipe) = child.stdin.take() {
-            // A git that fails early closes its end; what it says then is the answer, not our broken pipe.
-            let _closed = pipe.write_all(&self.stdin);
-        }
+        let mut running = self.open(folder)?;
+        running.feed(&self.stdin);
+        Ok(running)
+    }
+
+    /// Starts git before it is known what goes in, with [`Running::feed`]: it waits for that.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn open(&self, folder: &Path) -> Result<Running> {
+        let child = spawn(folder, self, Stdio::piped())?;
         let what = self.args.iter().find(|word| !word.starts_with('-') && !word.contains('='));
         Ok(Running { child: Some(child), what: what.map_or_else(String::new, |word| (*word).to_owned()) })
     }
@@ -181,6 +187,14 @@ pub struct Running {
 }
 
 impl Running {
+    /// All that goes in.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if let Some(mut pipe) = self.child.as_mut().and_then(|child| child.stdin.take()) {
+            // A git that fails early closes its end; what it says then is the answer, not our broken pipe.
+            let _closed = pipe.write_all(bytes);
+        }
+    }
+
     /// Waits until it is over.
     ///
     /// # Errors

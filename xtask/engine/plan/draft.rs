@@ -7,10 +7,10 @@ use camino::Utf8Path;
 
 use super::Tree;
 use super::names::{Named, Names};
-use crate::declare::step::Step as Declared;
-use crate::declare::{self, Declarations, pipeline_file};
-use crate::finding::{Code, Finding, Place, Span};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_declare::finding::{Code, Finding, Place, Span};
+use ciao_declare::step::Step as Declared;
+use ciao_declare::{self as declare, Declarations, pipeline_file};
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ pub struct Inputs<'d> {
     pub declarations: &'d Declarations,
     pub tasks: &'d Tasks,
     /// The texts, for line numbers.
-    pub sources: &'d crate::sources::Sources,
+    pub sources: &'d ciao_declare::sources::Sources,
 }
 
 /// What is the same of a pipeline in every environment, made once.
@@ -58,7 +58,7 @@ pub struct Within {
 /// The item of a `for_each`.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// `None` where the list has no value: then there is one instance, of which nothing is known.
+    /// `None` where the list has no value: then there is one instance, of which nothing is known, `web[${each}]`.
     pub name: Option<String>,
     pub tree: Arc<Named>,
 }
@@ -68,8 +68,9 @@ impl Item {
         Item { name, tree: Arc::new(Named::new("each".into(), tree)) }
     }
 
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// What stands in the id of an instance.
+    pub fn in_brackets(&self) -> String {
+        format!("[{}]", self.name.as_deref().unwrap_or("${each}"))
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Builder<'d, 'e> {
     pub environment: &'e str,
     pub files: &'d Files,
     pub names: Names,
+    /// Whether it is a skeleton: no value is looked at, so every `for_each` makes one instance and every `when` holds.
+    pub skeleton: bool,
     pub findings: Vec<Finding>,
     /// Who uses a parameter: a step that runs, one that is switched off.
     pub used: HashMap<Arc<str>, (bool, bool)>,

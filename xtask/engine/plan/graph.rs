@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use crate::declare::literal::Spanned;
+use ciao_declare::literal::Spanned;
 
 /// What is wrong with the `needs` of one file.
 #[derive(Debug)]

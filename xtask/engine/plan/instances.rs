@@ -11,12 +11,12 @@ use super::draft::{Builder, Draft, Files, Instance, Item, environment_place};
 use super::names::Named;
 use super::scope::Scope;
 use super::value::Shapes;
-use crate::declare::environment::Deploy;
-use crate::declare::literal::{Literal, Spanned};
-use crate::declare::parameter::Parameter;
-use crate::declare::step::{ForEach, Given, When};
-use crate::declare::{self, pipeline_file};
-use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::environment::Deploy;
+use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::step::{ForEach, Given, When};
+use ciao_declare::{self as declare, pipeline_file};
 
 impl<'d> Builder<'d, '_> {
     /// The calls, one for each item where there is a `for_each`.
@@ -86,6 +86,7 @@ impl<'d> Builder<'d, '_> {
     ) -> Vec<Option<Item>> {
         let (items, key) = match for_each {
             None => return vec![None],
+            Some(ForEach::Items(..)) if self.skeleton => (None, None),
             Some(ForEach::Items(items, _)) => {
                 let place = |span| Place { file: Arc::clone(file), span };
                 let trees = items.iter().map(|item| (plain_tree(&item.value), place(item.span))).collect();
@@ -221,6 +222,9 @@ impl<'d> Builder<'d, '_> {
                 }
             };
             let mut named = Named::new(Arc::clone(&parameter.name), tree.map(Tree::bare));
+            if self.skeleton {
+                named.forget_value();
+            }
             named.key.clone_from(&parameter.key);
             own.insert(Arc::clone(&parameter.name), named);
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::value::Shapes;
 use super::{Piece, SecretSource, Tree};
-use crate::declare::literal::Literal;
-use crate::declare::parameter::Parameter;
-use crate::declare::{self, Declarations, EnvironmentPipeline, Values};
-use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::literal::Literal;
+use ciao_declare::parameter::Parameter;
+use ciao_declare::{self as declare, Declarations, EnvironmentPipeline, Values};
 
 /// What a name stands for in an environment.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ impl Named {
         let pieces = tree.as_ref().and_then(pieces_of);
         Named { name, tree, pieces, missing: false, key: None, constant: false }
     }
+
+    pub fn forget_value(&mut self) {
+        (self.tree, self.pieces) = (None, None);
+    }
 }
 
 /// All names of an environment.
@@ -38,6 +42,13 @@ impl Named {
 pub struct Names {
     pub by_name: HashMap<Arc<str>, Named>,
     pub secrets: BTreeMap<Arc<str>, SecretSource>,
+}
+
+impl Names {
+    /// Leaves of every name only that there is one.
+    pub fn forget_values(&mut self) {
+        self.by_name.values_mut().for_each(Named::forget_value);
+    }
 }
 
 /// What a value is in a string: lists are nothing there, tables are JSON.

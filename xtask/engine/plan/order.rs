@@ -6,9 +6,9 @@ use camino::Utf8Path;
 
 use super::draft::{Builder, Draft, Instance, Within, environment_place};
 use super::graph::{self, Problem, run_order};
-use crate::declare;
-use crate::declare::literal::Spanned;
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare as declare;
+use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::literal::Spanned;
 
 impl<'d> Builder<'d, '_> {
     /// The graph over the steps as listed, with joins behind them; `None` if there is a cycle.

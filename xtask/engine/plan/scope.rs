@@ -9,10 +9,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::names::{Named, Names, pieces_of};
 use super::value;
 use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
-use crate::declare::parameter::Parameter;
-use crate::declare::step::{Given, Variable};
-use crate::declare::template::{Part, Template};
-use crate::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::step::{Given, Variable};
+use ciao_declare::template::{Part, Template};
 
 /// A step that makes an output.
 #[derive(Debug, Clone)]
@@ -376,9 +376,9 @@ impl<'a> Scope<'a> {
             return None;
         }
         let Some(json) = tree.as_json() else { return Some(tree) };
-        let literal = crate::declare::literal::Spanned::new(value::from_json(&json), given.span());
+        let literal = ciao_declare::literal::Spanned::new(value::from_json(&json), given.span());
         let file = Arc::clone(&self.file);
-        let pipeline = crate::declare::EnvironmentPipeline::default();
+        let pipeline = ciao_declare::EnvironmentPipeline::default();
         let mut shapes = value::Shapes {
             file: &file,
             pipeline: &pipeline,

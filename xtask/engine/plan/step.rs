@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::draft::Item;
 use super::scope::Scope;
 use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tree};
-use crate::declare::Pipeline;
-use crate::declare::literal::Spanned;
-use crate::declare::step::{self as declared, Given};
-use crate::declare::template::Template;
-use crate::finding::{Code, Finding, Place, Span, and_then, suggest};
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_declare::Pipeline;
+use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::literal::Spanned;
+use ciao_declare::step::{self as declared, Given};
+use ciao_declare::template::Template;
 
 impl Scope<'_> {
     /// The step with all its strings. Who it is among its instances is for `build::identify` to say.
@@ -42,6 +43,7 @@ impl Scope<'_> {
             call: self.call,
             name: declared.name.value.to_string(),
             each: None,
+            for_each: declared.for_each.as_ref().map(ToString::to_string),
             action,
             env,
             cwd,
@@ -146,11 +148,11 @@ impl Scope<'_> {
     }
 
     /// Names the step among its instances.
-    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&str>, outer: Option<&str>) {
+    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&Item>, outer: Option<&Item>) {
         step.id = [&*call.id, "/", &*step.name].concat();
         if let Some(item) = own {
-            step.id += &format!("[{item}]");
+            step.id += &item.in_brackets();
         }
-        step.each = own.or(outer).map(str::to_owned);
+        step.each = own.or(outer).and_then(|item| item.name.clone());
     }
 }

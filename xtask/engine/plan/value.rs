@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Piece, SecretSource, Text, Tree};
-use crate::declare::EnvironmentPipeline;
-use crate::declare::literal::{Literal, Spanned};
-use crate::declare::parameter::{Parameter, Type};
-use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::EnvironmentPipeline;
+use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::parameter::{Parameter, Type};
 
 /// Checks values of one file.
 pub struct Shapes<'a> {
@@ -246,8 +246,8 @@ impl Shapes<'_> {
 }
 
 /// A word of a source's command, with the key in it. Other names are refused when the declaration is checked.
-fn source_word(word: &crate::declare::template::Template, key: &str, environment: &str) -> String {
-    use crate::declare::template::Part;
+fn source_word(word: &ciao_declare::template::Template, key: &str, environment: &str) -> String {
+    use ciao_declare::template::Part;
     word.parts
         .iter()
         .map(|part| match part {

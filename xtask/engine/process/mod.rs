@@ -3,6 +3,8 @@
 //! Every step runs below a guardian (`guardian`), which the orchestrator drives through a [`Lane`]. This module knows
 //! nothing of plans, the order of steps, secrets or logs. `docs/supervision.md` has what holds on which system.
 
+#![forbid(unsafe_code)]
+
 mod capture;
 pub mod frame;
 mod guardian;
@@ -32,7 +34,7 @@ pub use spawn::{find_program, itself, remove_private};
 pub use task::{TASK, WANTED, WANTED_JSON};
 pub use tree::{Member, orphans_come_here};
 
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
 
 /// The hidden ways into this executable: a guardian, or a Rust task in a process of its own. `arguments` are the
 /// process's, without its name. `main` asks before it does anything else; `None`: it was called by a person.

@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use crate::task::{TaskResult, Tasks};
+use ciao_base::task::{TaskResult, Tasks};
 
 /// The hidden first argument that makes this executable run the task that the second one names.
 pub const TASK: &str = "__task";

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::event::Outcome;
 use super::report::{duration, end};
 use super::voice::Voice;
-use crate::plan::{Retries, Step};
-use crate::process::{Exit, Launch};
+use ciao_plan::{Retries, Step};
+use ciao_process::{Exit, Launch};
 
 /// Where on its way a step is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::variables::{Danger, PASSED, danger};
+use ciao_base::variables::{Danger, PASSED, danger};
 
 /// What a variable whose value is worth masking is called.
 const SECRET_ENDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];

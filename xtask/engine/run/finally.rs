@@ -10,7 +10,7 @@ use super::paste::shell_line;
 use super::stop::Stop;
 use super::voice::Voice;
 use super::{End, Failure, StepResult};
-use crate::plan::{Action, EnvValue, Plan, Step};
+use ciao_plan::{Action, EnvValue, Plan, Step};
 
 /// How many of its last lines a failure shows.
 const LAST_LINES: usize = 12;

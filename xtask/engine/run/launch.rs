@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
-use crate::inspect::hex;
-use crate::plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
-use crate::process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
-use crate::variables::{Danger, danger, is_name};
+use ciao_base::hex;
+use ciao_base::variables::{Danger, danger, is_name};
+use ciao_plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
+use ciao_process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
 
 /// What a step has produced.
 #[derive(Clone)]
@@ -341,7 +341,10 @@ impl<'a> Launcher<'a> {
         let id = &self.deployment.plan.steps[step as usize].id;
         let produced = self.outputs[step as usize].as_ref();
         let produced = produced.ok_or_else(|| format!("step {id} has produced nothing in this deployment"))?;
-        let Some(json) = &produced.json else { return Ok(Value::from(produced.text.clone())) };
+        let Some(json) = &produced.json else {
+            let text = Value::from(produced.text.clone());
+            return self.filled(step, path, &text).map(|()| text);
+        };
         let mut value = json;
         for key in path {
             let next = match value {
@@ -350,7 +353,21 @@ impl<'a> Launcher<'a> {
             };
             value = next.ok_or_else(|| format!("there is no `{}` in what step {id} has produced", path.join(".")))?;
         }
+        self.filled(step, path, value)?;
         Ok(value.clone())
+    }
+
+    /// Nothing in the place of a value deletes `/` in the worst case.
+    fn filled(&self, step: u32, path: &[String], value: &Value) -> Refused<()> {
+        let what = match value {
+            Value::Null => "null",
+            Value::String(text) if text.is_empty() => "empty",
+            _ => return Ok(()),
+        };
+        let maker = &self.deployment.plan.steps[step as usize];
+        let name = maker.output.iter().map(|output| &output.name).chain(path);
+        let name = name.map(String::as_str).collect::<Vec<_>>().join(".");
+        Err(format!("output `{name}` of step {} is {what}; nothing was started with it", maker.id))
     }
 
     fn string(&self, text: &Text) -> Refused<String> {

@@ -3,7 +3,7 @@
 //! Pure. A maker has no guard that could be asked, and what it produced may be secret, so no ledger and no journal
 //! holds it: when a step that is still to run uses it, the maker runs again.
 
-use crate::plan::{Action, Argument, EnvValue, Piece, Plan, Stdin, Step, Text};
+use ciao_plan::{Action, Argument, EnvValue, Piece, Plan, Stdin, Step, Text};
 
 /// Adds to `runs` the makers of everything that a step in `runs` uses. Makers come before their users in a plan, so
 /// one look from the end to the beginning is enough. Gives back those that were added.

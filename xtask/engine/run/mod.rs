@@ -3,10 +3,12 @@
 //! [`run`] does what a plan says and tells a journal and a reporter. It knows nothing of git, gates, locks, TOML or the
 //! command line: what it needs is in a [`Deployment`], what came of it in a [`Summary`].
 
+#![forbid(unsafe_code)]
+
 mod course;
+mod crew;
 mod deployment;
 pub mod environment;
-pub mod event;
 mod finally;
 pub mod launch;
 pub mod logs;
@@ -23,13 +25,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use ciao_base::event;
 pub use ciao_mask as mask;
 
-use crate::plan::Plan;
-use crate::process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
+use ciao_plan::Plan;
+use ciao_process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
+pub use crew::crew;
 use deployment::Loop;
 use event::{Journal, Outcome};
 use launch::{Launcher, Produced};
@@ -69,7 +74,7 @@ pub struct Deployment<'a> {
     pub busy: Option<PathBuf>,
     /// The variables that steps see, of those of the caller.
     pub caller: environment::Caller,
-    /// This executable, which is also guardian and tasks: [`crate::process::itself`].
+    /// This executable, which is also guardian and tasks: [`ciao_process::itself`].
     pub exe: PathBuf,
 }
 
@@ -137,12 +142,12 @@ pub struct Summary {
 
 /// Runs the plan: everything that is to run, in order, then what is owed. It returns when nothing of it is running.
 ///
-/// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: see [`crew`].
+/// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: the guardians that [`crew`] starts.
 pub fn run(
     deployment: &Deployment<'_>,
     secrets: &Secrets,
     signals: &mut Signals,
-    crew: Vec<Lane>,
+    crew: Receiver<Lane>,
     journal: &mut dyn Journal,
     reporter: &mut dyn Reporter,
 ) -> Summary {
@@ -166,30 +171,14 @@ pub fn run(
     Loop::new(deployment, launcher, outlet, signals, crew, &runs).run()
 }
 
-/// Starts the guardians of the steps that start first: while the lock is taken there is time for it. `runs` says which
-/// steps are to run. One that cannot be started is tried again when it is needed.
-#[must_use]
-pub fn crew(
-    plan: &Plan,
-    runs: impl Fn(&crate::plan::Step) -> bool,
-    jobs: usize,
-    exe: &std::path::Path,
-    caller: &environment::Caller,
-    busy: &std::path::Path,
-) -> Vec<Lane> {
-    let mut schedule = schedule::Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
-    let first = std::iter::from_fn(|| schedule.start_next());
-    first.map_while(|_| Lane::start(exe, &caller.passed, Some(busy)).ok()).collect()
-}
-
-fn to_run(deployment: &Deployment<'_>, step: &crate::plan::Step) -> bool {
+fn to_run(deployment: &Deployment<'_>, step: &ciao_plan::Step) -> bool {
     let chosen = deployment.only.as_ref().is_none_or(|only| only.contains(&step.id));
     step.runs && chosen && !deployment.done.contains_key(&step.id)
 }
 
 /// What is known of every step before anything runs.
 fn results(deployment: &Deployment<'_>, runs: &[bool]) -> Vec<StepResult> {
-    let outcome = |(step, &runs): (&crate::plan::Step, &bool)| match deployment.done.get(&step.id) {
+    let outcome = |(step, &runs): (&ciao_plan::Step, &bool)| match deployment.done.get(&step.id) {
         Some(outcome) if !runs => *outcome,
         _ if !step.runs => Outcome::Off,
         _ => Outcome::NotRun,

@@ -7,7 +7,7 @@ use super::mask::Mask;
 use super::report::{Reporter, Weight, neutral};
 use super::voice::{Listener, Voice};
 use super::{StepResult, Summary};
-use crate::plan::Step;
+use ciao_plan::Step;
 
 /// How many characters of one of the last lines are shown of a failure.
 const LONGEST: usize = 400;

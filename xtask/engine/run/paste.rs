@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, Argument, EnvValue, Piece, Stdin, Text, Tree};
-use crate::show::word::quote;
+use ciao_plan::{Action, Argument, EnvValue, Piece, Stdin, Text, Tree};
+use ciao_show::word::quote;
 
 /// What `piece` stands for, if it may be shown; otherwise a variable stands for it.
 pub type Known<'k> = &'k dyn Fn(&Piece) -> Option<String>;

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::plan::Graph;
+use ciao_plan::Graph;
 
 /// The order of a deployment while it happens.
 #[derive(Debug, Clone)]
@@ -148,7 +148,3 @@ impl Schedule {
         &self.dependents[self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize]
     }
 }
-
-#[cfg(test)]
-#[path = "schedule_tests.rs"]
-mod tests;

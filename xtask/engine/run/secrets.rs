@@ -15,8 +15,8 @@ use camino::Utf8Path;
 
 use super::environment::Caller;
 use super::mask::SHORTEST;
-use crate::plan::{Plan, SecretSource};
-use crate::process::{Captured, Launch, Signals, capture, find_program};
+use ciao_plan::{Plan, SecretSource};
+use ciao_process::{Captured, Launch, Signals, capture, find_program};
 
 /// How long a source may take: some ask a person on their phone.
 const TIMEOUT: Duration = Duration::from_secs(60);

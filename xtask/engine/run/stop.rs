@@ -1,6 +1,6 @@
 //! What ends steps before they end themselves: signals, the clock, a lost lock, a failure elsewhere.
 //!
-//! It joins [`super::deployment`] with [`Signals`](crate::process::Signals); it starts nothing.
+//! It joins [`super::deployment`] with [`Signals`](ciao_process::Signals); it starts nothing.
 
 use std::time::{Duration, Instant};
 

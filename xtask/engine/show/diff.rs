@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::declare::Declarations;
-use crate::declare::literal::Literal;
-use crate::declare::step::ForEach;
-use crate::plan::Plan;
-use crate::show::findings::printable;
+use crate::findings::printable;
+use ciao_declare::Declarations;
+use ciao_declare::literal::Literal;
+use ciao_declare::step::ForEach;
+use ciao_plan::Plan;
 
 /// What differs. Empty if nothing does.
 #[must_use]
@@ -33,7 +33,7 @@ type Row = (String, String, String);
 
 /// The parameters whose values differ.
 fn values(declarations: &Declarations, (left, right): (&str, &str)) -> Vec<Row> {
-    let value = |environment: &str, parameter: &crate::declare::parameter::Parameter| {
+    let value = |environment: &str, parameter: &ciao_declare::parameter::Parameter| {
         let values = declarations.values_of(environment);
         let like = values.and_then(|values| values.like.as_ref()).filter(|_| !parameter.distinct);
         let given = values
@@ -60,7 +60,7 @@ fn literal(value: &Literal) -> String {
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         Literal::Datetime(date) => date.clone(),
-        other => crate::plan::value::plain(other),
+        other => ciao_plan::value::plain(other),
     }
 }
 
@@ -107,7 +107,7 @@ fn only_in<'p>(declarations: &Declarations, only: &'p Plan, other: &Plan) -> Vec
 }
 
 /// The list that makes the instances of a step.
-fn list<'d>(declarations: &'d Declarations, plan: &Plan, step: &crate::plan::Step) -> Option<&'d str> {
+fn list<'d>(declarations: &'d Declarations, plan: &Plan, step: &ciao_plan::Step) -> Option<&'d str> {
     let call = &plan.calls[step.call];
     let deploy = declarations.environment.deploy.iter().find(|deploy| *deploy.name.value == *call.name)?;
     let declared =

@@ -6,11 +6,11 @@ use hmac_sha256::Hash as Sha256;
 use serde_json::{Value, json};
 
 use super::word::{Side, plain};
-use super::write::Json;
-use crate::finding::{Finding, Severity};
-use crate::inspect::hex;
-use crate::plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Step, Text, Tree};
-use crate::show::findings::{Lines, Texts};
+use crate::findings::{Lines, Texts};
+use ciao_base::hex;
+use ciao_base::json::Json;
+use ciao_declare::finding::{Finding, Severity};
+use ciao_plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Text, Tree};
 
 /// The release that a plan is shown for.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ pub fn plan(plan: &Plan, release: Option<&ShownRelease>) -> Shown {
     Shown(out.indented)
 }
 
-/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved.
+/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved. On
+/// which line a step stands is no part of it.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
     steps(plan).1
@@ -89,8 +90,8 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     out.text("file", step.file.as_str());
     finally(out, step.finally.as_deref());
     out.text("id", &step.id);
-    out.text("kind", step.kind());
-    out.plain("line", &step.line.to_string());
+    out.text("kind", kind(&step.action));
+    out.beside("line", &step.line.to_string());
     out.list("needs", plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id));
     output(out, step.output.as_ref());
     out.list("parameters", step.parameters.iter().map(|name| &**name));
@@ -239,21 +240,13 @@ pub fn findings(findings: &[Finding], texts: Texts<'_>) -> Value {
             "column": column,
             "end_line": end_line,
             "end_column": end_column,
-            "message": finding.message,
+            "message": finding.whole(),
             "help": finding.help,
             "of": finding.of,
             "environments": finding.environments,
         })
     };
     json!({ "format": 1, "findings": findings.iter().map(shown).collect::<Vec<_>>() })
-}
-
-impl Step {
-    /// For messages: what it does, in a word.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        kind(&self.action)
-    }
 }
 
 fn kind(action: &Action) -> &'static str {

@@ -1,6 +1,6 @@
 //! A text of the plan as one word that can be pasted into a shell, or as the plain string that stands in JSON.
 
-use crate::plan::{Argument, Piece, Text};
+use ciao_plan::{Argument, Piece, Text};
 
 /// Which side of a text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -194,6 +194,37 @@ fn before_comment(tail: &str) -> &str {
     tail.split('#').next().unwrap_or_default()
 }
 
+/// How packages of the engine and what it depends on are built: a `Cargo.toml` with the lines of ours that it has not, with the
+/// comments above them. How everything else in a workspace is built is its owner's to say.
+#[must_use]
+pub fn with_settings(text: &str, ours: &str) -> String {
+    const TABLE: [&str; 3] = ["profile", "dev", "package"];
+    const HEADER: &str = "[profile.dev.package]";
+    let Ok(theirs) = Document::parse(text) else { return text.to_owned() };
+    let (mut missing, mut comment) = (String::new(), String::new());
+    let lines = ours.lines().skip_while(|line| line.trim() != HEADER).skip(1);
+    for line in lines.take_while(|line| !line.starts_with('[')) {
+        let key = line.split(" = ").next().unwrap_or_default();
+        if line.starts_with('#') {
+            comment += &format!("{line}\n");
+        } else if key.is_empty() || theirs.has(&TABLE.into_iter().chain(key.split('.')).collect::<Vec<_>>()) {
+            comment.clear();
+        } else {
+            missing += &format!("{}{line}\n", std::mem::take(&mut comment));
+        }
+    }
+    if missing.is_empty() {
+        return text.to_owned();
+    }
+    let header = text.lines().position(|line| line.trim() == HEADER);
+    let added = match header.map(|line| text.split_inclusive('\n').take(line + 1).map(str::len).sum::<usize>()) {
+        Some(end) => insert(text, &[(end, format!("{}{missing}", theirs.newline(end)))]),
+        None => with_block(text, &format!("{HEADER}\n{missing}")),
+    };
+    // Where the table is written in another way, it cannot have one more line here: it is slower without, and nothing else.
+    if Document::parse(&added).is_ok() { added } else { text.to_owned() }
+}
+
 /// A string as TOML writes it: the escapes of JSON are TOML's too.
 #[must_use]
 pub fn quoted(text: &str) -> String {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Refusal;
 use super::edit::{Document, quoted, without};
 use super::file::{fingerprint, read};
 use super::git::git;
+use super::{Refusal, built_in};
 
 /// The folder that is replaced whole.
 pub const ENGINE: &str = "xtask/engine";
@@ -40,7 +40,7 @@ impl Origin {
     /// # Errors
     /// If it is not there any more.
     pub fn of_this_program() -> Result<Origin, Refusal> {
-        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = built_in();
         let gone = || {
             let help = "run it with `cargo xtask` in the repository whose engine is to be copied";
             Refusal::new(format!("the engine that this program was built from is not in {folder} any more"), help)
@@ -62,10 +62,14 @@ impl Origin {
                 files.entry(Utf8Path::new(ENGINE).join(licence)).or_insert(text);
             }
         }
-        let manifest = files.remove(Utf8Path::new(MANIFEST)).ok_or_else(gone)?;
-        let Copied { manifest, version, left_out, insta } =
-            for_copy(&String::from_utf8_lossy(&manifest)).ok_or_else(gone)?;
-        files.insert(MANIFEST.into(), manifest.into_bytes());
+        let manifest = files.get(Utf8Path::new(MANIFEST)).ok_or_else(gone)?;
+        let (version, insta) = engines(&String::from_utf8_lossy(manifest)).ok_or_else(gone)?;
+        let mut left_out = Vec::new();
+        for (_, content) in files.iter_mut().filter(|(path, _)| is_manifest(path)) {
+            let (text, without) = for_copy(&String::from_utf8_lossy(content)).ok_or_else(gone)?;
+            *content = text.into_bytes();
+            left_out.extend(without);
+        }
         if !files.contains_key(&Utf8Path::new(ENGINE).join("lib.rs")) {
             return Err(gone());
         }
@@ -92,7 +96,7 @@ impl Origin {
     #[must_use]
     pub fn at(&self, commit: &str, path: &Utf8Path) -> Option<String> {
         let text = git(&self.root, &["show", &format!("{commit}:{path}")]).ok()?;
-        if path == MANIFEST { for_copy(&text).map(|copied| copied.manifest) } else { Some(text) }
+        if is_manifest(path) { for_copy(&text).map(|(manifest, _)| manifest) } else { Some(text) }
     }
 }
 
@@ -119,21 +123,25 @@ impl Record {
     }
 }
 
-/// The manifest as a copy gets it.
-struct Copied {
-    manifest: String,
-    version: String,
-    left_out: Vec<String>,
-    insta: String,
+/// Of the xtask, or of a part of the engine that is a package of its own.
+fn is_manifest(path: &Utf8Path) -> bool {
+    path == MANIFEST || path.starts_with(ENGINE) && path.file_name() == Some("Cargo.toml")
 }
 
-/// The manifest without what only the engine's own tests need.
-fn for_copy(manifest: &str) -> Option<Copied> {
+/// From the manifest of the xtask: the version, and what the test of the step order asks of insta.
+fn engines(manifest: &str) -> Option<(String, String)> {
     let document = Document::parse(manifest).ok()?;
     if document.string(&["lib", "name"]) != Some("ciao") {
         return None;
     }
-    let version = document.string(&["package", "version"])?.to_owned();
+    let insta = document.get(&["dev-dependencies", "insta"]).map(|value| manifest[value.span()].to_owned());
+    let insta = insta.unwrap_or_else(|| "\"1\"".to_owned());
+    Some((document.string(&["package", "version"])?.to_owned(), insta))
+}
+
+/// A manifest without what only the engine's own tests need, and which dependencies these are.
+fn for_copy(manifest: &str) -> Option<(String, Vec<String>)> {
+    let document = Document::parse(manifest).ok()?;
     let (mut lines, mut left_out) = (Vec::new(), Vec::new());
     for key in ["test", "bench", "example"] {
         let tables = document.tables(key, "name").into_iter();
@@ -148,12 +156,11 @@ fn for_copy(manifest: &str) -> Option<Copied> {
             }
         }
     }
-    let insta = document.get(&["dev-dependencies", "insta"]).map(|value| manifest[value.span()].to_owned());
     let manifest = without(manifest, lines);
-    // The tests inside the engine need what is left out here.
+    // The engine's own tests are run where it comes from.
     let manifest = match Document::parse(&manifest).ok()? {
         untested if untested.has(&["lib", "test"]) => manifest.clone(),
         tested => tested.with_key("lib", "test", "false"),
     };
-    Some(Copied { manifest, version, left_out, insta: insta.unwrap_or_else(|| "\"1\"".to_owned()) })
+    Some((manifest, left_out))
 }

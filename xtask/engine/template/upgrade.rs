@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
 use super::destination::Destination;
+use super::edit::with_settings;
 use super::file::{self, Change, fingerprint};
 use super::git::git;
 use super::origin::{Origin, RECORD, Record};
@@ -186,6 +187,11 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
         let merged =
             lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
         draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
+    }
+    let manifest = Utf8Path::new("Cargo.toml");
+    if let (Some(theirs), Some(ours)) = (destination.text("Cargo.toml")?, file::read(&origin.root, manifest)?) {
+        let built = with_settings(&theirs, &String::from_utf8_lossy(&ours).replace("\r\n", "\n"));
+        draft.changes.extend(Change::new(root, manifest, Some(built.into_bytes()))?);
     }
     Ok(draft)
 }

@@ -30,11 +30,11 @@ fn cargo(folder: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// How many crates are built, the package itself not counted.
+/// How many crates of others are built: what stands in a folder here is the package itself, or a part of it.
 fn crates(folder: &Path, package: &str) -> usize {
     let tree = cargo(folder, &["tree", "--edges", "normal,build", "--prefix", "none", "--package", package]);
-    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(" (").next()).collect();
-    names.len() - 1
+    let others = tree.lines().filter(|line| !line.contains(" (/"));
+    others.filter_map(|line| line.split(" (").next()).collect::<BTreeSet<&str>>().len()
 }
 
 /// A crate with nothing but these dependencies, everything downloaded.

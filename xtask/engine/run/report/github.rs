@@ -12,8 +12,8 @@ use super::screen::Screen;
 use super::text::percent_escaped;
 use super::words::{self, Paint, outcome_word};
 use super::{Reporter, Style, Weight, duration, neutral};
-use crate::plan::Step;
-use crate::run::{StepResult, Summary};
+use crate::{StepResult, Summary};
+use ciao_plan::Step;
 
 /// Writes to standard error, and to the file of step summaries if there is one.
 pub struct Github {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::screen::Screen;
 use super::{Reporter, Weight, neutral};
-use crate::plan::Step;
-use crate::process::Exit;
-use crate::run::{End, StepResult, Summary};
+use crate::{End, StepResult, Summary};
+use ciao_plan::Step;
+use ciao_process::Exit;
 
 /// Writes to standard output.
 pub struct Json {
@@ -90,6 +90,10 @@ impl Reporter for Json {
             "owed": summary.owed, "failures": failures,
         }));
         self.screen.finish();
+    }
+
+    fn lost(&mut self) -> Option<std::io::Error> {
+        self.screen.lost()
     }
 
     fn tick(&mut self) {

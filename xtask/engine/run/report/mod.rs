@@ -21,7 +21,7 @@ pub use terminal::Terminal;
 pub use text::{duration, end, neutral};
 pub use words::{Paint, outcome_word};
 
-use crate::plan::Step;
+use ciao_plan::Step;
 
 use super::{StepResult, Summary};
 
@@ -47,6 +47,10 @@ pub trait Reporter {
     fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str);
     /// The deployment is over.
     fn finished(&mut self, summary: &Summary);
+    /// Why what was asked for could not be written, once the deployment is over.
+    fn lost(&mut self) -> Option<std::io::Error> {
+        None
+    }
     /// Called before anybody waits, and about ten times a second while steps run: what is not shown yet is shown now.
     fn tick(&mut self) {}
     /// Everything is about to be stopped, by Ctrl-Z.

@@ -5,8 +5,8 @@
 use super::screen::Screen;
 use super::words::{self, Paint};
 use super::{Reporter, Style, Weight, neutral};
-use crate::plan::Step;
-use crate::run::{StepResult, Summary};
+use crate::{StepResult, Summary};
+use ciao_plan::Step;
 
 /// Writes to standard error; standard output is for what was asked for.
 pub struct Plain {
@@ -46,7 +46,7 @@ pub fn missed(lines: usize) -> String {
 /// Every line with the step's name before it, appended to `block`.
 pub fn prefixed(step: &str, lines: &[u8], block: &mut Vec<u8>) {
     let prefix = [step.as_bytes(), b" | "].concat();
-    crate::run::mask::prefixed(&prefix, lines, block, &mut |line, block| {
+    crate::mask::prefixed(&prefix, lines, block, &mut |line, block| {
         block.extend_from_slice(neutral(line).as_bytes());
     });
 }
@@ -64,9 +64,8 @@ impl Reporter for Plain {
 
     fn output(&mut self, step: &Step, lines: &[u8]) {
         if !self.style.quiet {
-            self.block.clear();
             prefixed(&step.id, lines, &mut self.block);
-            self.screen.write(&self.block);
+            self.screen.write_block(&mut self.block);
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::writer::Writer;
+use crate::logs::in_pieces;
 
 /// Above this it is waited for the reader.
 const ENOUGH: usize = 64 << 10;
@@ -27,6 +28,8 @@ pub struct Screen {
     /// Writes to `to`, once there is much to write.
     writer: Option<Writer>,
     stuck: bool,
+    /// Why nothing can be written any more.
+    error: Option<io::Error>,
     missed: usize,
     notice: fn(usize) -> String,
 }
@@ -48,8 +51,16 @@ impl Screen {
         let file = fd.try_clone_to_owned().map(File::from).ok();
         let kind = file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.file_type());
         let waits = kind.is_some_and(|kind| kind.is_fifo() || kind.is_char_device());
-        let mut screen =
-            Screen { to: file, waiting: Vec::new(), plain: !waits, writer: None, stuck: false, missed: 0, notice };
+        let mut screen = Screen {
+            to: file,
+            waiting: Vec::new(),
+            plain: !waits,
+            writer: None,
+            stuck: false,
+            error: None,
+            missed: 0,
+            notice,
+        };
         if waits {
             // Opened once more, so that not blocking is a matter of this file alone: it may be shared with the caller.
             let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
@@ -75,15 +86,22 @@ impl Screen {
             let missed = std::mem::take(&mut self.missed);
             self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
         }
-        if self.plain {
-            self.flush();
-            return self.all(bytes);
-        }
         self.waiting.extend_from_slice(bytes);
         self.flush();
         if self.waiting.len() > ENOUGH && !self.stuck {
             self.wait();
         }
+    }
+
+    /// As [`Screen::write`]. `block` is empty then: where there is much to write it is not copied.
+    pub fn write_block(&mut self, block: &mut Vec<u8>) {
+        if self.plain {
+            self.flush();
+            self.all(block);
+        } else {
+            self.write(block);
+        }
+        block.clear();
     }
 
     /// Writes `bytes` with the next flush at the latest: something small that nobody waits for.
@@ -95,13 +113,19 @@ impl Screen {
     }
 
     /// To a file.
-    fn all(&mut self, bytes: &[u8]) {
-        if self.writer.is_none() && bytes.len() >= MUCH {
+    fn all(&mut self, block: &mut Vec<u8>) {
+        if self.writer.is_none() && block.len() >= MUCH {
             self.writer = self.to.as_ref().and_then(|to| to.try_clone().ok()).and_then(Writer::start);
         }
         let written = match (&self.writer, &mut self.to) {
-            (Some(writer), _) => writer.write(bytes),
-            (None, Some(to)) => to.write_all(bytes).is_ok(),
+            (Some(writer), _) => writer.write(block),
+            (None, Some(to)) => match in_pieces(to, block) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.error = Some(error);
+                    false
+                }
+            },
             (None, None) => true,
         };
         if !written {
@@ -112,7 +136,14 @@ impl Screen {
     /// Waits until everything that can be written is.
     pub fn finish(&mut self) {
         self.flush();
-        self.writer = None;
+        if let Some(Err(error)) = self.writer.take().map(|mut writer| writer.finish()) {
+            self.error = Some(error);
+        }
+    }
+
+    /// Why not everything could be written, after [`Screen::finish`].
+    pub fn lost(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     /// Writes what is waiting, as far as that goes without waiting.
@@ -120,9 +151,12 @@ impl Screen {
         if self.waiting.is_empty() {
             return;
         }
-        if self.writer.is_some() {
-            let waiting = std::mem::take(&mut self.waiting);
-            return self.all(&waiting);
+        if self.plain {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            self.all(&mut waiting);
+            waiting.clear();
+            self.waiting = waiting;
+            return;
         }
         let mut written = 0;
         while let Some(to) = &mut self.to
@@ -136,7 +170,8 @@ impl Screen {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Closed, hung up, or a full disk.
-                _ => self.to = None,
+                Ok(_) => self.to = None,
+                Err(error) => (self.to, self.error) = (None, Some(error)),
             }
         }
         if self.to.is_none() {
@@ -151,7 +186,7 @@ impl Screen {
         while self.waiting.len() > ENOUGH / 2 {
             let Some(to) = &self.to else { return };
             let left = PATIENCE.saturating_sub(start.elapsed());
-            if !crate::process::ready(to, PollFlags::OUT, left) {
+            if !ciao_process::ready(to, PollFlags::OUT, left) {
                 self.stuck = !left.is_zero() || start.elapsed() >= PATIENCE;
                 return;
             }
@@ -166,7 +201,7 @@ impl Drop for Screen {
         let start = std::time::Instant::now();
         while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
             let Some(to) = &self.to else { return };
-            if crate::process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
+            if ciao_process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
                 self.flush();
             }
         }

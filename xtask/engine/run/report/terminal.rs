@@ -9,8 +9,8 @@ use super::plain::{missed, prefixed};
 use super::screen::Screen;
 use super::words::{self, Paint};
 use super::{Reporter, Style, Weight, duration, neutral};
-use crate::plan::Step;
-use crate::run::{StepResult, Summary};
+use crate::{StepResult, Summary};
+use ciao_plan::Step;
 
 /// Not more often is the display drawn.
 const FRAME: Duration = Duration::from_millis(80);

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::process::Exit;
+use ciao_process::Exit;
 
 /// One line without anything that a terminal would act on: of what was overwritten after `\r` only the last stays,
 /// colour codes are taken out, other control characters and what is no UTF-8 are replaced.
@@ -35,7 +35,7 @@ pub fn neutral(line: &[u8]) -> Cow<'_, str> {
 
 /// Whether there is nothing but visible ASCII in a line.
 fn printable(line: &[u8]) -> bool {
-    crate::run::mask::first_unusual(line) == line.len()
+    crate::mask::first_unusual(line) == line.len()
 }
 
 fn skip_code(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {

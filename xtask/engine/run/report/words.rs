@@ -4,9 +4,9 @@
 
 use super::text::signal_name;
 use super::{Weight, duration};
-use crate::plan::Step;
-use crate::run::event::Outcome;
-use crate::run::{End, Failure, StepResult, Summary};
+use crate::{End, Failure, StepResult, Summary};
+use ciao_base::event::Outcome;
+use ciao_plan::Step;
 
 /// Colours, if they are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

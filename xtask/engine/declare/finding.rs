@@ -24,7 +24,7 @@ macro_rules! codes {
             /// What `check --explain` tells: its page in the documentation.
             #[must_use]
             pub fn explanation(self) -> &'static str {
-                match self { $(Code::$variant => include_str!(concat!("check/pages/", $name, ".md"))),* }
+                match self { $(Code::$variant => include_str!(concat!("../check/pages/", $name, ".md"))),* }
             }
         }
     };
@@ -174,6 +174,12 @@ impl Finding {
     pub fn note(mut self, note: impl Into<String>) -> Finding {
         self.notes.push(note.into());
         self
+    }
+
+    /// The message with what explains it, for those who have no other place for it.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.notes.iter().fold(self.message.clone(), |whole, note| whole + "\n" + note)
     }
 
     #[must_use]

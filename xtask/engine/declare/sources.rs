@@ -8,9 +8,9 @@ use std::io::{self, Read};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::declare::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL};
 use crate::finding::{Code, Finding, Place};
 use crate::glob;
+use crate::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL, PIPELINES};
 
 /// A TOML file of this size or more is refused: it is none that a person wrote.
 const LARGEST: u64 = 10_000_000;
@@ -69,6 +69,9 @@ impl Sources {
     #[must_use]
     pub fn load(root: &Utf8Path) -> Sources {
         let mut sources = Sources::default();
+        if !root.join(PIPELINES).exists() {
+            sources.problems.push(nothing(root));
+        }
         sources.add(root, Utf8PathBuf::from(ORCHESTRATION));
         sources.add(root, Utf8PathBuf::from(ENVIRONMENT));
         sources.add_values(root, ENVIRONMENTS);
@@ -202,6 +205,19 @@ impl Sources {
         }
         self.problems.push(finding);
     }
+}
+
+/// Where nothing is that could be deployed.
+fn nothing(root: &Utf8Path) -> Finding {
+    let is_bare = ["HEAD", "objects", "refs"].iter().all(|name| root.join(name).exists());
+    let (message, help) = if is_bare {
+        let message = format!("{root} is a bare git repository: it has no files, and so no `{PIPELINES}/`");
+        (message, "clone it, or add a worktree (`git worktree add`), and work there")
+    } else {
+        let message = format!("there is no `{PIPELINES}/` in {root}, nor in a folder above it");
+        (message, "go to a repository that has it, or name one by `-C DIR`; `cargo xtask init DIR` writes a first one")
+    };
+    Finding::error(Code::Syntax, Place::start_of(PIPELINES), message, help)
 }
 
 /// Whether a file, or a folder that it is in, is a link to something that is not below the root.

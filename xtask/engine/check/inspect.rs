@@ -8,6 +8,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ciao_base::hex;
 use hmac_sha256::Hash as Sha256;
 
 /// What is known of a path.
@@ -96,16 +97,6 @@ fn digest(path: &std::path::Path) -> std::io::Result<(String, Vec<u8>)> {
         }
         hash.update(&chunk[..read]);
     }
-}
-
-/// Bytes in hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use std::fmt::Write;
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> FileFacts {

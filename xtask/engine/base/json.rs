@@ -93,6 +93,13 @@ impl Json {
         self.push(written);
     }
 
+    /// As [`Json::plain`], and no matter for the digest.
+    pub fn beside(&mut self, key: &str, written: &str) {
+        let dense = self.dense.len();
+        self.plain(key, written);
+        self.dense.truncate(dense);
+    }
+
     pub fn list<'a>(&mut self, key: &str, texts: impl Iterator<Item = &'a str>) {
         self.key(key);
         self.open('[');

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::Schedule;
-use crate::plan::Graph;
+use ciao::plan::Graph;
+use ciao::run::schedule::Schedule;
 
 /// `"a: ; b: a; c: a b"`, one letter a node; capital letters are joins and come last.
 fn graph(text: &str) -> Graph {
@@ -36,6 +36,8 @@ fn before(graph: &Graph) -> Vec<BTreeSet<usize>> {
 #[derive(Clone)]
 struct World {
     schedule: Schedule,
+    /// The same, where any number of steps may run: what may start next in it has all that it needs.
+    unlimited: Schedule,
     running: Vec<usize>,
     good: BTreeSet<usize>,
     failed: bool,
@@ -43,11 +45,13 @@ struct World {
 
 impl World {
     fn new(graph: &Graph, off: &BTreeSet<usize>, limit: usize) -> World {
-        let schedule = Schedule::new(graph, |step| !off.contains(&step), limit);
-        World { schedule, running: Vec::new(), good: BTreeSet::new(), failed: false }
+        let schedule = |limit| Schedule::new(graph, |step| !off.contains(&step), limit);
+        let (schedule, unlimited) = (schedule(limit), schedule(usize::MAX));
+        World { schedule, unlimited, running: Vec::new(), good: BTreeSet::new(), failed: false }
     }
 
     fn start(&mut self, before: &[BTreeSet<usize>], off: &BTreeSet<usize>, limit: usize) {
+        while self.unlimited.start_next().is_some() {}
         while let Some(step) = self.schedule.start_next() {
             assert!(!self.failed, "{step} started after a failure");
             assert!(!off.contains(&step), "{step} does not run");
@@ -62,6 +66,7 @@ impl World {
     fn end(&mut self, which: usize, good: bool) {
         let step = self.running.remove(which);
         self.schedule.ended(step, good);
+        self.unlimited.ended(step, good);
         if good {
             self.good.insert(step);
         }
@@ -87,8 +92,8 @@ fn every_interleaving(text: &str, off: &[usize], limit: usize) -> usize {
                 let mut next = world.clone();
                 let foreseen = next.schedule.next_after(next.running[which]).filter(|_| good);
                 next.end(which, good);
-                let mut started = Schedule { limit: usize::MAX, ..next.schedule.clone() };
-                let started: Vec<usize> = std::iter::from_fn(|| started.start_next()).collect();
+                let mut unlimited = next.unlimited.clone();
+                let started: Vec<usize> = std::iter::from_fn(|| unlimited.start_next()).collect();
                 assert!(
                     foreseen.is_none_or(|step| next.failed || started.contains(&step)),
                     "{foreseen:?} may not start"
