@@ -65,7 +65,18 @@ fn a_quoted_key_with_a_dot_is_no_value() {
         &(defaulted.clone() + &values.replace("debug =", "\"site.title\" = \"Shop (dev)\"\ndebug =")),
         &["unknown-value pipelines/environments/dev.toml:1"],
     );
-    // Also one that would be a secret in plain text, and one that is no table.
+    // A secret in plain text is shown to nobody.
+    let secret = changed(ENVIRONMENT, "title =", "pw = { type = \"string\", secret = true }\ntitle =")
+        + &more("pipelines/environments/prod.toml", "pw = { env = \"B\" }")
+        + &changed("pipelines/environments/dev.toml", "debug =", "\"site.pw\" = \"hunter2\"\ndebug =")
+        + "pw = { env = \"A\" }\n"
+        + &step("run = [\"a\"]\nenv = { PW = \"${site.pw}\" }");
+    found(
+        &secret,
+        &["unknown-value pipelines/environments/dev.toml:1", "plain-secret pipelines/environments/dev.toml:1"],
+    );
+    assert!(!check(&secret).contains("hunter2"), "{}", check(&secret));
+    // Also one that nobody declares, and one that is a table.
     let secret = defaulted + &values.replace("[site]", "\"site.password\" = \"hunter2\"\n[\"site.x\"]\na = 1\n[site]");
     found(
         &secret,

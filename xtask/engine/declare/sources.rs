@@ -180,8 +180,10 @@ impl Sources {
         let full = root.join(&path);
         // What a personal environment says is no part of a release, and may be kept anywhere.
         if !path.starts_with(PERSONAL) && leads_out(root, &path) {
-            return self
-                .unreadable(&path, "a link leads out of the repository to it, and what it says is in no release");
+            self.unreadable(&path, "a link leads out of the repository to it, and what it says is in no release");
+            let help = "put the file or folder itself in the place of the link";
+            self.problems.last_mut().expect("just added").help = help.to_owned();
+            return;
         }
         match read_bytes(&full).map(|bytes| bytes.map(String::from_utf8)) {
             Ok(Some(Ok(text))) => _ = self.texts.insert(path, text),
