@@ -325,7 +325,10 @@ impl<'a> Launcher<'a> {
                 None => Value::from(self.string(text)?),
             },
             Tree::Typed { value, .. } => self.value(value)?,
-            Tree::List(items) => Value::Array(items.iter().map(|item| self.value(item)).collect::<Refused<_>>()?),
+            Tree::List(items) => {
+                let items = items.iter().flat_map(Tree::elements);
+                Value::Array(items.map(|item| self.value(item)).collect::<Refused<_>>()?)
+            }
             Tree::Table(table) => {
                 let entries = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
                 Value::Object(entries.collect::<Refused<_>>()?)
