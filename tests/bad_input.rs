@@ -52,10 +52,13 @@ fn with(path: &str, bytes: impl AsRef<[u8]>) -> String {
     refused(&repo)
 }
 
-/// What is found where the pipeline has these steps.
+/// What is found where the pipeline has these steps, and no script that they would have to run.
 #[track_caller]
 fn steps(steps: &str) -> String {
-    with("pipelines/deployments/web/pipeline.toml", steps)
+    let repo = Repo::bare(SOUND);
+    std::fs::remove_file(repo.path("pipelines/deployments/web/install.sh")).unwrap();
+    repo.write("pipelines/deployments/web/pipeline.toml", steps);
+    refused(&repo)
 }
 
 #[test]
@@ -157,14 +160,6 @@ fn empty_and_missing_files() {
     2 errors
     "#);
     assert_snapshot!(steps(""), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[missing-value]: the pipeline has no step
     --> pipelines/deployments/web/pipeline.toml
      = help: add its first one: `[[step]]`, `name = "…"`, `run = ["…"]`
@@ -177,7 +172,7 @@ fn empty_and_missing_files() {
       |
       = help: use it, `${host}`, where its value is meant to go; or remove it and its values
 
-    3 errors
+    2 errors
     "#);
     assert_snapshot!(refused(&Repo::bare("")), @r#"
     error[syntax]: pipelines/environment.toml does not exist
@@ -220,14 +215,6 @@ fn duplicates() {
     1 error
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\n[[step]]\nname = \"a\"\nrun = [\"y\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[duplicate-name]: two steps are named `a`
      --> pipelines/deployments/web/pipeline.toml:5:8
       |
@@ -239,7 +226,7 @@ fn duplicates() {
       |
       = help: give one of them another name
 
-    2 errors
+    1 error
     "#);
     assert_snapshot!(with("pipelines/environment.toml", "[parameters]\nhost = { type = \"host\" }\n[constants]\nhost = \"x\"\n[[deploy]]\npipeline = \"web\"\n[[deploy]]\npipeline = \"web\"\n"), @r#"
     error[duplicate-name]: `host` is a parameter and a constant
@@ -271,14 +258,6 @@ fn duplicates() {
 #[test]
 fn misspelt() {
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${host}\"]\ntimout = \"1s\"\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[unknown-key]: a step has no key `timout`
      --> pipelines/deployments/web/pipeline.toml:4:1
       |
@@ -287,17 +266,9 @@ fn misspelt() {
       |
       = help: did you mean `timeout`?
 
-    2 errors
+    1 error
     "#);
     assert_snapshot!(steps("[[stpe]]\nname = \"a\"\nrun = [\"${hots}\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[missing-value]: the pipeline has no step
      --> pipelines/deployments/web/pipeline.toml:1:1
       |
@@ -322,17 +293,9 @@ fn misspelt() {
       |
       = help: use it, `${host}`, where its value is meant to go; or remove it and its values
 
-    4 errors
+    3 errors
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"${hots}\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[unknown-parameter]: no parameter, constant or output `hots`
      --> pipelines/deployments/web/pipeline.toml:3:9
       |
@@ -349,7 +312,7 @@ fn misspelt() {
       |
       = help: use it, `${host}`, where its value is meant to go; or remove it and its values
 
-    3 errors
+    2 errors
     "#);
     assert_snapshot!(with("pipelines/environment.toml", "[parameters]\nhost = { typ = \"host\" }\n[[deploy]]\npipeline = \"wbe\"\n"), @r#"
     error[forgotten-pipeline]: nothing calls pipeline `web`, so it is never deployed
@@ -402,14 +365,6 @@ fn misspelt() {
 #[test]
 fn wrong_types_and_ranges() {
     assert_snapshot!(steps("[[step]]\nname = 7\nrun = 1\n[[step]]\nname = [\"a\"]\nrun = [\"x\", [\"y\"]]\nneeds = \"a\"\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[wrong-type]: `name` of a step is an integer, not a string
      --> pipelines/deployments/web/pipeline.toml:2:8
       |
@@ -458,17 +413,9 @@ fn wrong_types_and_ranges() {
       |
       = help: use it, `${host}`, where its value is meant to go; or remove it and its values
 
-    7 errors
+    6 errors
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = \"x ${host}\"\ntimeout = \"0s\"\nretries = { attempts = 0, backoff = 0.5 }\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[bad-value]: a timeout of nothing
      --> pipelines/deployments/web/pipeline.toml:4:1
       |
@@ -493,17 +440,9 @@ fn wrong_types_and_ranges() {
       |
       = help: write what the delay is multiplied by after each attempt, from 1 to 100
 
-    4 errors
+    3 errors
     "#);
     assert_snapshot!(steps("step = 1\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[wrong-type]: `step` is an integer, not a list of tables, `[[step]]`
      --> pipelines/deployments/web/pipeline.toml:1:8
       |
@@ -520,7 +459,7 @@ fn wrong_types_and_ranges() {
       |
       = help: use it, `${host}`, where its value is meant to go; or remove it and its values
 
-    3 errors
+    2 errors
     "#);
     assert_snapshot!(with("pipelines/orchestration.toml", "[[environment]]\nname = \"dev\"\napprovals = -1\nsoak = \"soon\"\nafter = [\"dve\"]\n"), @r#"
     error[bad-value]: `approvals` of an environment is -1
@@ -563,6 +502,44 @@ fn wrong_types_and_ranges() {
 }
 
 #[test]
+fn variables_that_cannot_be_passed_on() {
+    let passed = r#"
+pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+[parameters]
+host = { type = "host" }
+[[deploy]]
+pipeline = "web"
+"#;
+    assert_snapshot!(with("pipelines/environment.toml", passed), @r#"
+    error[bad-value]: `LD_PRELOAD` cannot be passed on: the loader would run other code in every program
+     --> pipelines/environment.toml:2:50
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                  ^^^^^^^^^^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `*` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:64
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                ^^^
+      |
+      = help: remove it, or name another one
+
+    error[bad-value]: `A B` cannot be passed on: it names no variable, and none that begin alike (`PREFIX_*`)
+     --> pipelines/environment.toml:2:69
+      |
+    2 | pass_env = ["KRB5CCNAME", "AWS_*", "PYTHONPATH", "LD_PRELOAD", "*", "A B"]
+      |                                                                     ^^^^^
+      |
+      = help: remove it, or name another one
+
+    3 errors
+"#);
+}
+
+#[test]
 fn control_characters() {
     assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\0b\"\n"), @r#"
     error[syntax]: invalid basic string, expected non-double-quote visible characters, `\`
@@ -587,14 +564,6 @@ fn control_characters() {
     1 error
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = [\"x\\u0000\", \"${host}\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[bad-value]: `run` of a step holds a NUL character
      --> pipelines/deployments/web/pipeline.toml:3:8
       |
@@ -603,17 +572,9 @@ fn control_characters() {
       |
       = help: remove it: no argument, variable or path can hold one
 
-    2 errors
+    1 error
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"a\\u001b[2J\"\nrun = [\"${host}\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[bad-name]: "a\u{1b}[2J" cannot be the name of a step
      --> pipelines/deployments/web/pipeline.toml:2:8
       |
@@ -622,7 +583,7 @@ fn control_characters() {
       |
       = help: use lower-case letters, digits and `-`, at most 63, beginning with a letter or digit
 
-    2 errors
+    1 error
     "#);
     assert_snapshot!(with("pipelines/environments/dev.toml", b"host = \"\xff\"\n"), @r#"
     error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8
@@ -671,14 +632,6 @@ fn needs_that_cannot_be() {
     1 error
     "#);
     assert_snapshot!(steps("[[step]]\nname = \"install\"\nrun = [\"${host}\"]\n[[step]]\nname = \"b\"\nrun = [\"x\"]\nneeds = [\"instal\"]\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[unknown-need]: step `b` needs `instal`, which is not in this file
      --> pipelines/deployments/web/pipeline.toml:7:10
       |
@@ -687,21 +640,52 @@ fn needs_that_cannot_be() {
       |
       = help: did you mean `install`?
 
-    2 errors
+    1 error
     "#);
+}
+
+/// What is found where a step is given a value of so many bytes by this line of it.
+#[track_caller]
+fn given(bytes: usize, line: &str) -> String {
+    let repo = Repo::bare(SOUND);
+    repo.write("pipelines/environment.toml", LONG);
+    repo.write("pipelines/environments/dev.toml", format!("long = \"{}\"\n", "x".repeat(bytes)));
+    repo.write(
+        "pipelines/deployments/web/pipeline.toml",
+        format!("[[step]]\nname = \"install\"\nscript = \"install.sh\"\n{line}\n"),
+    );
+    let found = repo.xtask(&["check"]).transcript();
+    found.lines().filter(|line| line.starts_with("error")).map(|line| format!("{line}\n")).collect()
+}
+
+const LONG: &str = r#"
+[parameters]
+long = { type = "string" }
+[[deploy]]
+pipeline = "web"
+"#;
+
+#[test]
+fn fault_70_what_is_too_long_for_a_program_is_found_before_a_deployment() {
+    let argument = r#"args = ["${long}"]"#;
+    // With the byte that ends it.
+    assert_eq!(given(131_071, argument), "");
+    assert_snapshot!(given(131_072, argument), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    assert_snapshot!(given(131_072, r#"unless = ["test", "${long}"]"#), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    assert_snapshot!(given(131_072, r#"finally = { run = ["test", "${long}"] }"#), @"error[bad-command]: an argument of step `install` is longer than 131072 bytes: no program could be started");
+    // With its name and the sign between them.
+    assert_eq!(given(131_066, r#"env = { LONG = "${long}" }"#), "");
+    assert_snapshot!(given(131_067, r#"env = { LONG = "${long}" }"#), @"error[bad-command]: variable `LONG` of step `install` is longer than 131072 bytes: no program could be started");
+    assert_eq!(given(4_000_000, r#"env = { LONG = { file = "${long}" } }"#), "");
+    assert_eq!(given(4_000_000, r#"stdin = "${long}""#), "");
+    let many = |times: usize| format!("args = [{}]", vec![r#""${long}""#; times].join(", "));
+    assert_eq!(given(100_000, &many(20)), "");
+    assert_snapshot!(given(100_000, &many(21)), @"error[bad-command]: the arguments and variables of step `install` have more than 2097152 bytes: no program could be started");
 }
 
 #[test]
 fn commands_that_only_a_shell_would_understand() {
     assert_snapshot!(steps("[[step]]\nname = \"a\"\nrun = \"echo ${host} | tee log\"\n[[step]]\nname = \"b\"\nrun = []\n[[step]]\nname = \"c\"\n[[step]]\nname = \"d\"\nrun = [\"x\"]\nscript = \"y\"\n"), @r#"
-    error[forgotten-file]: no step reaches `install.sh`
-     --> pipelines/deployments/web/install.sh:1:1
-      |
-    1 | #!/bin/sh
-      | ^
-      |
-      = help: let a step run or name it; or remove it, or move it away from the pipeline
-
     error[bad-command]: `|` is understood by a shell only
      --> pipelines/deployments/web/pipeline.toml:3:7
       |
@@ -734,18 +718,26 @@ fn commands_that_only_a_shell_would_understand() {
        |
        = help: keep exactly one of them
 
-    5 errors
+    4 errors
     "#);
 }
 
-/// What is found where the script is this.
+/// What is found where the script is this, and what to do: it is shown where the step names it.
 #[track_caller]
 fn script(change: impl FnOnce(&Repo, &str)) -> String {
+    const SHOWN: &str = "
+ --> pipelines/deployments/web/pipeline.toml:3:10
+  |
+3 | script = \"install.sh\"
+  |          ^^^^^^^^^^^^
+  |";
     let repo = Repo::bare(SOUND);
     let script = "pipelines/deployments/web/install.sh";
     std::fs::remove_file(repo.path(script)).unwrap();
     change(&repo, script);
-    refused(&repo)
+    let found = refused(&repo);
+    assert!(found.contains(SHOWN) && found.ends_with("\n\n1 error"), "{found}");
+    found.replace(SHOWN, "").replace("\n\n1 error", "")
 }
 
 #[test]
@@ -760,135 +752,51 @@ fn scripts_that_cannot_run() {
     };
     assert_snapshot!(script(|_, _| {}), @r#"
     error[missing-script]: script `pipelines/deployments/web/install.sh` does not exist
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: create pipelines/deployments/web/install.sh, or correct the name; it is taken from the folder of this file
-
-    1 error
     "#);
     assert_snapshot!(script(|repo, path| create_dir(repo.path(path)).unwrap()), @r#"
     error[missing-script]: script `pipelines/deployments/web/install.sh` is a folder
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: name a file of the repository
-
-    1 error
     "#);
     assert_snapshot!(script(|repo, path| symlink("nowhere", repo.path(path)).unwrap()), @r#"
     error[missing-script]: script `pipelines/deployments/web/install.sh` is a link to nothing
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: name a file of the repository
-
-    1 error
     "#);
     assert_snapshot!(script(|repo, path| symlink("/bin/sh", repo.path(path)).unwrap()), @r#"
     error[missing-script]: script `pipelines/deployments/web/install.sh` leads out of the repository
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: name a file of the repository
-
-    1 error
     "#);
     assert_snapshot!(script(|repo, path| repo.write(path, "#!/bin/sh\n")), @r#"
     error[not-executable]: script `pipelines/deployments/web/install.sh` is not executable
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: run `chmod +x pipelines/deployments/web/install.sh`, and `git update-index --chmod=+x pipelines/deployments/web/install.sh` where files have no modes
-
-    1 error
     "#);
     assert_snapshot!(script(executable("")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` is empty
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: begin it with a line as `#!/bin/sh`, which names its interpreter
-
-    1 error
     "#);
     assert_snapshot!(script(executable("echo\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` has no `#!` line
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: begin it with a line as `#!/bin/sh`, which names its interpreter
-
-    1 error
     "#);
     assert_snapshot!(script(executable("#!/bin/sh\r\necho\r\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` has Windows line ends, which belong to the name of its interpreter
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: convert it: `sed -i 's/\r$//' pipelines/deployments/web/install.sh`, and keep it so with `*.sh text eol=lf` in .gitattributes
-
-    1 error
     "#);
     assert_snapshot!(script(executable("\u{feff}#!/bin/sh\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` begins with a byte order mark, so that its `#!` line is not seen
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: remove it: `sed -i '1s/^\xEF\xBB\xBF//' pipelines/deployments/web/install.sh`
-
-    1 error
     "#);
     assert_snapshot!(script(executable("#!\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` has a `#!` line that names no interpreter
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: begin it with a line as `#!/bin/sh`, which names its interpreter
-
-    1 error
     "#);
     assert_snapshot!(script(executable("#!bash\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` has a `#!` line whose interpreter, `bash`, is not an absolute path
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: write `#!/usr/bin/env bash`
-
-    1 error
     "#);
     assert_snapshot!(script(executable("#!/no/such/interpreter\n")), @r#"
     error[bad-command]: script `pipelines/deployments/web/install.sh` names the interpreter `/no/such/interpreter`, which is not on this machine
-     --> pipelines/deployments/web/pipeline.toml:3:10
-      |
-    3 | script = "install.sh"
-      |          ^^^^^^^^^^^^
-      |
       = help: install it, or correct the `#!` line
-
-    1 error
     "#);
 }
 

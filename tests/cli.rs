@@ -1,9 +1,11 @@
 //! The binary: standard output, standard error and exit code, compared as one text.
 
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
 use support::Repo;
@@ -242,6 +244,47 @@ fn colour_is_for_terminals_unless_it_is_asked_for() {
     assert!(!check(&["check"]));
     assert!(check(&["check", "--color", "always"]));
     assert!(!check(&["check", "--color", "never"]));
+}
+
+/// The colour of help and of wrong usage is ours, not clap's.
+#[test]
+fn help_and_wrong_usage_have_colour_on_a_terminal() {
+    let repo = Repo::new(SMALL);
+    let said = |arguments: &[&str], no_colour: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(&repo.root).env("NO_COLOR", no_colour);
+        let (said, code) = terminal::on_terminal(command);
+        format!("{}-- exit {code} --", said.replace('\x1b', "^"))
+    };
+    assert_snapshot!(said(&["schema", "--help"], ""), @r"
+    Print the JSON Schema of a kind of file, for editors
+
+    ^[1m^[4mUsage:^[0m ^[1mcargo xtask schema^[0m [OPTIONS] [KIND]
+
+    ^[1m^[4mArguments:^[0m
+      [KIND]  Which kind; without it, where each of them is [possible values: orchestration, environment, pipeline, values]
+
+    ^[1m^[4mOptions:^[0m
+      ^[1m-h^[0m, ^[1m--help^[0m  Print help
+
+    ^[1m^[4mOptions of every command:^[0m
+      ^[1m-C^[0m <DIR>            Act on the repository that this folder belongs to
+          ^[1m--color^[0m <WHEN>  When to use colour; NO_COLOR is honoured [default: auto] [possible values: auto, always, never]
+      ^[1m-q^[0m, ^[1m--quiet^[0m         Show failures only, and the last line of a deployment
+      ^[1m-v^[0m, ^[1m--verbose^[0m       Show more: when each step starts, and all that it prints, also on a terminal
+    -- exit 0 --
+    ");
+    assert_snapshot!(said(&["pln", "dev"], ""), @r"
+    ^[1m^[31merror:^[0m unrecognized subcommand '^[33mpln^[0m'
+
+      ^[32mtip:^[0m a similar subcommand exists: '^[32mplan^[0m'
+
+    ^[1m^[4mUsage:^[0m ^[1mcargo xtask^[0m [OPTIONS] <COMMAND>
+
+    For more information, try '^[1m--help^[0m'.
+    -- exit 2 --
+    ");
+    assert!(!said(&["schema", "--help"], "1").contains('^'));
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
 
 use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use disk::{Copy, Ran};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// Runs a command and compares its exit code.
 #[track_caller]
@@ -161,10 +163,7 @@ fn approve_shows_what_comes_and_what_goes_away() {
 /// As on a terminal where somebody answers a question.
 #[track_caller]
 fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> String {
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&near).unwrap();
-    unlockpt(&near).unwrap();
-    let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+    let (near, name) = terminal::terminal();
     let far = fs::File::options().read(true).write(true).open(name).unwrap();
     rustix::io::write(&near, answer.as_bytes()).unwrap();
     let output = repository.command(arguments).stdin(far).output().unwrap();
@@ -313,6 +312,21 @@ fn logs_of_a_step_named_without_its_pipeline() {
     check(&repository, &["deploy", "dev"], 0);
     let said = check(&repository, &["logs", "dev", "install"], 2).stderr;
     assert!(said.contains("has no step `install`") && said.contains("did you mean `app/install`?"), "{said}");
+}
+
+#[test]
+fn logs_of_all_steps_come_in_the_order_in_which_the_steps_ran() {
+    let repository = Copy::of("ten");
+    let script = repository.path("pipelines/deployments/app/make.sh");
+    fs::write(&script, fs::read_to_string(&script).unwrap() + "\necho made\n").unwrap();
+    check(&repository, &["deploy", "dev"], 0);
+    let plan: serde_json::Value =
+        serde_json::from_str(&check(&repository, &["plan", "dev", "--format", "json"], 0).stdout).unwrap();
+    let planned = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap());
+    let logs = check(&repository, &["logs", "dev"], 0).stdout;
+    let shown: Vec<&str> = logs.lines().filter_map(|line| line.strip_prefix("==> ")?.strip_suffix(" <==")).collect();
+    assert!(shown.len() > 3 && !shown.is_sorted(), "{shown:?}");
+    assert!(planned.filter(|id| shown.contains(id)).eq(shown.iter().copied()), "{shown:?}");
 }
 
 #[test]

@@ -11,6 +11,9 @@ mod play;
 mod shown;
 #[path = "supervision/steps.rs"]
 mod steps;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
 #[path = "supervision/whole.rs"]
 mod whole;
 

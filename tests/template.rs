@@ -6,6 +6,11 @@
 mod adopted;
 #[path = "template/built.rs"]
 mod built;
+#[path = "template/completed.rs"]
+mod completed;
+#[path = "support/disk.rs"]
+#[allow(dead_code)]
+mod disk;
 #[path = "template/documented.rs"]
 mod documented;
 #[path = "template/owner.rs"]
@@ -18,7 +23,7 @@ mod unwritten;
 mod upgrade;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use shapes::{Folder, SHAPES, command, commit, make, read, run, text, write, xtask};
 
@@ -32,6 +37,15 @@ fn init(root: &Path) -> String {
     let (code, said) = xtask(&["init", arg(root)]);
     assert_eq!(code, 0, "{said}");
     said
+}
+
+/// A repository of this shape with a copy in it; it goes with the folder.
+#[track_caller]
+fn copied(shape: &str) -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    let root = make(shape, &folder.0);
+    init(&root);
+    (folder, root)
 }
 
 #[track_caller]
@@ -65,9 +79,7 @@ fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn every_shape_gets_a_copy_that_checks_clean() {
     for shape in SHAPES {
-        let folder = Folder::new();
-        let root = make(shape, &folder.0);
-        init(&root);
+        let (_folder, root) = copied(shape);
         let (code, said) = xtask(&["-C", arg(&root), "check"]);
         assert!(code == 0 && said.contains("nothing found"), "{shape}: {said}");
         for environment in ["dev", "test", "prod"] {
@@ -95,9 +107,7 @@ fn every_shape_gets_a_copy_that_checks_clean() {
 
 #[test]
 fn what_belongs_to_the_owner_is_changed_by_insertions_alone() {
-    let folder = Folder::new();
-    let root = make("virtual workspace", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("virtual workspace");
     let cargo = read(&root, "Cargo.toml");
     let expected =
         "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n    \"xtask\",\n]\nresolver = \"2\"\n";
@@ -106,38 +116,28 @@ fn what_belongs_to_the_owner_is_changed_by_insertions_alone() {
     // How the shop itself is built stays as it was.
     assert!(cargo.contains("[profile.dev.package]\n") && !cargo.contains("[profile.dev]\n"), "{cargo}");
 
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     assert!(read(&root, "Cargo.toml").contains("[profile.dev]\n"), "{}", read(&root, "Cargo.toml"));
 
-    let folder = Folder::new();
-    let root = make("existing alias", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("existing alias");
     let config = read(&root, ".cargo/config.toml");
     let expected =
         "# Ours.\n[alias]\nxtask = \"run --quiet --package xtask --\"\nb = \"build\" # short\n\n[net]\nretry = 3\n";
     assert_eq!(config, expected);
 
-    let folder = Folder::new();
-    let root = make("crlf files", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("crlf files");
     for file in ["Cargo.toml", ".cargo/config.toml", ".gitignore"] {
         let content = read(&root, file);
         assert_eq!(content.matches('\n').count(), content.matches("\r\n").count(), "{file}: {content:?}");
     }
 
-    let folder = Folder::new();
-    let root = make("nested workspace", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("nested workspace");
     assert!(read(&root, "Cargo.toml").contains("exclude = [\"tools/gen\"]"), "{}", read(&root, "Cargo.toml"));
 }
 
 #[test]
 fn a_copy_has_nothing_of_the_engines_own_tests() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let manifest = read(&root, "xtask/Cargo.toml");
     assert_eq!(manifest.matches("[[test]]").count(), 1, "{manifest}");
     assert!(!manifest.contains("proptest") && manifest.contains("[lib]\ntest = false\n"), "{manifest}");
@@ -150,9 +150,7 @@ fn a_copy_has_nothing_of_the_engines_own_tests() {
 /// What is built for `cargo xtask` is what `cargo test` needs: with other features of anything the engine would be built twice.
 #[test]
 fn the_tests_of_a_copy_build_nothing_of_the_engine_anew() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let built = |edges: &str| {
         let args = [
             "tree",
@@ -219,9 +217,7 @@ fn a_dirty_repository_is_warned_of_and_a_remote_is_no_finding() {
 
 #[test]
 fn a_copy_of_a_copy_is_the_same() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let listed = read(&root, "xtask/engine/COPIED.toml");
     for path in
         ["xtask/Cargo.toml", "xtask/engine/lib.rs", "xtask/engine/template/starter/pipelines/orchestration.toml"]
@@ -234,9 +230,7 @@ fn a_copy_of_a_copy_is_the_same() {
 /// Two copies that share the folder for what cargo builds have one program file.
 #[test]
 fn an_xtask_that_was_built_for_another_repository_notices() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let output = command(&root, env!("CARGO_BIN_EXE_xtask"), &["plan", "dev"]).output().expect("it can be run");
     let said = text(&output);
     assert!(output.status.code() == Some(2) && said.contains("this program was built in"), "{said}");

@@ -2,6 +2,10 @@
 
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "support/picture.rs"]
+mod picture;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use disk::Copy;
 
@@ -76,4 +80,54 @@ fn the_small_repositories_are_as_their_names_say() {
         assert_eq!((checked.code, checked.stdout.as_str()), (0, ""), "{name}: {}{}", checked.stdout, checked.stderr);
         assert!(checked.stderr.contains("nothing found"), "{name}: {}", checked.stderr);
     }
+}
+
+/// What these commands show on a terminal, one after the other.
+#[track_caller]
+fn shown(repository: &Copy, commands: &[(&str, i32)]) -> String {
+    let mut text = String::new();
+    for (command, expected) in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let (said, code) = terminal::on_terminal(repository.command(&words));
+        assert_eq!(code, *expected, "{command}: {said}");
+        text += &format!("\x1b[2m$\x1b[0m \x1b[1mcargo xtask {command}\x1b[0m\n{}\n", picture::settled(&said));
+    }
+    text.trim_end().to_owned()
+}
+
+/// Accepted as snapshots are: with `INSTA_UPDATE=always`. How long a step took is not compared.
+#[track_caller]
+fn check_picture(name: &str, title: &str, shown: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures").join(name);
+    let now = picture::svg(title, shown);
+    let timeless = |line: &str| {
+        let pieces =
+            line.split(" in ").map(|piece| piece.trim_start_matches(|of: char| of.is_ascii_digit() || of == '.'));
+        pieces.collect::<Vec<_>>().join(" in ")
+    };
+    if std::env::var("INSTA_UPDATE").is_ok_and(|accept| accept == "always") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &now).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    let (there, now) = (there.lines().map(timeless), now.lines().map(timeless));
+    let accept =
+        "if the program is right: INSTA_UPDATE=always cargo test --test vendor picture, and commit the picture";
+    let differs: Vec<_> = there.clone().zip(now.clone()).filter(|(there, now)| there != now).collect();
+    assert!(there.eq(now), "docs/pictures/{name} is not what is shown: {differs:#?}\n{accept}");
+}
+
+#[test]
+fn the_picture_of_a_deployment_is_what_is_shown() {
+    let repository = Copy::of("vendor");
+    repository.git(&["config", "user.name", "Ada"]);
+    repository.git(&["config", "user.email", "ada@shop.example"]);
+    let shown = shown(&repository, &[("deploy dev", 0), ("status", 0), ("orchestrate", 0)]);
+    check_picture("deployment.svg", "A deployment to dev, where its release is then, and on to prod", &shown);
+}
+
+#[test]
+fn the_picture_of_a_finding_is_what_is_shown() {
+    let shown = shown(&Copy::of("vendor-wrong-order"), &[("deploy dev", 2)]);
+    check_picture("finding.svg", "A finding: a step may run before the one that provides what it requires", &shown);
 }

@@ -2,16 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::fixture::check;
+use crate::fixture::{changed, check};
 
 /// The pipeline of the sound repository with more at its end.
 fn more(lines: &str) -> String {
-    let pipeline = crate::fixture::files(crate::fixture::SOUND)
-        .into_iter()
-        .find(|(path, _)| path == "pipelines/deployments/web/pipeline.toml")
-        .unwrap()
-        .1;
-    format!("-- pipelines/deployments/web/pipeline.toml --\n{pipeline}\n{lines}\n")
+    format!("{}{lines}\n", changed("deployments/web/pipeline.toml", &[]))
 }
 
 fn dev(lines: &str) -> String {

@@ -128,6 +128,18 @@ pub fn with(changes: &str) -> Folder {
     folder
 }
 
+/// A change: a file of the sound repository, below `pipelines/`, with pieces of it replaced.
+#[track_caller]
+pub fn changed(file: &str, pieces: &[(&str, &str)]) -> String {
+    let path = format!("pipelines/{file}");
+    let (_, mut content) = files(SOUND).into_iter().find(|(there, _)| *there == path).expect("the file is there");
+    for (old, new) in pieces {
+        assert!(content.contains(old), "{path} has no {old}");
+        content = content.replace(old, new);
+    }
+    format!("-- {path} --\n{content}\n")
+}
+
 /// What is said about the sound repository with changes.
 #[track_caller]
 pub fn check(changes: &str) -> String {
@@ -149,6 +161,13 @@ pub fn codes(changes: &str) -> Vec<String> {
         .iter()
         .map(|finding| format!("{} {}:{}", finding.code.name(), finding.place.file, place(finding)))
         .collect()
+}
+
+/// One thing is found: the form is what is looked for.
+#[track_caller]
+pub fn found(changes: &str, code: &str) {
+    let codes = codes(changes);
+    assert!(codes.len() == 1 && codes[0].starts_with(code), "{changes}: {codes:?}");
 }
 
 /// Nothing is found: the form is none of what is looked for.

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::fixture::{check, codes, quiet};
+use crate::fixture::{changed, check, codes, found, quiet};
 
 /// The pipeline with another first step.
 fn step(lines: &str) -> String {
@@ -31,12 +31,6 @@ fn script(lines: &str) -> String {
     format!(
         "-- pipelines/deployments/web/install.sh --\n#!/bin/sh\necho \"http://$SITE_HOST:$SITE_PORT/ $1\"\n{lines}\n"
     )
-}
-
-#[track_caller]
-fn found(changes: &str, code: &str) {
-    let codes = codes(changes);
-    assert!(codes.len() == 1 && codes[0].starts_with(code), "{codes:?}");
 }
 
 #[track_caller]
@@ -155,9 +149,8 @@ fn no_numbers_within_text() {
 #[test]
 fn no_values_that_are_the_same_everywhere() {
     let same = |title| {
-        format!(
-            "-- pipelines/environments/dev.toml --\ndebug = true\nsite.host = \"a.example\"\nsite.port = 8080\nsite.title = \"{title}\"\n-- pipelines/environments/prod.toml --\ndebug = true\nsite.host = \"b.example\"\nsite.port = 8081\nsite.title = \"The Shop\"\n"
-        )
+        let dev = changed("environments/dev.toml", &[("Shop (dev)", title)]);
+        dev + &changed("environments/prod.toml", &[("\"Shop\"", "\"The Shop\"")])
     };
     quiet(&format!("{}{}", same("The Shop"), script("echo The Shop")));
     found(&format!("{}{}", same("A Shop"), script("echo The Shop")), "hard-coded-value");
@@ -265,35 +258,36 @@ fn what_is_not_an_environment_file() {
 
 #[test]
 fn the_same_value_twice() {
-    let distinct = "-- pipelines/environment.toml --\n[parameters]\ndebug = { type = \"boolean\" }\n[parameters.site]\nhost = { type = \"host\" }\nport = { type = \"port\", distinct = true }\ntitle = { type = \"string\" }\n[[deploy]]\npipeline = \"web\"\n";
-    let values = |port| {
-        format!(
-            "-- pipelines/environments/dev.toml --\ndebug = true\nsite.host = \"a.example\"\nsite.port = {port}\nsite.title = \"x\"\n"
-        )
-    };
-    assert_snapshot!(check(&format!("{distinct}{}", values(8443))), @r#"
+    let port = "port = { type = \"port\"";
+    let distinct = changed("environment.toml", &[(port, &format!("{port}, distinct = true"))]);
+    let values = |port| changed("environments/dev.toml", &[("8080", port)]);
+    assert_snapshot!(check(&format!("{distinct}{}", values("8443"))), @r#"
     error[same-value]: `site.port` has the same value in `dev` and in `prod`
      --> pipelines/environments/prod.toml:5:8
       |
     5 | port = 8443
       |        ^^^^
       |
-     ::: pipelines/environments/dev.toml:3:13
+     ::: pipelines/environments/dev.toml:5:8
       |
-    3 | site.port = 8443
-      |             ---- the same value
+    5 | port = 8443
+      |        ---- the same value
       |
       = help: give each environment its own: it is declared with `distinct = true`
     "#);
-    quiet(&format!("{distinct}{}", values(8444)));
+    quiet(&format!("{distinct}{}", values("8444")));
 }
 
 #[test]
 fn a_secret_from_the_same_place() {
+    let declared = "debug = { type = \"boolean\" }\npassword = { type = \"string\", secret = true }";
+    let used = "[env]\nPASSWORD = \"${password}\"\n[[deploy]]";
+    let environment =
+        changed("environment.toml", &[("debug = { type = \"boolean\" }", declared), ("[[deploy]]", used)]);
+    let values = |file, debug, key| changed(file, &[(debug, &format!("{debug}\npassword = {{ env = \"{key}\" }}"))]);
     let files = |key| {
-        format!(
-            "-- pipelines/environment.toml --\n[parameters]\ndebug = {{ type = \"boolean\" }}\npassword = {{ type = \"string\", secret = true }}\n[parameters.site]\nhost = {{ type = \"host\" }}\nport = {{ type = \"port\" }}\ntitle = {{ type = \"string\" }}\n[env]\nPASSWORD = \"${{password}}\"\n[[deploy]]\npipeline = \"web\"\n-- pipelines/environments/dev.toml --\ndebug = true\npassword = {{ env = \"SHOP\" }}\nsite.host = \"a.example\"\nsite.port = 8080\nsite.title = \"x\"\n-- pipelines/environments/prod.toml --\ndebug = false\npassword = {{ env = \"{key}\" }}\nsite.host = \"b.example\"\nsite.port = 8443\nsite.title = \"Shop\"\n"
-        )
+        let dev = values("environments/dev.toml", "debug = true", "SHOP");
+        format!("{environment}{dev}{}", values("environments/prod.toml", "debug = false", key))
     };
     assert_snapshot!(check(&files("SHOP")), @r#"
     warning[same-value]: secret `password` is read from the same place in `dev` and `prod`
@@ -317,7 +311,7 @@ fn a_secret_from_the_same_place() {
 fn the_same_value_at_the_same_place_of_two_files() {
     let changes = step("run = [\"ping\", \"shop.example\"]");
     let other = changes.replace("deployments/web/", "deployments/other/");
-    let called = "-- pipelines/environment.toml --\n[parameters]\ndebug = { type = \"boolean\" }\n[parameters.site]\nhost = { type = \"host\" }\nport = { type = \"port\" }\ntitle = { type = \"string\" }\n[[deploy]]\npipeline = \"web\"\n[[deploy]]\npipeline = \"other\"\n";
+    let called = changed("environment.toml", &[("\"web\"", "\"web\"\n[[deploy]]\npipeline = \"other\"")]);
     let script = "-- pipelines/deployments/other/install.sh --\n#!/bin/sh\n";
     let codes = codes(&format!("{changes}{other}{script}{called}"));
     assert_eq!(codes.iter().filter(|code| code.starts_with("hard-coded-value")).count(), 2, "{codes:?}");

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::fixture::{check, codes, quiet, with};
+use crate::fixture::{changed, check, codes, found, quiet, with};
 
 /// A pipeline whose steps are these, before the one that verifies.
 fn steps(lines: &str) -> String {
@@ -29,6 +29,9 @@ fn script(lines: &str) -> String {
         "-- pipelines/deployments/web/install.sh --\n#!/bin/bash\necho \"http://$SITE_HOST:$SITE_PORT/ $1\"\n{lines}\n"
     )
 }
+
+/// A parameter before those of the site.
+const REGIONS: &str = "regions = { type = \"string\", list = true, default = [\"a\"] }\n\n[parameters.site]";
 
 const ORCHESTRATION: &str =
     "-- pipelines/orchestration.toml --\n[[environment]]\nname = \"dev\"\n\n[[environment]]\nname = \"prod\"\n";
@@ -60,10 +63,8 @@ fn a_parameter_of_a_condition_or_a_list_is_used() {
     let changes = steps(
         "[[step]]\nname = \"each\"\nrun = [\"echo\", \"${each}\"]\nfor_each = \"regions\"\nwhen = \"!debug\"\nparallel = true\nneeds = []\n",
     );
-    let codes = codes(&format!(
-        "{changes}\n-- pipelines/environment.toml --\n[parameters]\ndebug = {{ type = \"boolean\" }}\nregions = {{ type = \"string\", list = true, default = [\"a\"] }}\n[parameters.site]\nhost = {{ type = \"host\" }}\nport = {{ type = \"port\" }}\ntitle = {{ type = \"string\" }}\n[[deploy]]\npipeline = \"web\"\n"
-    ));
-    assert_eq!(codes, ["first-run-in pipelines/deployments/web/pipeline.toml:7"]);
+    let declared = changed("environment.toml", &[("\n[parameters.site]", REGIONS)]);
+    found(&format!("{changes}\n{declared}"), "first-run-in pipelines/deployments/web/pipeline.toml:7");
 }
 
 #[test]
@@ -232,14 +233,12 @@ fn forms_of_unset_variables() {
         "cat <<EOF\n$FOO_BAR\nEOF",
         ": ${FOO_BAR:?}",
     ] {
-        let codes = codes(&script(line));
-        assert!(codes.len() == 1 && codes[0].starts_with("unset-variable"), "{line}: {codes:?}");
+        found(&script(line), "unset-variable");
     }
     let python =
         |line: &str| format!("-- pipelines/deployments/web/install.sh --\n#!/usr/bin/env python3\nimport os\n{line}\n");
     for line in ["x = os.environ[\"FOO_BAR\"]", "x = os.getenv('FOO_BAR')", "x = os.environ.get(\"FOO_BAR\")"] {
-        let codes = codes(&python(line));
-        assert!(codes.len() == 1 && codes[0].starts_with("unset-variable"), "{line}: {codes:?}");
+        found(&python(line), "unset-variable");
     }
     for line in [
         "x = os.environ.get(\"FOO_BAR\", \"x\")",
@@ -301,8 +300,7 @@ fn forms_of_values_in_code() {
         r#""python3", "-c", "print('${site.title}')""#,
         r#""sudo", "/bin/sh", "-c", "${site.title}""#,
     ] {
-        let codes = codes(&run(line));
-        assert!(codes.len() == 1 && codes[0].starts_with("value-in-code"), "{line}: {codes:?}");
+        found(&run(line), "value-in-code");
     }
     for line in [
         r#""sh", "-c", "echo \"$1\"", "sh", "${site.title}""#,
@@ -319,15 +317,8 @@ fn forms_of_values_in_code() {
 }
 
 fn accepting(acceptance: &str) -> String {
-    let environment = crate::fixture::files(crate::fixture::SOUND)
-        .into_iter()
-        .find(|(path, _)| path == "pipelines/environment.toml")
-        .unwrap()
-        .1;
-    format!(
-        "-- pipelines/environment.toml --\n{environment}\n{acceptance}\n{}",
-        script("echo shop.example\ncurl http://web.dev.example/")
-    )
+    let environment = changed("environment.toml", &[]);
+    format!("{environment}{acceptance}\n{}", script("echo shop.example\ncurl http://web.dev.example/"))
 }
 
 #[test]
@@ -373,19 +364,21 @@ fn an_acceptance_of_nothing() {
 
 #[test]
 fn what_cannot_be_accepted() {
-    assert_snapshot!(check("-- pipelines/environment.toml --\n[parameters]\ndebug = { type = \"boolean\" }\n[parameters.site]\nhost = { type = \"host\" }\nport = { type = \"port\" }\ntitle = { type = \"string\" }\n[[deploy]]\npipeline = \"web\"\n[[accept]]\ncode = \"cycle\"\nat = \"x\"\nreason = \"x\"\n[[accept]]\ncode = \"forgoten-file\"\nat = \"x\"\nreason = \"x\"\n"), @r#"
+    let accept = "[[accept]]\ncode = \"cycle\"\nat = \"x\"\nreason = \"x\"\n\
+                  [[accept]]\ncode = \"forgoten-file\"\nat = \"x\"\nreason = \"x\"\n";
+    assert_snapshot!(check(&format!("{}{accept}", changed("environment.toml", &[]))), @r#"
     error[bad-value]: `cycle` cannot be accepted
-      --> pipelines/environment.toml:10:8
+      --> pipelines/environment.toml:13:8
        |
-    10 | code = "cycle"
+    13 | code = "cycle"
        |        ^^^^^^^
        |
        = help: mend it, and remove the acceptance; `cargo xtask check --explain cycle` tells how
 
     error[bad-value]: there is no code `forgoten-file`
-      --> pipelines/environment.toml:14:8
+      --> pipelines/environment.toml:17:8
        |
-    14 | code = "forgoten-file"
+    17 | code = "forgoten-file"
        |        ^^^^^^^^^^^^^^^
        |
        = help: did you mean `forgotten-file`?
@@ -440,10 +433,12 @@ fn what_differs_between_two_environments() {
     only prod runs
       web/cluster  switched off by `when = "!debug"`
     "#);
-    let instances = format!(
-        "{}-- pipelines/environment.toml --\n[parameters]\ndebug = {{ type = \"boolean\" }}\nregions = {{ type = \"string\", list = true, default = [\"a\"] }}\n[parameters.site]\nhost = {{ type = \"host\" }}\nport = {{ type = \"port\" }}\ntitle = {{ type = \"string\" }}\n[[deploy]]\npipeline = \"web\"\nfor_each = \"regions\"\n-- pipelines/environments/dev.toml --\ndebug = true\nregions = [\"a\", \"b\"]\nsite.host = \"shop.example\"\nsite.port = 8443\nsite.title = \"Shop\"\n",
-        steps("")
-    );
+    let each = ("pipeline = \"web\"", "pipeline = \"web\"\nfor_each = \"regions\"");
+    let declared = changed("environment.toml", &[("\n[parameters.site]", REGIONS), each]);
+    let same = [("web.dev.example", "shop.example"), ("8080", "8443"), ("Shop (dev)", "Shop")];
+    let more = [("debug = true", "debug = true\nregions = [\"a\", \"b\"]")];
+    let dev = changed("environments/dev.toml", &[&same[..], &more].concat());
+    let instances = format!("{}{declared}{dev}", steps(""));
     assert_snapshot!(diff(&instances), @r#"
              dev         prod
     debug    true        false

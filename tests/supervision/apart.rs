@@ -73,11 +73,7 @@ impl Orchestrator {
     }
 
     pub fn on_terminal(play: &Play, display: &str) -> Orchestrator {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&near).unwrap();
-        unlockpt(&near).unwrap();
-        let name = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+        let (near, name) = crate::terminal::terminal();
         let mut command = Orchestrator::command(play);
         command.env("PLAY_TERMINAL", name).env("PLAY_DISPLAY", display).stdout(Stdio::null());
         let child = command.spawn().unwrap();

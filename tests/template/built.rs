@@ -25,7 +25,7 @@ const HARMLESS: (&str, &str, &str) = ("xtask/engine/LICENSE-MIT", "Permission is
 
 /// Makes files so old that cargo takes what it has built of the same engine at the same place. What was built of another one goes.
 fn as_built_before(root: &Path) {
-    let engine = ciao::template::origin::fingerprint(read(root, "xtask/engine/COPIED.toml").as_bytes());
+    let engine = ciao::template::file::fingerprint(read(root, "xtask/engine/COPIED.toml").as_bytes());
     // Cargo itself does not tell two places apart.
     let engine = format!("{engine} in {}", root.display());
     let known = Folder::built().join("engine");

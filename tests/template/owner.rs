@@ -2,14 +2,12 @@
 
 use std::fs;
 
-use super::shapes::{Folder, command, commit, make, read, run, text, write, xtask};
-use super::{arg, init};
+use super::shapes::{commit, read, run, write, xtask};
+use super::{arg, copied};
 
 #[test]
 fn new_things_are_written_where_they_belong() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     commit(&root);
     let new = |args: &[&str]| {
         let mut all = vec!["-C", arg(&root), "new"];
@@ -55,9 +53,7 @@ fn new_things_are_written_where_they_belong() {
 
 #[test]
 fn names_are_completed() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let complete = |words: &[&str]| {
         let mut all = vec!["-C", arg(&root), "complete", "--"];
         all.extend(words);
@@ -79,9 +75,7 @@ fn names_are_completed() {
 /// What `#:schema` leads to, from the folder of each file of the starter.
 #[test]
 fn the_starter_names_schemas_that_are_there() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     for path in ["orchestration.toml", "environment.toml", "environments/dev.toml", "deployments/app/pipeline.toml"] {
         let path = root.join("pipelines").join(path);
         let content = fs::read_to_string(&path).expect("it is there");
@@ -95,9 +89,7 @@ fn the_starter_names_schemas_that_are_there() {
 /// The keys that the engine takes are those that the schemas tell: it names them all when it meets one that it does not know.
 #[test]
 fn the_schemas_have_the_keys_of_the_engine() {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
+    let (_folder, root) = copied("no rust");
     let cases = [
         ("orchestration", "/properties", "pipelines/orchestration.toml", "ZZ = 1\n[[environment]]\nname = \"dev\"\n"),
         (
@@ -171,52 +163,4 @@ fn the_schemas_have_the_keys_of_the_engine() {
         known.sort();
         assert_eq!(told, known, "{kind}{at}");
     }
-}
-
-/// A real shell, with the script that it would read at its start, asked what it would offer.
-#[track_caller]
-fn offered(shell: &str, asked: &str) -> Option<String> {
-    let folder = Folder::new();
-    let root = make("no rust", &folder.0);
-    init(&root);
-    let there = command(&root, shell, &["-c", "exit 0"]).output();
-    if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: there is no {shell} here");
-        return None;
-    }
-    let script = xtask(&["completions", shell]).1;
-    write(&folder.0, "completions", &script);
-    let xtask = env!("CARGO_BIN_EXE_xtask");
-    write(&folder.0, "bin/cargo", &format!("#!/bin/sh\nshift\nexec '{xtask}' -C . \"$@\"\n"));
-    run(&folder.0, "chmod", &["+x", "bin/cargo"]);
-    let path = format!("{}:{}", folder.0.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-    let output = command(&root, shell, &["-c", &format!("source ../completions; {asked}")]).env("PATH", path).output();
-    Some(text(&output.expect("it can be run")))
-}
-
-#[test]
-fn bash_offers_environments_pipelines_and_steps() {
-    let ask = |words: &str, last: usize| {
-        offered(
-            "bash",
-            &format!("COMP_WORDS=({words}); COMP_CWORD={last}; _cargo_xtask; printf '%s\\n' \"${{COMPREPLY[@]}}\""),
-        )
-    };
-    let Some(environments) = ask("cargo xtask deploy ''", 3) else { return };
-    assert_eq!(environments, "dev\nprod\ntest\n");
-    assert_eq!(ask("cargo xtask deploy dev --only ap", 5).as_deref(), Some("app\n"));
-    assert_eq!(ask("cargo xtask resume dev --rerun ''", 5).as_deref(), Some("app/verify\n"));
-    // Where nothing is known, files: and before `xtask`, what cargo has.
-    assert_eq!(ask("cargo xtask upgrade xta", 3).as_deref(), Some("xtask\n"));
-    assert_eq!(ask("cargo xt", 1).as_deref(), Some("xtask\n"));
-}
-
-#[test]
-fn fish_offers_environments_pipelines_and_steps() {
-    let ask = |line: &str| offered("fish", &format!("complete -C '{line}'"));
-    let Some(environments) = ask("cargo xtask deploy ") else { return };
-    assert_eq!(environments, "dev\nprod\ntest\n");
-    assert_eq!(ask("cargo xtask deploy dev --only ").as_deref(), Some("app\n"));
-    assert_eq!(ask("cargo xtask resume dev --rerun ").as_deref(), Some("app/verify\n"));
-    assert_eq!(ask("cargo xtask upgrade xta").as_deref(), Some("xtask/\n"));
 }

@@ -21,10 +21,9 @@ impl Folder {
         fs::remove_dir_all(&path).ok();
         fs::create_dir_all(&path).expect("a temporary folder can be made");
         let path = path.canonicalize().expect("it is there");
-        // Builds are what these tests cost: one folder for all copies, and nothing optimised. Cargo reads it from above.
+        // Builds are what these tests cost: one folder for all copies. Cargo reads it from above.
         let built = Folder::built();
-        let config = format!("[build]\ntarget-dir = {built:?}\n[profile.dev.package]\nxtask.opt-level = 0\n");
-        write(&path, ".cargo/config.toml", &config);
+        write(&path, ".cargo/config.toml", &format!("[build]\ntarget-dir = {built:?}\n"));
         Folder(path)
     }
 }

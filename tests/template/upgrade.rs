@@ -24,7 +24,7 @@ pub fn older_copy(root: &Path, file: &str, now: &str, once: &str) {
     assert!(ours.contains(now), "{file} has no {now}");
     write(root, file, &ours.replacen(now, once, 1));
     let record = read(root, "xtask/engine/COPIED.toml");
-    let hash = |text: &str| ciao::template::origin::fingerprint(text.as_bytes());
+    let hash = |text: &str| ciao::template::file::fingerprint(text.as_bytes());
     write(root, "xtask/engine/COPIED.toml", &record.replace(&hash(&ours), &hash(&read(root, file))));
     commit(root);
 }
@@ -123,7 +123,7 @@ fn a_copy_from_before_the_engine_had_parts_gets_them_and_how_they_are_built() {
     let mut record = read(&root, "xtask/engine/COPIED.toml");
     record = record.lines().filter(|line| !line.contains(part)).fold(String::new(), |text, line| text + line + "\n");
     let once = "//! Bytes in hexadecimal.\n";
-    record += &format!("\"{file}\" = \"{}\"\n", ciao::template::origin::fingerprint(once.as_bytes()));
+    record += &format!("\"{file}\" = \"{}\"\n", ciao::template::file::fingerprint(once.as_bytes()));
     write(&root, "xtask/engine/COPIED.toml", &record);
     write(&root, file, once);
     fs::remove_dir_all(root.join(part)).expect("it is there");
@@ -331,7 +331,7 @@ fn files_that_the_engine_has_no_more_go_and_new_ones_come() {
     let record = read(&root, "xtask/engine/COPIED.toml");
     let gone = "// Of an older version.\n";
     write(&root, "xtask/engine/gone/old.rs", gone);
-    let line = format!("\"xtask/engine/gone/old.rs\" = \"{}\"\n", ciao::template::origin::fingerprint(gone.as_bytes()));
+    let line = format!("\"xtask/engine/gone/old.rs\" = \"{}\"\n", ciao::template::file::fingerprint(gone.as_bytes()));
     let kept: String =
         record.lines().filter(|line| !line.contains("engine/testing.rs")).map(|line| format!("{line}\n")).collect();
     write(&root, "xtask/engine/COPIED.toml", &(kept + &line));

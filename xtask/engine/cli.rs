@@ -1,7 +1,9 @@
 //! From the command line to a request. What is done with it is `command`'s.
 
+use std::ffi::OsString;
+
 use camino::Utf8PathBuf;
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::template;
 
@@ -13,6 +15,16 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads the command line, the program's name first.
+///
+/// # Errors
+/// What is wrong with it, or the help that it asks for.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    // Taking the description of all commands to pieces costs as much as a tenth of `--help`, and nobody waits for the memory.
+    let command: &'static mut clap::Command = Box::leak(Box::new(Cli::command()));
+    Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
 }
 
 const EVERY: &str = "Options of every command";

@@ -11,6 +11,8 @@ use crate::show::{self, word::Side};
 use crate::sources::root_of;
 use crate::task::Tasks;
 
+pub use crate::template::snapshot;
+
 /// Compares the steps of every listed environment, in their order and with names in place of values, with
 /// `tests/snapshots/step-order-<environment>.snap`. All that differ are told at once, with how to accept them.
 #[macro_export]
@@ -43,12 +45,6 @@ pub struct StepOrder {
     pub folder: Utf8PathBuf,
     /// By name, in the order listed.
     pub environments: Vec<(String, String)>,
-}
-
-/// The name of an environment's snapshot.
-#[must_use]
-pub fn snapshot(environment: &str) -> String {
-    format!("step-order-{environment}")
 }
 
 impl StepOrder {

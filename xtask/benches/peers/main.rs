@@ -1,6 +1,7 @@
 //! What ciao costs beside the tools that people would otherwise use and beside the physical limit: whole processes, run
 //! in turn on the same work. `cargo bench --profile dev --bench peers -- --help` says how to ask for less than all.
 
+mod figures;
 mod limit;
 mod measure;
 mod plot;

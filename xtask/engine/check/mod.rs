@@ -1,7 +1,8 @@
 //! Checking: from declarations and plans to findings. Pure: what is in the files was read before.
 //!
 //! The four pillars have a file each: comprehensive (with `forgotten`), idempotent, audited, orchestrated (with `search`
-//! and what it is made of: `value`, `name`, `script`; `same`, `code`, and `variables` with `shell`).
+//! and what it is made of: `value`, `name`, `script`; `same`, `code`, and `variables` with `shell`). `files` and `size` say
+//! what could not be started.
 
 #![forbid(unsafe_code)]
 
@@ -15,11 +16,13 @@ mod idempotent;
 pub mod inspect;
 mod name;
 mod orchestrated;
+pub mod repository;
 mod same;
 mod script;
 mod search;
 pub mod sentinel;
 mod shell;
+mod size;
 mod value;
 mod variables;
 mod walk;
@@ -77,6 +80,7 @@ impl<'a> Check<'a> {
         let mut own = Vec::new();
         self.fine.add(named, facts);
         files::named(built, candidates, &self.fine, facts, &mut own);
+        size::check(built, &mut own);
         orchestrated::proofs(built, &mut own);
         let environment = &built.plan.environment;
         self.findings.extend(own.into_iter().map(|finding| finding.only_in(environment)));

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use camino::{Utf8Path, Utf8PathBuf};
 use hmac_sha256::Hash as Sha256;
 
-use ciao_base::hex;
+use crate::hex;
 
 /// `${work}`: an empty folder outside the working tree, kept until the next deployment. In the user's cache folder, so that no
 /// tool that looks for a repository or a workspace above it finds one.

@@ -3,9 +3,11 @@
 //! A closed pipe ends nothing half-way: what cannot be shown is not shown.
 
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 
 use clap::ColorChoice;
 
+use super::exit;
 use crate::cli::Global;
 use crate::finding::{Finding, Severity};
 use crate::repository::Repository;
@@ -26,8 +28,7 @@ impl Output {
         let wanted = |terminal: bool| match global.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            // https://no-color.org: set and not empty.
-            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            ColorChoice::Auto => terminal && colour_is_welcome(),
         };
         Output {
             quiet: global.quiet,
@@ -77,6 +78,24 @@ impl Output {
         self.say(text.trim_end());
         self.say(&format!("\n{}", counted(&findings)));
     }
+}
+
+/// Prints help, or what is wrong with the command line.
+#[must_use]
+pub fn usage(said: &clap::Error) -> ExitCode {
+    let (text, wrong) = (said.to_string(), said.use_stderr());
+    let terminal = if wrong { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let text = if terminal && colour_is_welcome() { show::usage::painted(&text) } else { text };
+    let _closed = match wrong {
+        true => std::io::stderr().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(text.as_bytes()),
+    };
+    ExitCode::from(if wrong { exit::REFUSED_BY_FINDINGS } else { 0 })
+}
+
+/// https://no-color.org: set and not empty.
+fn colour_is_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// `1 error`, `2 errors`.

@@ -12,6 +12,7 @@ use super::read::{NameRule, Reader, Section};
 use super::step::{ForEach, Given, Variable, When, env, for_each, given_table, needs, when};
 use super::template::Template;
 use crate::finding::{Code, Finding, Span};
+use ciao_base::variables::{Danger, danger, is_name};
 
 /// Tier 2, as written.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
             top.reader.report(Code::MissingValue, Span::default(), "the file calls no pipeline", help);
         }
         EnvironmentPipeline {
-            pass_env: top.strings("pass_env").unwrap_or_default(),
+            pass_env: pass_env(top),
             constants,
             parameters,
             sources: top.table("secrets", "[secrets]").map(|section| sources(&section)).unwrap_or_default(),
@@ -98,6 +99,20 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
             accept: top.tables("accept", "an acceptance").filter_map(|section| accept(&section)).collect(),
         }
     })
+}
+
+fn pass_env(top: &Section<'_, '_>) -> Vec<Spanned<Arc<str>>> {
+    let names = top.strings("pass_env").unwrap_or_default();
+    for name in &names {
+        let why = match danger(&name.value) {
+            Some(Danger::Always(why)) => why,
+            _ if is_name(name.value.strip_suffix('*').unwrap_or(&name.value)) => continue,
+            _ => "it names no variable, and none that begin alike (`PREFIX_*`)",
+        };
+        let message = format!("`{}` cannot be passed on: {why}", name.value);
+        top.reader.report(Code::BadValue, name.span, message, "remove it, or name another one");
+    }
+    names
 }
 
 fn flatten(section: &Section<'_, '_>, prefix: &str, found: &mut BTreeMap<Arc<str>, Spanned<Literal>>) {

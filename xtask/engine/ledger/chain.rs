@@ -16,7 +16,6 @@ use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
-use super::verify::author;
 use super::{Error, Result, Source, hex, rfc3339};
 
 /// `[ledger]` of orchestration.toml.
@@ -399,7 +398,7 @@ fn commit(
         writeln!(text, "parent {parent}").expect("writing into a string cannot fail");
     }
     for role in ["author", "committer"] {
-        writeln!(text, "{role} {} {seconds} +0000", author(&record.by)).expect("writing into a string cannot fail");
+        writeln!(text, "{role} {} {seconds} +0000", record.author()).expect("writing into a string cannot fail");
     }
     write!(text, "\n{}\n\n{}", subject(record), body(record)).expect("writing into a string cannot fail");
     (hex(&pack.add(Object::Commit, text.as_bytes())), files)

@@ -210,6 +210,15 @@ pub struct Record {
     pub accepted_over: Option<String>,
 }
 
+impl Record {
+    /// Who did it, as the head of a commit says it.
+    #[must_use]
+    pub fn author(&self) -> String {
+        let (name, address) = self.by.split_once('<').unwrap_or((&self.by, ""));
+        format!("{} <{}>", name.trim(), address.trim_end_matches('>'))
+    }
+}
+
 /// The first line of the commit, as `git log refs/deployments/prod` shows it.
 #[must_use]
 pub fn subject(record: &Record) -> String {

@@ -110,7 +110,7 @@ fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, S
             format!("it is number {} after number {}", record.seq, before.state.seq)
         } else if *state != fold(Some(before.state.clone()), record) {
             "its state.json is not what its record.json makes of the state before".to_owned()
-        } else if !event.author.starts_with(&author(&record.by)) {
+        } else if !event.author.starts_with(&record.author()) {
             format!("it says that {} did it, and was written by {}", record.by, event.author)
         } else {
             continue;
@@ -118,10 +118,4 @@ fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, S
         return Some((&before.commit, format!("{}: {why}", &event.commit[..12])));
     }
     None
-}
-
-/// Who did it, as the head of a commit says it.
-pub fn author(by: &str) -> String {
-    let (name, address) = by.split_once('<').unwrap_or((by, ""));
-    format!("{} <{}>", name.trim(), address.trim_end_matches('>'))
 }

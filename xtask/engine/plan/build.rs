@@ -3,21 +3,21 @@
 //! Pure. What is wrong becomes findings; a plan is made whenever one can be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::draft::{Builder, Draft, File, Instance, Item, environment_place};
 use super::graph::run_order;
-use super::instances::{Draft, Instance, Item};
-use super::names::{Names, missing, names};
-use super::order::Within;
+use super::names::{missing, names};
 use super::scope::{Maker, Scope, Use};
 use super::{Call, Graph, Plan, Step};
-use ciao_base::task::Tasks;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span};
 use ciao_declare::step::Step as Declared;
-use ciao_declare::{self as declare, Declarations, pipeline_file};
+use ciao_declare::{self as declare, pipeline_file};
+
+pub use super::draft::{Files, Inputs, files};
 
 /// A plan, with what is needed to prove things about it.
 pub struct Built<'d> {
@@ -36,15 +36,6 @@ pub struct Origin<'d> {
     pub file: &'d Arc<Utf8Path>,
     /// Index of the `[[deploy]]`.
     pub deploy: usize,
-}
-
-/// Everything a plan is made from.
-#[derive(Clone, Copy)]
-pub struct Inputs<'d> {
-    pub declarations: &'d Declarations,
-    pub tasks: &'d Tasks,
-    /// The texts, for line numbers.
-    pub sources: &'d ciao_declare::sources::Sources,
 }
 
 /// Builds the plan of one environment. Findings come with it; there is none if its order has a cycle.
@@ -86,53 +77,7 @@ struct Common {
     uses: Vec<Use>,
 }
 
-/// What is the same of a pipeline in every environment, made once.
-pub struct File {
-    pub path: Arc<Utf8Path>,
-    /// Where its steps work, if nothing else is said.
-    folder: Arc<str>,
-    /// The direct needs among its steps.
-    pub within: OnceLock<Within>,
-    /// Where its lines begin.
-    lines: OnceLock<Vec<usize>>,
-}
-
-/// The files of all pipelines, by the pipeline's name.
-pub type Files = BTreeMap<Arc<str>, File>;
-
-/// The files of all pipelines.
-#[must_use]
-pub fn files(declarations: &Declarations) -> Files {
-    let file = |name: &Arc<str>| {
-        let path: Arc<Utf8Path> = Arc::from(pipeline_file(name).as_path());
-        let folder = path.parent().map_or("", Utf8Path::as_str).into();
-        (Arc::clone(name), File { path, folder, within: OnceLock::new(), lines: OnceLock::new() })
-    };
-    declarations.pipelines.keys().map(file).collect()
-}
-
-/// A plan while it is made.
-pub struct Builder<'d, 'e> {
-    pub inputs: Inputs<'d>,
-    pub environment: &'e str,
-    pub files: &'d Files,
-    pub names: Names,
-    pub findings: Vec<Finding>,
-    /// Who uses a parameter: a step that runs, one that is switched off.
-    pub used: HashMap<Arc<str>, (bool, bool)>,
-}
-
-pub fn environment_place(span: Span) -> Place {
-    Place { file: Utf8Path::new(declare::ENVIRONMENT).into(), span }
-}
-
 impl<'d> Builder<'d, '_> {
-    pub fn use_name(&mut self, name: &Arc<str>, runs: bool) {
-        let (running, off) = self.used.entry(Arc::clone(name)).or_default();
-        *running |= runs;
-        *off |= !runs;
-    }
-
     /// The parameters that have no value and should: all but those that only switched-off steps use.
     fn absent(&self) -> Vec<Arc<str>> {
         let parameters = &self.inputs.declarations.environment.parameters;

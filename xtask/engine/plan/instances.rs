@@ -7,53 +7,15 @@ use std::sync::Arc;
 use camino::Utf8Path;
 
 use super::Tree;
-use super::build::{Builder, File, Files, environment_place};
+use super::draft::{Builder, Draft, Files, Instance, Item, environment_place};
 use super::names::Named;
 use super::scope::Scope;
 use super::value::Shapes;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
 use ciao_declare::literal::Literal;
-use ciao_declare::step::{ForEach, Step as Declared, When};
+use ciao_declare::step::{ForEach, When};
 use ciao_declare::{self as declare, pipeline_file};
-
-/// The item of a `for_each`.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// `None` where the list has no value: then there is one instance, of which nothing is known.
-    pub name: Option<String>,
-    pub tree: Arc<Named>,
-}
-
-impl Item {
-    fn new(name: Option<String>, tree: Option<Tree>) -> Item {
-        Item { name, tree: Arc::new(Named::new("each".into(), tree)) }
-    }
-
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-}
-
-/// One instance of a call, before its steps are made.
-pub struct Instance<'d> {
-    pub deploy: usize,
-    pub item: Option<Item>,
-    pub own: HashMap<Arc<str>, Named>,
-    pub runs: bool,
-    pub pipeline: &'d declare::Pipeline,
-    pub file: &'d File,
-}
-
-/// One instance of a step, before its strings are made.
-pub struct Draft<'d> {
-    pub call: usize,
-    /// Index among the steps of its pipeline.
-    pub index: usize,
-    pub declared: &'d Declared,
-    pub item: Option<Item>,
-    pub runs: bool,
-}
 
 impl<'d> Builder<'d, '_> {
     /// The calls, one for each item where there is a `for_each`.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+mod draft;
 pub mod graph;
 mod instances;
 pub mod named;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::build::{Builder, environment_place};
+use super::draft::{Builder, Draft, Instance, Within, environment_place};
 use super::graph::{self, Problem, run_order};
-use super::instances::{Draft, Instance};
 use ciao_declare as declare;
 use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
 use ciao_declare::literal::Spanned;
@@ -51,15 +50,6 @@ impl<'d> Builder<'d, '_> {
         }
         Some(joins.needs)
     }
-}
-
-/// The direct needs within one file, and what is wrong with them.
-#[derive(Default)]
-pub struct Within {
-    needs: Vec<Vec<u32>>,
-    /// An order in which its items may come; none if there is a cycle.
-    order: Option<Vec<u32>>,
-    findings: Vec<Finding>,
 }
 
 fn direct(items: &[graph::Item<'_>], spans: &[Span], file: &Arc<Utf8Path>, what: &str) -> Within {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use ciao_base::variables::{PASSED, danger};
+use ciao_base::variables::{Danger, PASSED, danger};
 
 /// What a variable whose value is worth masking is called.
 const SECRET_ENDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
@@ -26,7 +26,7 @@ impl Caller {
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, pass_env: &[String]) -> Caller {
         let mut caller = Caller { all: variables.into_iter().collect(), ..Caller::default() };
         for (name, value) in &caller.all {
-            let named = pass_env.iter().any(|pattern| matches(pattern, name)) && !refused(name);
+            let named = pass_env.iter().any(|pattern| matches(pattern, name) && passes(pattern, name));
             if named && SECRET_ENDS.iter().any(|end| name.as_bytes().ends_with(end.as_bytes())) {
                 caller.masked.push(value.as_bytes().to_vec());
             }
@@ -51,8 +51,13 @@ fn matches(pattern: &str, name: &OsStr) -> bool {
     }
 }
 
-fn refused(name: &OsStr) -> bool {
-    danger(&name.to_string_lossy()).is_some()
+/// What makes other programs run code is passed on only where it is named in full, and the loader's variables never.
+fn passes(pattern: &str, name: &OsStr) -> bool {
+    match danger(&name.to_string_lossy()) {
+        None => true,
+        Some(Danger::FromValue(_)) => name == pattern,
+        Some(Danger::Always(_)) => false,
+    }
 }
 
 #[cfg(test)]
@@ -74,11 +79,18 @@ mod tests {
     #[test]
     fn fault_71_the_caller_cannot_pass_on_a_dangerous_variable() {
         let caller = caller(
-            &["*", "LD_*", "BASH_ENV", "AWS_*"],
-            &[("LD_PRELOAD", "x.so"), ("BASH_ENV", "x"), ("AWS_REGION", "eu"), ("AWS_SECRET_ACCESS_KEY", "abcdefgh")],
+            &["*", "LD_*", "BASH_ENV", "AWS_*", "PYTHON*", "EDITOR"],
+            &[
+                ("LD_PRELOAD", "x.so"),
+                ("BASH_ENV", "x"),
+                ("PYTHONPATH", "x"),
+                ("EDITOR", "vi"),
+                ("AWS_REGION", "eu"),
+                ("AWS_SECRET_ACCESS_KEY", "abcdefgh"),
+            ],
         );
         let names: Vec<_> = caller.passed.keys().collect();
-        assert_eq!(names, ["AWS_REGION", "AWS_SECRET_ACCESS_KEY"]);
+        assert_eq!(names, ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "EDITOR"]);
         assert_eq!(caller.masked, [b"abcdefgh".to_vec()]);
     }
 }

@@ -150,7 +150,7 @@ pub fn prune(logs: &Utf8Path, environment: &str, own: &Utf8Path) -> io::Result<(
 }
 
 /// The logs of the newest deployment of an environment that has any: the id of the deployment, and name (as in
-/// [`file_name`]) and path of each log.
+/// [`file_name`]) and path of each log, in the order in which they were begun.
 ///
 /// # Errors
 /// If there are none, or they cannot be read.
@@ -160,12 +160,16 @@ pub fn newest(logs: &Utf8Path, environment: &str) -> io::Result<(String, Vec<(St
     let folder = newest_first(&logs.join(environment))?.into_iter().next().ok_or_else(none)?;
     let mut found = Vec::new();
     for entry in folder.read_dir_utf8()? {
-        let path = entry?.into_path();
+        let entry = entry?;
+        let path = entry.path();
         if path.extension() == Some("log") {
-            found.push((path.file_name().unwrap_or_default().to_owned(), path));
+            // Not every file system knows it; then they come by name.
+            let begun = entry.metadata()?.created().ok();
+            found.push((begun, path.file_name().unwrap_or_default().to_owned(), path.to_owned()));
         }
     }
     found.sort();
+    let found = found.into_iter().map(|(_, name, path)| (name, path)).collect();
     Ok((folder.file_name().unwrap_or_default().to_owned(), found))
 }
 

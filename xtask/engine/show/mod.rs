@@ -6,4 +6,5 @@ pub mod diff;
 pub mod findings;
 pub mod json;
 pub mod plan;
+pub mod usage;
 pub mod word;

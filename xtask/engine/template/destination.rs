@@ -3,36 +3,17 @@
 //! It looks and asks git; it writes nothing.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::{Shell, cmd};
 
 use super::edit::Document;
-use super::origin::{Origin, RECORD};
-use super::{Refusal, undo, write};
+use super::git::git;
+use super::origin::{Origin, RECORD, Record};
+use super::{Refusal, file, undo};
 
 /// A git repository with a working tree, at its root.
 pub struct Destination {
     pub root: Utf8PathBuf,
     /// How many files are changed or new in it.
     pub dirty: usize,
-}
-
-/// Runs git in a folder and gives its standard output.
-///
-/// # Errors
-/// What git said.
-pub fn git(folder: &Utf8Path, args: &[&str]) -> Result<String, String> {
-    let shell = Shell::new().map_err(|error| error.to_string())?;
-    // Set by git for its hooks; they would lead to another repository.
-    let command = cmd!(shell, "git -C {folder} {args...}")
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE");
-    let output = command.quiet().ignore_status().output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        let text = String::from_utf8_lossy(&output.stdout);
-        return Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 impl Destination {
@@ -79,7 +60,7 @@ impl Destination {
     /// # Errors
     /// If it cannot be read.
     pub fn text(&self, path: &str) -> Result<Option<String>, Refusal> {
-        let Some(bytes) = write::read(&self.root, Utf8Path::new(path))? else { return Ok(None) };
+        let Some(bytes) = file::read(&self.root, Utf8Path::new(path))? else { return Ok(None) };
         String::from_utf8(bytes)
             .map(Some)
             .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
@@ -118,12 +99,12 @@ impl Destination {
     ///
     /// # Errors
     /// If there is none, or it cannot be read.
-    pub fn record(&self) -> Result<super::origin::Record, Refusal> {
+    pub fn record(&self) -> Result<Record, Refusal> {
         let Some(text) = self.text(RECORD)? else {
             let help = format!("make one: `cargo xtask init {}`", quoted(&self.root));
             return Err(Refusal::new(format!("{} has no copy of this engine: there is no {RECORD}", self.root), help));
         };
-        super::origin::Record::parse(&text).ok_or_else(|| {
+        Record::parse(&text).ok_or_else(|| {
             let help = format!("restore it: `git checkout -- {RECORD}`");
             Refusal::new(format!("{RECORD} is damaged"), help)
         })

@@ -4,16 +4,17 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, git, quoted};
+use super::destination::{Destination, quoted};
 use super::edit::{Document, quoted as string, with_block, with_settings};
+use super::file::{self, Change};
+use super::git::git;
 use super::origin::{Origin, RECORD};
 use super::proof::Cargo;
 use super::starter::{self, Starter};
-use super::write::{self, Change};
-use super::{Refusal, adopt, confirmed, lock};
-use crate::repository::Repository;
-use crate::show::{self, word::Side};
-use crate::task::Tasks;
+use super::{Refusal, adopt, confirmed, lock, snapshot, write};
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_show::{self as show, word::Side};
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,7 @@ fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
     let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
     for environment in repository.declarations.orchestration.names() {
         let Some(plan) = examined.plan(environment) else { continue };
-        let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
+        let path = format!("tests/snapshots/{}.snap", snapshot(environment));
         let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
             let text = format!("---\nsource: {source}\n---\n{order}");
@@ -188,7 +189,7 @@ impl Draft<'_> {
             self.put(path, content.clone())?;
         }
         self.put(RECORD, origin.record())?;
-        let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
+        let Some(ours) = file::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
         let theirs = self.destination.text("Cargo.lock")?;
         self.put("Cargo.lock", lock::merged(theirs.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out))
     }
@@ -230,7 +231,7 @@ impl Draft<'_> {
                 text = document.with_key("dev-dependencies", name, value);
             }
         }
-        let ours = write::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
+        let ours = file::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
         if theirs.is_none() {
             // Nothing else is built there: all of it is as here.

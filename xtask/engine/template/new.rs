@@ -8,15 +8,15 @@ use std::io::{IsTerminal, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::{Document, quoted as string};
-use super::write::{self, Change};
-use super::{Refusal, ask, undo};
-use crate::declare::literal::Literal;
-use crate::declare::orchestration::Environment;
-use crate::declare::parameter::{Parameter, Type};
-use crate::declare::read::NameRule;
-use crate::declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use crate::finding::suggest;
-use crate::repository::Repository;
+use super::file::Change;
+use super::{Refusal, ask, undo, write};
+use ciao_check::repository::Repository;
+use ciao_declare::finding::suggest;
+use ciao_declare::literal::Literal;
+use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::read::NameRule;
+use ciao_declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -194,7 +194,7 @@ fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
 fn own_values(
     args: &EnvironmentArgs,
     parameters: &[Parameter],
-    like: &crate::declare::Values,
+    like: &ciao_declare::Values,
 ) -> Result<BTreeMap<String, String>, Refusal> {
     let mut own = BTreeMap::new();
     for given in &args.set {

@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use hmac_sha256::Hash as Sha256;
 
-use super::destination::git;
 use super::edit::{Document, quoted, without};
-use super::{Refusal, write};
-use ciao_base::hex;
+use super::file::{fingerprint, read};
+use super::git::git;
+use super::{Refusal, built_in};
 
 /// The folder that is replaced whole.
 pub const ENGINE: &str = "xtask/engine";
@@ -41,7 +40,7 @@ impl Origin {
     /// # Errors
     /// If it is not there any more.
     pub fn of_this_program() -> Result<Origin, Refusal> {
-        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = built_in();
         let gone = || {
             let help = "run it with `cargo xtask` in the repository whose engine is to be copied";
             Refusal::new(format!("the engine that this program was built from is not in {folder} any more"), help)
@@ -54,12 +53,12 @@ impl Origin {
         let mut files = BTreeMap::new();
         for path in listed.split('\0').filter(|path| !path.is_empty() && *path != RECORD).map(Utf8PathBuf::from) {
             // One that is deleted and not committed is listed too.
-            if let Some(content) = write::read(&root, &path)? {
+            if let Some(content) = read(&root, &path)? {
                 files.insert(path, content);
             }
         }
         for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-            if let Some(text) = write::read(&root, Utf8Path::new(licence))? {
+            if let Some(text) = read(&root, Utf8Path::new(licence))? {
                 files.entry(Utf8Path::new(ENGINE).join(licence)).or_insert(text);
             }
         }
@@ -122,19 +121,6 @@ impl Record {
             files: files.collect(),
         })
     }
-}
-
-/// SHA-256 of a text. Windows line ends count as others do: git may have made them in a checkout.
-#[must_use]
-pub fn fingerprint(content: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
-        if index > 0 {
-            hash.update(b"\n");
-        }
-        hash.update(line.strip_suffix(b"\r").unwrap_or(line));
-    }
-    hex(&hash.finalize())
 }
 
 /// Of the xtask, or of a part of the engine that is a package of its own.

@@ -12,9 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use super::destination::git;
-use super::origin::fingerprint;
-use super::write::{Change, beside, laid_beside};
+use super::file::{Change, beside, fingerprint, laid_beside};
+use super::git::git;
 
 /// Cargo writes it too, in every build: whatever is in it, it is restored.
 const GENERATED: &str = "Cargo.lock";

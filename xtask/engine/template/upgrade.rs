@@ -8,12 +8,13 @@ use std::io::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
-use super::destination::{Destination, git};
+use super::destination::Destination;
 use super::edit::with_settings;
-use super::origin::{Origin, RECORD, Record, fingerprint};
+use super::file::{self, Change, fingerprint};
+use super::git::git;
+use super::origin::{Origin, RECORD, Record};
 use super::proof::{Cargo, Proof};
-use super::write::{self, Change};
-use super::{Refusal, confirmed, lock};
+use super::{Refusal, confirmed, lock, write};
 
 /// Bring the engine of a copy to this version
 #[derive(Debug, clap::Args)]
@@ -94,7 +95,7 @@ fn replace(
         return Ok(());
     }
     // Cargo writes it while it builds.
-    let lock = write::read(root, Utf8Path::new("Cargo.lock"))?;
+    let lock = file::read(root, Utf8Path::new("Cargo.lock"))?;
     let lock = Change { path: "Cargo.lock".into(), before: lock.clone(), after: lock, executable: false };
     let written = write::write(root, &[lock])?;
     writeln!(out, "before: check, plans and tests")?;
@@ -151,7 +152,7 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
     let paths: BTreeSet<&Utf8PathBuf> = origin.files.keys().chain(record.files.keys()).collect();
     for path in paths {
         let ours = origin.files.get(path);
-        let there = write::read(root, path)?;
+        let there = file::read(root, path)?;
         let recorded = record.files.get(path);
         let untouched = there.as_ref().is_none_or(|there| recorded == Some(&fingerprint(there)));
         let same = ours.zip(there.as_ref()).is_some_and(|(ours, there)| fingerprint(ours) == fingerprint(there));
@@ -182,13 +183,13 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
         return Ok(draft);
     }
     draft.changes.extend(Change::new(root, RECORD, Some(origin.record().into_bytes()))?);
-    if let Some(ours) = write::read(&origin.root, Utf8Path::new("Cargo.lock"))? {
+    if let Some(ours) = file::read(&origin.root, Utf8Path::new("Cargo.lock"))? {
         let merged =
             lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
         draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
     }
     let manifest = Utf8Path::new("Cargo.toml");
-    if let (Some(theirs), Some(ours)) = (destination.text("Cargo.toml")?, write::read(&origin.root, manifest)?) {
+    if let (Some(theirs), Some(ours)) = (destination.text("Cargo.toml")?, file::read(&origin.root, manifest)?) {
         let built = with_settings(&theirs, &String::from_utf8_lossy(&ours).replace("\r\n", "\n"));
         draft.changes.extend(Change::new(root, manifest, Some(built.into_bytes()))?);
     }

@@ -4,67 +4,23 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::Refusal;
+use super::file::{Change, beside, laid_beside, real};
+use super::origin::ENGINE;
 use super::undo::Undo;
-
-/// What happens to one file.
-pub struct Change {
-    /// From the root.
-    pub path: Utf8PathBuf,
-    /// What is there now; nothing if it is a new file.
-    pub before: Option<Vec<u8>>,
-    /// What will be there; nothing if it goes.
-    pub after: Option<Vec<u8>>,
-    pub executable: bool,
-}
-
-impl Change {
-    /// What to do so that a file has this content; nothing if it has it.
-    ///
-    /// # Errors
-    /// If what is there cannot be read.
-    pub fn new(
-        root: &Utf8Path,
-        path: impl Into<Utf8PathBuf>,
-        after: Option<Vec<u8>>,
-    ) -> Result<Option<Change>, Refusal> {
-        let path = path.into();
-        let before = read(root, &path)?;
-        Ok((before != after).then_some(Change { path, before, after, executable: false }))
-    }
-}
-
-/// The content of a file; nothing if there is none.
-///
-/// # Errors
-/// If it cannot be read, or stands outside the repository.
-pub fn read(root: &Utf8Path, path: &Utf8Path) -> Result<Option<Vec<u8>>, Refusal> {
-    let full = root.join(path);
-    let real = full.ancestors().find_map(|folder| folder.canonicalize_utf8().ok());
-    if real.is_some_and(|real| !real.starts_with(root)) {
-        let help = "make it a file or folder of the repository, then again";
-        return Err(Refusal::new(format!("{path} leads out of the repository"), help));
-    }
-    match fs::read(&full) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Refusal::new(format!("failed to read {full}: {error}"), "mend that, then again")),
-    }
-}
 
 /// Shows what is going to be written: new files by name, folders of the engine as one line, changed files with their lines.
 ///
 /// # Errors
 /// If it cannot be printed.
 pub fn show(changes: &[Change], out: &mut dyn Write) -> std::io::Result<()> {
-    let engine = |change: &&Change| change.path.starts_with(super::origin::ENGINE);
+    let engine = |change: &&Change| change.path.starts_with(ENGINE);
     let copied = changes.iter().filter(engine).count();
     if copied > 0 {
-        writeln!(out, "  write   {}/ ({copied} files)", super::origin::ENGINE)?;
+        writeln!(out, "  write   {ENGINE}/ ({copied} files)")?;
     }
     for change in changes.iter().filter(|change| !engine(change)) {
         match (&change.before, &change.after) {
@@ -166,27 +122,4 @@ fn put(root: &Utf8Path, changes: &[Change]) -> std::io::Result<()> {
         done.map_err(of(change))?;
     }
     Ok(())
-}
-
-/// A link that stands in the place of a file stays one: what it leads to is replaced.
-fn real(full: &Utf8Path) -> Utf8PathBuf {
-    full.canonicalize_utf8().unwrap_or_else(|_| full.to_owned())
-}
-
-/// Where new content stands until it takes the place of the old.
-pub fn beside(full: &Utf8Path) -> Utf8PathBuf {
-    let full = real(full);
-    full.with_file_name(format!(".{}.ciao-new", full.file_name().unwrap_or_default()))
-}
-
-/// Writes beside the file, with its permissions if it is there.
-///
-/// # Errors
-/// If it cannot be written; then nothing stands there.
-pub fn laid_beside(full: &Utf8Path, content: &[u8], mode: Option<u32>) -> std::io::Result<Utf8PathBuf> {
-    let path = beside(full);
-    let mode = fs::metadata(full).map(|found| found.permissions().mode()).ok().or(mode);
-    let laid = fs::write(&path, content)
-        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode))));
-    laid.inspect_err(|_| _ = fs::remove_file(&path)).map(|()| path)
 }

@@ -4,12 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Effort;
+use crate::figures;
 use crate::report::{Section, root, written};
 use crate::tools::found;
 use crate::work::{self, Graph, Shape, Size};
-
-/// So much more than BENCHMARKS.md says is a regression, and so much less should be written down.
-const TOLERANCE: f64 = 0.03;
 
 pub fn measure(section: &mut Section, _effort: Effort) {
     let Some(valgrind) = found("valgrind") else {
@@ -37,31 +35,23 @@ pub fn measure(section: &mut Section, _effort: Effort) {
         ("`check`, 10 environments, 100 scripts of 200 lines", tiers("large", large), "check"),
         ("`check`, 3 environments of 4,000 values", tiers("many", many), "check"),
     ];
+    let built = compiler();
     section.say(&format!(
         "`valgrind --tool=callgrind`, the process itself without git, built by {}: the count of the same binary differs by \
          less than a thousandth from run to run. `callgrind_annotate` of the file that it leaves in the folder of the case \
          names the functions. The benchmark compares with what stands here, and ends with exit 1 if one takes {} % more; \
          another compiler or optimisation is no regression, so `--write` then makes these the figures to keep.",
-        compiler(),
-        TOLERANCE * 100.0,
+        built,
+        figures::TOLERANCE * 100.0,
     ));
     let before = written("instructions").unwrap_or_default();
-    section.text += "| | million instructions | was | |\n|---|---:|---:|---|\n";
-    for (what, folder, command) in cases {
-        let Some(count) = count(&valgrind, &folder, command) else {
-            section.text += &format!("| {what} | ? | | |\n");
-            continue;
-        };
-        let was = figure(&before, what);
-        let change = was.map_or(0.0, |was| count / was - 1.0);
-        let comparable = before.contains(&compiler());
-        section.regressed |= comparable && change > TOLERANCE;
-        let word = if change.abs() < 0.001 { String::new() } else { format!("{:+.1} %", change * 100.0) };
-        let mark = if comparable && change > TOLERANCE { "**more**" } else { "" };
-        let was = was.map_or(String::new(), |was| format!("{was:.1}"));
-        section.text += &format!("| {what} | {count:.1} | {was} | {word} {mark} |\n");
+    let counts = cases.map(|(what, folder, command)| (what, count(&valgrind, &folder, command)));
+    let (table, regressed) = figures::table(&before, &built, &counts);
+    section.text += &table;
+    section.regressed = regressed;
+    if !before.contains(&built) {
+        eprintln!("not compared: BENCHMARKS.md has the figures of another compiler or optimisation");
     }
-    section.text += "\n";
 }
 
 /// What else the counts depend on.
@@ -71,12 +61,6 @@ fn compiler() -> String {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap_or_default();
     let level = manifest.lines().find_map(|line| line.strip_prefix("xtask.opt-level = ")).unwrap_or("0");
     format!("{} at `opt-level` {level}", text.split(" (").next().unwrap_or_default().trim())
-}
-
-/// What a table says of a case.
-fn figure(text: &str, what: &str) -> Option<f64> {
-    let row = text.lines().find_map(|line| line.strip_prefix(&format!("| {what} | ")))?;
-    row.split(" |").next()?.parse().ok()
 }
 
 /// In millions.

@@ -2,15 +2,15 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::check::{self, Check};
-use crate::declare::Declarations;
-use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
-use crate::plan::build::{Files, Inputs, build, files};
-use crate::plan::named::{Candidate, Named};
-use crate::plan::{NamedFile, Plan};
-use crate::sources::Sources;
-use crate::task::Tasks;
+use crate::{self as check, Check};
+use ciao_base::task::Tasks;
+use ciao_declare::Declarations;
+use ciao_declare::finding::Finding;
+use ciao_declare::sources::Sources;
+use ciao_plan::build::{Files, Inputs, build, files};
+use ciao_plan::named::{Candidate, Named};
+use ciao_plan::{NamedFile, Plan};
 
 /// What stands in the files.
 pub struct Repository {
@@ -52,7 +52,7 @@ impl Repository {
     /// Whether the list of environments itself could not be read: then nobody can say which there are.
     #[must_use]
     pub fn unreadable(&self) -> bool {
-        self.findings.iter().any(|finding| finding.place.file.as_str() == crate::declare::ORCHESTRATION)
+        self.findings.iter().any(|finding| finding.place.file.as_str() == ciao_declare::ORCHESTRATION)
     }
 
     /// Makes all plans and checks everything.
@@ -102,7 +102,7 @@ fn attach(mut plan: Plan, candidates: Vec<Vec<Candidate>>, named: &Named, facts:
             // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
             let is_released = candidate.deployed
                 || path.starts_with("pipelines")
-                || patterns.iter().any(|pattern| crate::glob::matches(pattern, path));
+                || patterns.iter().any(|pattern| ciao_declare::glob::matches(pattern, path));
             if is_released {
                 step.files.push(NamedFile { path: path.clone(), sha256: file.sha256.clone() });
             }
@@ -119,7 +119,7 @@ fn used(declarations: &Declarations) -> Used {
     let with = declarations.pipelines.iter().filter(|(_, pipeline)| !pipeline.uses.is_empty());
     with.map(|(name, pipeline)| {
         let patterns = check::forgotten::patterns(name, pipeline).filter_map(|(_, path)| path);
-        (crate::declare::pipeline_file(name), patterns.collect())
+        (ciao_declare::pipeline_file(name), patterns.collect())
     })
     .collect()
 }
