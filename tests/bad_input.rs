@@ -584,9 +584,13 @@ fn control_characters() {
     1 error
     "#);
     assert_snapshot!(with("pipelines/environments/dev.toml", b"host = \"\xff\"\n"), @r#"
-    error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8
-     --> pipelines/environments/dev.toml
-     = help: make it a readable text file
+    error[syntax]: pipelines/environments/dev.toml cannot be read: it is not UTF-8 here
+     --> pipelines/environments/dev.toml:1:9
+      |
+    1 | host = "�"
+      |         ^
+      |
+      = help: make it a readable text file
 
     1 error
     "#);
@@ -940,7 +944,7 @@ fn titles(found: &str) -> Vec<&str> {
 #[test]
 fn an_unreadable_file_of_values_is_not_said_to_be_missing() {
     let found = with("pipelines/environments/dev.toml", b"host = \"\xff\"\n");
-    assert_eq!(titles(&found), ["error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8"]);
+    assert_eq!(titles(&found), ["error[syntax]: pipelines/environments/dev.toml cannot be read: it is not UTF-8 here"]);
 }
 
 #[test]

@@ -334,4 +334,8 @@ fn wrong_usage() {
       help: did you mean `out-of-order`?
     -- exit 2 --
     "#);
+    let capitals = run(SMALL, &["check", "--explain", "CYCLE"]);
+    assert!(capitals.contains("did you mean `cycle`?"), "{capitals}");
+    let none = run(SMALL, &["check", "--explain", "zzz"]);
+    assert!(none.contains("`value-in-code` and `unused-acceptance`"), "all are named: {none}");
 }

@@ -203,7 +203,8 @@ fn bad_task_arguments() {
     15 | with = { file = "Dockerfile" }
        | ^^^^
        |
-       = help: build-image: builds an image
+       = note: build-image: builds an image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
     "#);
 }
 

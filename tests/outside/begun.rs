@@ -30,7 +30,12 @@ verify = true
 fn a_personal_environment_went_into_the_next_commit() {
     let repo = Repo::bare(TWO).committed();
     let (_, said, code) = run(&repo, &["new", "environment", "me", "--like", "dev", "--personal"]);
-    assert!(code == 0 && said.contains("  create  .gitignore\n") && said.contains("personal/me.toml"), "{said}");
+    assert!(
+        code == 0
+            && said.contains("  create  .gitignore\n            + pipelines/environments/personal/\n")
+            && said.contains("personal/me.toml"),
+        "{said}"
+    );
     assert_eq!(std::fs::read_to_string(repo.path(".gitignore")).unwrap(), "pipelines/environments/personal/\n");
     let release =
         || run(&repo, &["plan", "dev", "--format", "json"]).0.split("\"id\": \"").nth(1).unwrap()[..40].to_owned();

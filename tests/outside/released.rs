@@ -142,3 +142,18 @@ fn plan_said_nothing_where_a_deployment_could_name_no_release() {
     let output = xtask.command().env("PATH", "/nonexistent").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("warning: `deploy dev` would refuse"));
 }
+
+#[test]
+fn a_file_of_a_submodule_is_in_the_release_by_its_commit() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "run = [\"cat\"]\nstdin = { file = \"../../../vendor/in.txt\" }");
+    repo.write("vendor/in.txt", "x");
+    repo.git(&["init", "--quiet", "vendor"]);
+    repo.git(&["-C", "vendor", "add", "--all"]);
+    repo.git(&["-C", "vendor", "commit", "--quiet", "--message=B"]);
+    repo.commit();
+    is_released(&repo);
+    repo.write("vendor/in.txt", "y");
+    let (_, said, code) = run(&repo, &["deploy", "prod"]);
+    assert!(code == 3 && said.contains("changes that are not committed"), "{said}");
+}

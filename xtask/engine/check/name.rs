@@ -236,7 +236,7 @@ fn ends_path(before: &str) -> bool {
 fn is_elsewhere(role: Role<'_>) -> bool {
     let Role::Argument(all, _) = role else { return false };
     let program = all.first().and_then(Template::as_literal);
-    program.is_some_and(|program| ["git", "docker", "podman", "buildah", "skopeo", "crane"].contains(&&*program))
+    program.is_some_and(|program| ["git", "docker", "podman", "buildah", "skopeo", "crane"].contains(&program))
 }
 
 /// `environment-file` in a script: `values-$CIAO_ENVIRONMENT.yaml`.

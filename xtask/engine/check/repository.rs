@@ -48,7 +48,8 @@ impl Repository {
     /// The text of a file that a finding is about.
     #[must_use]
     pub fn text(&self, file: &Utf8Path) -> Option<&str> {
-        self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text())
+        let text = self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text());
+        text.or_else(|| self.sources.shown.get(file).map(String::as_str))
     }
 
     /// Whether the list of environments itself could not be read: then nobody can say which there are.

@@ -124,7 +124,7 @@ impl Session<'_> {
         if let Err(error) = ledger.sync() {
             self.output.warn(&format!("{}; this is what was known last", error.message));
         } else if let Err(error) = ledger.publish(environments) {
-            self.output.warn(&format!("{}", error.message));
+            self.output.warn(&error.message);
         }
     }
 

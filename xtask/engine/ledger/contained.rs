@@ -125,8 +125,8 @@ fn within(path: &Path) -> Option<PathBuf> {
         match part {
             Component::Normal(name) => normal.push(name),
             Component::CurDir => {}
-            Component::ParentDir => _ = normal.pop().then_some(())?,
-            Component::RootDir | Component::Prefix(_) => return None,
+            Component::ParentDir if normal.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
         }
     }
     Some(normal)

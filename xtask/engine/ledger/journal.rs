@@ -359,8 +359,8 @@ impl Journal {
         if end <= self.room {
             return self.file.write_all_at(bytes, self.length);
         }
-        let mut longer = bytes.to_vec();
-        longer.resize(bytes.len() + ROOM as usize, 0);
+        let mut longer = vec![0; bytes.len() + ROOM as usize];
+        longer[..bytes.len()].copy_from_slice(bytes);
         self.file.write_all_at(&longer, self.length)?;
         self.room = end + ROOM;
         Ok(())

@@ -31,6 +31,7 @@ pub struct Built<'d> {
 #[derive(Clone, Copy)]
 pub struct Origin<'d> {
     pub declared: &'d Declared,
+    pub pipeline: &'d declare::Pipeline,
     /// Index among the steps of its pipeline.
     pub index: usize,
     pub file: &'d Arc<Utf8Path>,
@@ -131,8 +132,13 @@ impl<'d> Builder<'d, '_> {
             let start = draft.declared.span.start as usize;
             step.line = lines[draft.call].partition_point(|line| *line <= start);
             built.plan.steps.push(step);
-            let file = &instance.file.path;
-            built.origins.push(Origin { declared: draft.declared, index: draft.index, file, deploy: instance.deploy });
+            built.origins.push(Origin {
+                declared: draft.declared,
+                pipeline: instance.pipeline,
+                index: draft.index,
+                file: &instance.file.path,
+                deploy: instance.deploy,
+            });
         }
         let needed: BTreeSet<&Arc<str>> =
             built.plan.steps.iter().filter(|step| step.runs).flat_map(|step| &step.secrets).collect();
@@ -180,7 +186,8 @@ impl<'d> Builder<'d, '_> {
         let mut scope = Scope::new(self.environment, &self.names, &place.file, true);
         plan.env = scope.env(&self.inputs.declarations.environment.env);
         let common = Common { parameters: scope.used, secrets: scope.secrets, uses: Vec::new() };
-        self.findings.extend(scope.findings);
+        let found = self.too_early(scope.findings);
+        self.findings.extend(found);
         common.parameters.iter().for_each(|name| self.use_name(name, true));
         common
     }

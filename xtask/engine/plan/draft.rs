@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::Tree;
 use super::names::{Named, Names};
 use ciao_base::task::Tasks;
-use ciao_declare::finding::{Finding, Place, Span};
+use ciao_declare::finding::{Code, Finding, Place, Span};
 use ciao_declare::step::Step as Declared;
 use ciao_declare::{self as declare, Declarations, pipeline_file};
 
@@ -112,6 +112,23 @@ impl Builder<'_, '_> {
         let (running, off) = self.used.entry(Arc::clone(name)).or_default();
         *running |= runs;
         *off |= !runs;
+    }
+
+    /// The findings of a string that is made before any step has run: an output is no unknown name there.
+    pub fn too_early(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        let steps = || self.inputs.declarations.pipelines.values().flat_map(|pipeline| &pipeline.steps);
+        let outputs = || steps().filter_map(|step| step.output.as_ref());
+        for finding in findings.iter_mut().filter(|finding| finding.code == Code::UnknownParameter) {
+            let name = finding.of.as_deref().unwrap_or_default();
+            let first = name.split('.').next().unwrap_or_default();
+            if outputs().any(|output| &*output.name.value == first) {
+                finding.message =
+                    format!("`{first}` is an output, and what stands here is needed before any step has run");
+                finding.help =
+                    format!("use `${{{name}}}` in the steps themselves: they need nobody to give it to them");
+            }
+        }
+        findings
     }
 }
 

@@ -140,8 +140,9 @@ impl Scope<'_> {
         let json = with.to_json(&|text| text.known().as_deref().unwrap_or("unknown").into(), &|_, _| None);
         if let Err(why) = (task.verify)(json) {
             let message = format!("task `{}` does not take these arguments: {why}", name.value);
-            let help = format!("{}: {}", name.value, task.help);
+            let help = "correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs";
             let finding = Finding::error(Code::BadTaskArguments, place(span), message, help);
+            let finding = finding.note(format!("{}: {}", name.value, task.help));
             self.findings.push(finding.only_in(self.environment));
         }
     }

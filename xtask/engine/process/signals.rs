@@ -5,8 +5,8 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -37,6 +37,9 @@ impl Signals {
             let flag = Arc::new(AtomicBool::new(false));
             // The flag first: who is woken must find it.
             signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
+            if matches!(number, SIGINT | SIGTERM | SIGHUP) {
+                signals.ids.push(signal_hook::flag::register(number, Arc::clone(unheard()))?);
+            }
             signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
             let signal = Signal::from_named_raw(number).expect("it is one of five with names");
             signals.seen.push((signal, flag));
@@ -54,6 +57,7 @@ impl Signals {
     pub fn take(&mut self) -> Vec<Signal> {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
+        unheard().store(false, Ordering::SeqCst);
         self.seen.iter().filter(|(_, flag)| flag.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
     }
 
@@ -96,6 +100,17 @@ impl Drop for Signals {
             signal_hook::low_level::unregister(id);
         }
     }
+}
+
+/// Whether a signal that ends things has come that nobody has taken yet: for who waits and has no [`Signals`].
+#[must_use]
+pub fn somebody_wants_out() -> bool {
+    unheard().load(Ordering::SeqCst)
+}
+
+fn unheard() -> &'static Arc<AtomicBool> {
+    static UNHEARD: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    UNHEARD.get_or_init(Arc::default)
 }
 
 /// Whether this process was started with the signal ignored. Only Linux tells without unsafe code.

@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use camino::{Utf8Component, Utf8PathBuf};
-use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
 use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
-use ciao_base::hex;
+use ciao_base::checksum::sha256;
 use ciao_base::variables::{Danger, danger, is_name};
 use ciao_plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
 use ciao_process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
@@ -177,9 +177,9 @@ impl<'a> Launcher<'a> {
     /// Whether the files that it names are still those that the plan was made from.
     fn unchanged(&self, step: &Step) -> Refused<()> {
         for file in &step.files {
-            let bytes = std::fs::read(self.deployment.root.join(&file.path))
-                .map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
-            if hex(&Sha256::hash(&bytes)) != file.sha256 {
+            let now = File::open(self.deployment.root.join(&file.path)).and_then(|mut file| sha256(&mut file));
+            let (now, _) = now.map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
+            if now != file.sha256 {
                 return Err(format!("{} has changed since the plan was made; the step was not started", file.path));
             }
         }
@@ -325,7 +325,10 @@ impl<'a> Launcher<'a> {
                 None => Value::from(self.string(text)?),
             },
             Tree::Typed { value, .. } => self.value(value)?,
-            Tree::List(items) => Value::Array(items.iter().map(|item| self.value(item)).collect::<Refused<_>>()?),
+            Tree::List(items) => {
+                let items = items.iter().flat_map(Tree::elements);
+                Value::Array(items.map(|item| self.value(item)).collect::<Refused<_>>()?)
+            }
             Tree::Table(table) => {
                 let entries = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
                 Value::Object(entries.collect::<Refused<_>>()?)
