@@ -359,7 +359,8 @@ fn folder(
 /// The programs of a step: its command and its guard.
 fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
     if let (Action::Run(arguments), declare::step::Action::Run(written)) = (&step.action, &origin.declared.action) {
-        program(step, arguments, place(origin.file, &written[0]), facts, findings);
+        let place = written.first().map(|written| place(origin.file, written));
+        place.into_iter().for_each(|place| program(step, arguments, place, facts, findings));
     }
     if let (Some(arguments), Some([written, ..])) = (&step.unless, origin.declared.unless.as_deref()) {
         program(step, arguments, place(origin.file, written), facts, findings);
