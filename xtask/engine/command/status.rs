@@ -6,8 +6,9 @@ use crate::cli::{Format, HistoryArgs, ShowArgs, StatusArgs};
 use crate::finding::Finding;
 use crate::ledger::gate::Reason;
 use crate::ledger::record::{Kind, Record};
-use crate::ledger::{Ledger, Verdict, status};
+use crate::ledger::{Check, Ledger, Verdict, status};
 use crate::plan::Plan;
+use crate::template;
 
 /// How many events `history` shows: what a person looks at, and what stays quick at any age.
 const SHOWN: usize = 1000;
@@ -106,7 +107,11 @@ pub fn doctor(session: &Session<'_>) -> u8 {
         Err(Refused(code)) => return code,
     };
     let names: Vec<&str> = repository.declarations.environments().collect();
-    let checks = ledger.doctor(&names);
+    let mut checks = ledger.doctor(&names);
+    if let Some(refusal) = template::unproved(&session.root) {
+        let text = format!("{}; {}", refusal.message, refusal.help);
+        checks.push(Check { what: "engine", verdict: Verdict::Bad, text });
+    }
     for check in &checks {
         let verdict = match check.verdict {
             Verdict::Good => "ok  ",
