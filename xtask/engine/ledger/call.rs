@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
         Ok(running)
     }
 
-    /// Starts git before it is known what goes in, with [`Running::feed`]: it waits for that.
+    /// Starts git before it is known what goes in, with `Running::feed`: it waits for that.
     ///
     /// # Errors
     /// If it cannot be started.
