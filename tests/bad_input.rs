@@ -186,9 +186,11 @@ fn empty_and_missing_files() {
 #[test]
 fn duplicates() {
     assert_snapshot!(with("pipelines/environments/dev.toml", "host = \"a\"\nhost = \"b\"\n"), @r#"
-    error[syntax]: duplicate key
+    error[syntax]: duplicate key `host`
      --> pipelines/environments/dev.toml:2:1
       |
+    1 | host = "a"
+      | ---- the first one
     2 | host = "b"
       | ^^^^
       |
@@ -798,6 +800,59 @@ fn scripts_that_cannot_run() {
     error[bad-command]: script `pipelines/deployments/web/install.sh` names the interpreter `/no/such/interpreter`, which is not on this machine
       = help: install it, or correct the `#!` line
     "#);
+}
+
+/// A guard was looked at by the deployment, and not before.
+#[test]
+fn a_guard_that_cannot_run_was_found_by_the_deployment() {
+    const PIPELINE: &str = "[[step]]\nname = \"a\"\nrun = [\"echo\", \"${host}\"]\nunless = [\"./g.sh\"]\n";
+    let repo = Repo::bare(SOUND);
+    let script = "pipelines/deployments/web/g.sh";
+    std::fs::remove_file(repo.path("pipelines/deployments/web/install.sh")).unwrap();
+    repo.write("pipelines/deployments/web/pipeline.toml", PIPELINE);
+    let said = || repo.xtask(&["check"]).transcript();
+    // An earlier step may make it.
+    assert!(!said().contains("g.sh"), "{}", said());
+    repo.write(script, "#!/bin/sh\n");
+    let refused = refused(&repo);
+    assert!(refused.contains("error[not-executable]: program `./g.sh` is not executable"), "{refused}");
+    assert!(refused.contains("4 | unless = [\"./g.sh\"]\n  |           ^^^^^^^^"), "{refused}");
+    assert!(std::process::Command::new("chmod").arg("+x").arg(repo.path(script)).status().unwrap().success());
+    assert!(!said().contains("g.sh"), "{}", said());
+    repo.write(script, "#!/bin/sh\r\n");
+    assert!(said().contains("error[bad-command]: program `./g.sh` has Windows line ends"), "{}", said());
+}
+
+/// The same files have the same plan on every machine: what is not on the PATH of this one is a warning.
+#[test]
+fn what_env_looks_for_and_does_not_find_is_a_warning() {
+    let repo = Repo::bare(SOUND);
+    let script = "pipelines/deployments/web/install.sh";
+    let plan = |line: &str| {
+        repo.write(script, format!("#!/usr/bin/env {line}\necho \"$1\"\n"));
+        assert!(std::process::Command::new("chmod").arg("+x").arg(repo.path(script)).status().unwrap().success());
+        (repo.xtask(&["plan", "dev"]).transcript(), repo.xtask(&["check"]).transcript())
+    };
+    let (plan_there, there) = plan("-S LC_ALL=C sh -u");
+    assert!(!there.contains("PATH"), "{there}");
+    let (plan_without, without) = plan("-S LC_ALL=C nonesuch -u");
+    let wanted =
+        "warning[bad-command]: `pipelines/deployments/web/install.sh` is run by `nonesuch`, which is not on the PATH";
+    assert!(without.contains(wanted), "{without}");
+    assert!(plan_there.contains("-- exit 0 --") && plan_without.contains("-- exit 0 --"), "{plan_without}");
+}
+
+#[test]
+fn a_wrong_default_was_found_only_where_no_value_was_given() {
+    let repo = Repo::bare(SOUND);
+    let declared = "[parameters]\nhost = { type = \"host\" }\np = { type = \"integer\", default = \"x\" }\n\
+                    q = { type = \"string\", choices = [\"a\"], default = \"b\" }\n[[deploy]]\npipeline = \"web\"\n";
+    repo.write("pipelines/environment.toml", declared);
+    repo.write("pipelines/environments/dev.toml", "host = \"dev.example\"\np = 1\nq = \"a\"\n");
+    let said = repo.xtask(&["check"]).transcript();
+    assert!(said.contains("`p` is a string, not an integer\n --> pipelines/environment.toml:3:"), "{said}");
+    assert!(said.contains("pipelines/environment.toml:4:"), "{said}");
+    assert_eq!(said.matches("[wrong-type]").count(), 1, "{said}");
 }
 
 /// Runs `plan` and gives what it says, within a bounded time.

@@ -2,10 +2,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ciao::Tasks;
-use ciao::testing::{StepOrder, snapshot};
+use ciao::testing::{StepOrder, built_elsewhere, snapshot};
+use ciao::{TaskResult, Tasks};
 use support::Repo;
 
 const TWO: &str = r#"
@@ -58,8 +59,50 @@ fn no_environment_is_not_nothing_to_compare() {
     assert!(catch_unwind(AssertUnwindSafe(|| StepOrder::read(repo.root.to_str().unwrap(), &Tasks::new()))).is_err());
     let cyclic = TWO.replace("run = [\"y\"]", "run = [\"y\"], needs = [\"two\"]");
     let repo = Repo::bare(&cyclic);
-    let read = || StepOrder::read(repo.root.to_str().unwrap(), &Tasks::new()).environments.len();
-    let panicked = catch_unwind(AssertUnwindSafe(read)).unwrap_err();
-    let message = panicked.downcast_ref::<String>().unwrap();
-    assert!(message.contains("step `two` needs itself"), "{message}");
+    let order = StepOrder::read(repo.root.to_str().unwrap(), &Tasks::new());
+    assert!(
+        order.environments.is_empty() && order.refused[0].contains("step `two` needs itself"),
+        "{:?}",
+        order.refused
+    );
+}
+
+/// `check` told it, and the test that README calls the proof was green.
+#[test]
+fn an_environment_that_would_be_refused_passed_the_test() {
+    let verified =
+        TWO.replace("{ name = \"two\", run = [\"y\"] }", "{ name = \"two\", run = [\"true\"], verify = true }");
+    let repo = Repo::bare(&verified.replace("\"x\"", "\"echo\""));
+    let read = || StepOrder::read(repo.root.to_str().unwrap(), &Tasks::new());
+    assert_eq!(read().refused, [""; 0]);
+    repo.write("pipelines/environments/prod.toml", "");
+    let order = read();
+    assert_eq!(order.environments.len(), 2);
+    let said = order.refused.join("\n");
+    assert!(said.contains("a deployment of `prod` would be refused: see `cargo xtask check`"), "{said}");
+    assert!(said.contains("gives no value for `host`"), "{said}");
+    // The test of a package at the root does not know the tasks, and says nothing of them.
+    repo.write("pipelines/environments/prod.toml", "host = \"example\"\n");
+    let pipeline = "[[step]]\nname = \"t\"\ntask = \"greet\"\nwith = { name = \"${host}\" }\n[[step]]\nname = \"v\"\nrun = [\"true\"]\nverify = true\n";
+    repo.write("pipelines/deployments/a/pipeline.toml", pipeline);
+    assert_eq!(read().refused, [""; 0]);
+    let other = Tasks::new().add("other", "Another one", |_: BTreeMap<String, String>| -> TaskResult { Ok(()) });
+    let said = StepOrder::read(repo.root.to_str().unwrap(), &other).refused.join("\n");
+    assert!(said.contains("greet"), "{said}");
+}
+
+/// With a shared build folder cargo runs the test of one repository for another one.
+#[test]
+fn a_test_that_was_built_for_another_repository_was_green() {
+    let (one, two) = (Repo::bare(TWO), Repo::bare(TWO));
+    let (one, two) = (one.root.to_str().unwrap(), two.root.to_str().unwrap());
+    let said = built_elsewhere(one, Some(two)).unwrap();
+    assert!(
+        said.contains(&format!("built for {one}, and is run for {two}")) && said.contains("CARGO_TARGET_DIR"),
+        "{said}"
+    );
+    assert_eq!(built_elsewhere(one, Some(&format!("{one}/."))), None);
+    // Started by hand.
+    assert_eq!(built_elsewhere(one, None), None);
+    assert!(built_elsewhere("/not/there/any/more", Some(two)).is_some());
 }

@@ -13,6 +13,8 @@ mod completed;
 mod disk;
 #[path = "template/documented.rs"]
 mod documented;
+#[path = "template/joined.rs"]
+mod joined;
 #[path = "template/owner.rs"]
 mod owner;
 #[path = "template/shapes.rs"]
@@ -210,7 +212,7 @@ fn a_dirty_repository_is_warned_of_and_a_remote_is_no_finding() {
     run(&root, "git", &["remote", "add", "origin", "https://git.example/shop.git"]);
     write(&root, "notes.txt", "not committed");
     let said = init(&root);
-    assert!(said.contains("1 files: it has changes that are not committed"), "{said}");
+    assert!(said.contains("note: there are changes in 1 file, not committed"), "{said}");
     let (code, said) = xtask(&["-C", arg(&root), "check"]);
     assert!(code == 0 && said.contains("nothing found"), "{said}");
 }

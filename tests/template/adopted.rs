@@ -144,3 +144,153 @@ fn scripts_of_one_name_are_told_apart_by_their_folders() {
     let (_, plan) = xtask(&["-C", arg(&root), "plan", "dev"]);
     assert!(plan.find("b-run").expect("a step") < plan.find("a-run").expect("a step"), "{plan}");
 }
+
+/// Adopts a delivery of these files, one script first; gives what was printed and the root of the repository.
+#[track_caller]
+fn adopt(folder: &Folder, files: &[(&str, &str)], order: &[&str]) -> (String, std::path::PathBuf) {
+    let scripts = folder.0.join("d");
+    for (path, content) in files {
+        write(&scripts, path, content);
+    }
+    let root = make("no rust", &folder.0);
+    let (code, said) = xtask(&[&["init", arg(&root), "--from", arg(&scripts)], order].concat());
+    assert_eq!(code, 0, "{said}");
+    (said, root)
+}
+
+#[test]
+fn tokens_in_addresses_and_headers_were_printed_and_written() {
+    let folder = Folder::new();
+    let script = "#!/bin/sh\ncurl \"https://api.acme.example/load?token=abcdefgh12345678\"\n\
+                  curl -H \"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.abc.def\" https://anna:pa55wort@api.acme.example/x\n\
+                  # mysql -pOldS3cret\n";
+    let settings = "url=jdbc:postgresql://db9.acme.example:5432/shop?password=Xy12345678\n";
+    let (said, root) = adopt(&folder, &[("deploy.sh", script), ("x.properties", settings)], &[]);
+    let secrets = ["abcdefgh12345678", "eyJhbGci", "Xy12345678", "pa55wort", "OldS3cret"];
+    for (path, content) in tree(&root).iter().filter(|(path, _)| !path.contains("/engine/")) {
+        let delivered = path.ends_with("/d/deploy.sh") || path.ends_with("/d/x.properties");
+        let content = String::from_utf8_lossy(content).to_lowercase();
+        let written = secrets.iter().any(|secret| content.contains(&secret.to_lowercase()));
+        assert!(delivered || !written, "a secret is in {path}");
+    }
+    assert!(secrets.iter().all(|secret| !said.to_lowercase().contains(&secret.to_lowercase())), "{said}");
+    let told = "note: secrets stand in deploy.sh lines 2, 3, 4; x.properties line 1: take them out before you commit";
+    assert!(said.contains(told), "{said}");
+    let values = read(&root, "pipelines/environments/dev.toml");
+    assert!(values.contains("api_url = \"https://api.acme.example/load\""), "{values}");
+    assert!(said.contains("jdbc:postgresql://db9.acme.example:5432/shop looks environmental"), "{said}");
+}
+
+#[test]
+fn passwords_folders_and_names_of_environments_were_missed_and_links_dropped() {
+    let folder = Folder::new();
+    let script = "#!/bin/sh\nexport DB_PASS=\"hunter3hunter3\"\nsshpass -p Welcome123x ssh host\n\
+                  cp app.war /opt/acme/test/conf\n[ \"$STAGE\" = prod ] && echo x\n";
+    std::fs::create_dir_all(folder.0.join("d")).expect("it can be made");
+    run(&folder.0.join("d"), "ln", &["-s", "go.sh", "also.sh"]);
+    run(&folder.0.join("d"), "mkfifo", &["pipe"]);
+    let (said, root) = adopt(&folder, &[("go.sh", script)], &[]);
+    assert!(said.contains("left out: also.sh, pipe; what is no file, as links are, is not copied"), "{said}");
+    assert!(said.contains("secrets stand in go.sh lines 2, 3:"), "{said}");
+    let declared = read(&root, "pipelines/environment.toml");
+    for parameter in [
+        "db_pass = { type = \"string\", secret = true",
+        "folder = { type = \"path\"",
+        "environment = { type = \"string\", help = \"prod in",
+    ] {
+        assert!(declared.contains(parameter), "{parameter}: {declared}");
+    }
+}
+
+#[test]
+fn names_that_check_refuses_were_proposed() {
+    let folder = Folder::new();
+    let scripts = [
+        ("日本.sh", ""),
+        ("!!.sh", ""),
+        ("a-2.sh", ""),
+        ("a.sh", ""),
+        ("A.sh", ""),
+        ("go.sh", "#!/bin/sh\nENV=test\n"),
+    ];
+    let order = ["--order", "a-2.sh,a.sh,A.sh,日本.sh,!!.sh,go.sh"];
+    let (_, root) =
+        adopt(&folder, &scripts.map(|(path, text)| (path, if text.is_empty() { "#!/bin/sh\n" } else { text })), &order);
+    let pipeline = read(&root, "pipelines/deployments/d/pipeline.toml");
+    let names: Vec<&str> = pipeline.lines().filter_map(|line| line.strip_prefix("name = ")).collect();
+    assert_eq!(names, ["\"a-2\"", "\"a\"", "\"a-3\"", "\"script\"", "\"script-2\"", "\"go\""]);
+    assert!(pipeline.contains("env.VALUE_OF_ENV = \"${d.env}\""), "{pipeline}");
+    let (_, said) = xtask(&["-C", arg(&root), "check"]);
+    assert!(!said.contains("bad-name") && !said.contains("unused-parameter"), "{said}");
+}
+
+#[test]
+fn the_name_of_a_delivery_was_one_that_is_built_in() {
+    let folder = Folder::new();
+    let scripts = folder.0.join("release");
+    write(&scripts, "go.sh", "#!/bin/sh\nDB_HOST=db.acme.example\n");
+    let root = make("no rust", &folder.0);
+    let (code, said) = xtask(&["init", arg(&root), "--from", arg(&scripts)]);
+    assert_eq!(code, 0, "{said}");
+    let (_, said) = xtask(&["-C", arg(&root), "check"]);
+    assert!(said.contains("`adopted_release.db_host`") && !said.contains("bad-name"), "{said}");
+}
+
+#[test]
+fn a_binary_was_searched_for_literals() {
+    let folder = Folder::new();
+    let (said, _) =
+        adopt(&folder, &[("go.sh", "#!/bin/sh\n"), ("tool", "\u{7f}ELF\0https://team.example.org/x\n")], &[]);
+    assert!(!said.contains("team.example.org"), "{said}");
+}
+
+#[test]
+fn a_delivery_with_a_pipeline_toml_or_with_names_that_are_no_text_is_refused_in_words() {
+    let folder = Folder::new();
+    let root = make("no rust", &folder.0);
+    let scripts = folder.0.join("d");
+    write(&scripts, "go.sh", "#!/bin/sh\n");
+    let init = ["init", arg(&root), "--from", arg(&scripts)];
+    write(&scripts, "pipeline.toml", "");
+    refused(&root, &init, "there is a file pipeline.toml in");
+    std::fs::remove_file(scripts.join("pipeline.toml")).expect("it is there");
+    let coloured = scripts.join("e\u{1b}[31mred.sh");
+    std::fs::write(&coloured, "#!/bin/sh\n").expect("it can be written");
+    let (code, said) = xtask(&init);
+    assert!(code == 2 && said.contains("holds the name") && !said.contains('\u{1b}'), "{said:?}");
+    std::fs::remove_file(&coloured).expect("it is there");
+    run(&scripts, "sh", &["-c", "touch \"$(printf 'b\\377d.sh')\""]);
+    refused(&root, &init, "rename it: names are text");
+}
+
+#[test]
+fn the_order_that_is_proposed_can_be_pasted() {
+    let folder = Folder::new();
+    let scripts = folder.0.join("d");
+    for path in ["-x.sh", "my script's.sh", "one,two.sh"] {
+        write(&scripts, path, "#!/bin/sh\n");
+    }
+    let root = make("no rust", &folder.0);
+    let (_, said) = xtask(&["init", arg(&root), "--from", arg(&scripts)]);
+    let proposed = said.split("must run: ").nth(1).expect("an order is proposed").trim().to_owned();
+    let command = format!(
+        "'{}' init '{}' --from '{}' {proposed}",
+        env!("CARGO_BIN_EXE_xtask"),
+        root.display(),
+        scripts.display()
+    );
+    let output =
+        super::command(Path::new(env!("CARGO_MANIFEST_DIR")), "sh", &["-c", &command]).output().expect("there is sh");
+    assert!(output.status.success(), "{command}: {}", super::text(&output));
+    assert!(read(&root, "pipelines/deployments/d/pipeline.toml").contains("script = \"one,two.sh\""));
+}
+
+#[test]
+fn a_numbered_readme_was_read_against_its_numbers() {
+    let folder = Folder::new();
+    let files =
+        [("README.md", "| 2 | one.sh |\n| 1 | two.sh |\n"), ("one.sh", "#!/bin/sh\n"), ("two.sh", "#!/bin/sh\n")];
+    let (_, root) = adopt(&folder, &files, &["--order", "readme"]);
+    let pipeline = read(&root, "pipelines/deployments/d/pipeline.toml");
+    assert!(pipeline.find("two.sh") < pipeline.find("one.sh"), "{pipeline}");
+}

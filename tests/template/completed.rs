@@ -74,6 +74,26 @@ fn bash_offers_an_instance_where_a_file_is_called_like_it() {
     );
 }
 
+/// `my shop` was put into the line as two words: bash quotes what it is told to be names of files.
+#[test]
+fn bash_quotes_names_of_files_with_blanks() {
+    let Some(bash) = Shell::new("bash") else { return };
+    fs::create_dir(bash.copy.path("my shop")).unwrap();
+    let said = bash.says(
+        "source .git/completions; compopt() { echo told \"$@\"; }; COMP_WORDS=(cargo xtask upgrade my); COMP_CWORD=3
+        _cargo_xtask; printf '%s\\n' \"${COMPREPLY[@]}\"; COMP_WORDS=(cargo xtask deploy d); _cargo_xtask",
+    );
+    assert_eq!(said, "told -o filenames\nmy shop\n");
+}
+
+/// As the advice says: from a folder that has no xtask, nothing is printed and nothing run.
+#[test]
+fn a_shell_reads_its_completions_outside_of_every_repository() {
+    let Some(bash) = Shell::new("bash") else { return };
+    let said = bash.says("file=$PWD/.git/completions; cd /; PATH=/bin:/usr/bin; source \"$file\"; complete -p cargo");
+    assert_eq!(said, "complete -F _cargo_xtask cargo\n");
+}
+
 #[test]
 fn fish_offers_environments_pipelines_and_steps() {
     let Some(fish) = Shell::new("fish") else { return };

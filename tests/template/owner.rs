@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::shapes::{commit, read, run, write, xtask};
+use super::shapes::{Folder, commit, read, run, write, xtask};
 use super::{arg, copied};
 
 #[test]
@@ -65,6 +65,8 @@ fn names_are_completed() {
     assert_eq!(complete(&["resume", "dev", "--skip", ""]), "app/verify\n");
     assert_eq!(complete(&["check", "--explain", "hard"]), "hard-coded-value\n");
     assert_eq!(complete(&["schema", "p"]), "pipeline\n");
+    // It offered `app/verify`, which is refused there.
+    assert_eq!(complete(&["new", "step", "app", "x", "--before", ""]), "verify\n");
     assert_eq!(complete(&["plan", "dev", "--ske"]), "--skeleton\n");
     assert_eq!(complete(&["plan", "dev", "--"]), "--color\n--format\n--help\n--quiet\n--skeleton\n--verbose\n");
     for shell in ["bash", "zsh", "fish"] {
@@ -162,5 +164,153 @@ fn the_schemas_have_the_keys_of_the_engine() {
             listed.lines().next().unwrap_or_default().split('`').skip(1).step_by(2).map(str::to_owned).collect();
         known.sort();
         assert_eq!(told, known, "{kind}{at}");
+    }
+}
+
+/// A copy, and what `new` says in it.
+struct Owned(Folder, std::path::PathBuf);
+
+impl Owned {
+    fn new() -> Owned {
+        let (folder, root) = copied("no rust");
+        Owned(folder, root)
+    }
+
+    fn new_thing(&self, args: &[&str]) -> (i32, String) {
+        xtask(&[&["-C", arg(&self.1), "new"], args].concat())
+    }
+
+    #[track_caller]
+    fn refused(&self, args: &[&str], why: &str) {
+        let before = super::tree(&self.1);
+        let (code, said) = self.new_thing(args);
+        assert!(code == 2 && said.contains(why) && said.contains("help: "), "{args:?}: {said}");
+        assert_eq!(super::tree(&self.1), before, "{args:?}");
+    }
+}
+
+const PIPELINE: &str = "pipelines/deployments/app/pipeline.toml";
+
+#[test]
+fn a_new_environment_took_the_gate_that_stood_as_a_comment_below_prod() {
+    let Owned(_folder, root) = &Owned::new();
+    let orchestration = read(root, "pipelines/orchestration.toml");
+    let new = ["-C", arg(root), "new", "environment", "qa", "--like", "test", "--set", "title=Q"];
+    assert_eq!(xtask(&new).0, 0);
+    let (now, entry) =
+        (read(root, "pipelines/orchestration.toml"), "\n[[environment]]\nname = \"qa\"\nafter = [\"dev\"]\n");
+    assert_eq!(now.replace(entry, ""), orchestration);
+    assert!(
+        now.contains(&format!(
+            "# branch = \"main\"     # only what is on this branch of the ledger's remote\n{entry}\n# Who"
+        )),
+        "{now}"
+    );
+    assert!(read(root, "pipelines/environments/qa.toml").contains("# Values of qa, and nothing else"));
+    // Comments directly above something else are about that.
+    let text = "[[environment]]\nname = \"dev\"\n# Shared.\n[ledger]\nremote = \".\"\n";
+    let edited = ciao::template::edit::Document::parse(text).expect("it is TOML").with_table("environment", "[[x]]\n");
+    assert_eq!(edited, "[[environment]]\nname = \"dev\"\n\n[[x]]\n# Shared.\n[ledger]\nremote = \".\"\n");
+}
+
+#[test]
+fn a_new_step_damaged_a_list_of_steps_in_one() {
+    let owned = Owned::new();
+    write(&owned.1, PIPELINE, "step = [{ name = \"v\", run = [\"true\"], verify = true }]\n");
+    owned.refused(&["step", "app", "zz"], "`step` is one list there");
+    owned.refused(&["step", "app", "zz", "--before", "v"], "`step` is one list there");
+}
+
+#[test]
+fn a_new_step_before_another_one_had_other_line_ends() {
+    let owned = Owned::new();
+    let windows = |path: &str| write(&owned.1, path, &read(&owned.1, path).replace('\n', "\r\n"));
+    windows(PIPELINE);
+    windows("pipelines/environments/test.toml");
+    windows("pipelines/environment.toml");
+    assert_eq!(owned.new_thing(&["step", "app", "b"]).0, 0);
+    assert_eq!(owned.new_thing(&["pipeline", "c", "--before", "app"]).0, 0);
+    let environment = read(&owned.1, "pipelines/environment.toml");
+    write(
+        &owned.1,
+        "pipelines/environment.toml",
+        &environment.replace("[parameters]", "[parameters]\r\nmore = { type = \"string\", default = \"x\" }"),
+    );
+    assert_eq!(owned.new_thing(&["environment", "qa", "--like", "test", "--set", "title=Q", "--set", "more=y"]).0, 0);
+    for path in [PIPELINE, "pipelines/environment.toml", "pipelines/environments/qa.toml"] {
+        let text = read(&owned.1, path);
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{path}: {text:?}");
+    }
+}
+
+#[test]
+fn what_check_refuses_was_written() {
+    let owned = Owned::new();
+    let personal = |name, like| ["environment", name, "--like", like, "--personal", "--set", "title=T"];
+    assert_eq!(owned.new_thing(&personal("me", "dev")).0, 0);
+    owned.refused(&personal("me2", "me"), "there is no environment `me`");
+    let declared = read(&owned.1, "pipelines/environment.toml").replace(
+        "[parameters]",
+        "[parameters]\npw = { type = \"string\", secret = true }\nb = { type = \"boolean\", default = false }\nports = { type = \"port\", list = true, default = [1] }",
+    );
+    write(&owned.1, "pipelines/environment.toml", &declared);
+    let new = |set| ["environment", "n", "--like", "test", "--set", "title=N", "--set", set];
+    owned.refused(&new("pw=plainsecret99"), "--set pw: ");
+    assert!(!owned.new_thing(&new("pw=plainsecret99")).1.contains("plainsecret99"));
+    owned.refused(&new("b=yes"), "--set b: ");
+    owned.refused(&new("ports=8443"), "--set ports: ");
+    for (args, why) in [
+        (&["--script", ""][..], "missing-script"),
+        (&["--script", "/etc/passwd"], "missing-script"),
+        (&["--", ""], "bad-command"),
+        (&["--task", "none"], "none"),
+    ] {
+        owned.refused(&[&["step", "app", "k"], args].concat(), why);
+    }
+}
+
+#[test]
+fn a_script_elsewhere_is_named_by_its_own_path() {
+    let owned = Owned::new();
+    let (code, said) = owned.new_thing(&["step", "app", "k", "--script", "../../shared/k.sh"]);
+    assert!(said.contains("create  pipelines/shared/k.sh"), "{code} {said}");
+}
+
+/// An editor showed none of these, and `check` refuses each.
+#[test]
+fn the_schemas_took_what_check_refuses() {
+    let Owned(_folder, root) = &Owned::new();
+    let pattern = "^[a-z0-9][a-z0-9-]{0,62}$";
+    let duration = "^([0-9]+ ?[A-Za-zµ]+ ?)+$";
+    for (line, at, rule) in [
+        ("run = \"x\"\nargs = [\"y\"]", "/definitions/step/dependencies/args", serde_json::json!(["script"])),
+        ("run = \"x\"\nwith = { a = 1 }", "/definitions/step/dependencies/with", serde_json::json!(["task"])),
+        (
+            "run = \"x\"\noutput = \"y\"\nunless = \"z\"",
+            "/definitions/step/dependencies/output/not/required",
+            serde_json::json!(["unless"]),
+        ),
+        (
+            "run = \"x\"\nfinally = {}",
+            "/definitions/step/properties/finally/oneOf/0/required",
+            serde_json::json!(["run"]),
+        ),
+        (
+            "run = \"x\"\ntimeout = \"soon\"",
+            "/definitions/step/properties/timeout/pattern",
+            serde_json::json!(duration),
+        ),
+        ("run = \"x\"\nname = \"X\"", "/definitions/step/properties/name/pattern", serde_json::json!(pattern)),
+    ] {
+        let name = if line.contains("name") { "" } else { "name = \"a\"\n" };
+        write(root, PIPELINE, &format!("[[step]]\n{name}{line}\n"));
+        let there = format!("--> {PIPELINE}:");
+        let (code, said) = xtask(&["-C", arg(root), "check"]);
+        assert!(code == 1 && said.contains(&there), "{line}: {said}");
+        write(root, PIPELINE, "[[step]]\nname = \"a\"\nrun = \"x\"\n");
+        let (_, said) = xtask(&["-C", arg(root), "check"]);
+        assert!(!said.contains(&there), "{said}");
+        let schema: serde_json::Value = serde_json::from_str(&xtask(&["schema", "pipeline"]).1).expect("it is JSON");
+        assert_eq!(schema.pointer(at), Some(&rule), "{at}");
     }
 }

@@ -392,3 +392,12 @@ fn edits_of_the_engine_are_merged_or_shown() {
     assert_eq!(code, 0, "{said}");
     assert!(read(&root, FILE).contains(NOW));
 }
+
+/// What this version finds and the one before did not must not keep a copy from it.
+#[test]
+fn the_tests_of_a_copy_are_asked_for_the_order_alone() {
+    let mut proved = Proved::new();
+    proved.after = "exec test \"$CIAO_ORDER_ONLY\" = 1";
+    let (code, said) = proved.upgrade();
+    assert_eq!(code, 0, "{said}");
+}

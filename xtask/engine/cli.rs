@@ -121,7 +121,7 @@ pub enum Command {
     New(Deferred<template::NewArgs>),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(Deferred<template::SchemaArgs>),
-    /// Print the completions of a shell, to be read by its start-up file
+    /// Print the completions of a shell, to be kept in a file
     Completions(Deferred<template::CompletionsArgs>),
     #[command(hide = true)]
     Complete(Deferred<template::CompleteArgs>),

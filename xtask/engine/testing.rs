@@ -6,20 +6,29 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::finding::{Code, Finding, listed};
 use crate::repository::Repository;
 use crate::show::{self, word::Side};
 use crate::sources::root_of;
 use crate::task::Tasks;
 
+use crate::template::ORDER_ONLY;
 pub use crate::template::snapshot;
 
 /// Compares the steps of every listed environment, in their order and with names in place of values, with
-/// `tests/snapshots/step-order-<environment>.snap`. All that differ are told at once, with how to accept them.
+/// `tests/snapshots/step-order-<environment>.snap`. All that differ are told at once, with how to accept them; and what
+/// would refuse a deployment.
 #[macro_export]
 macro_rules! assert_step_order {
     ($tasks:expr) => {{
+        let started_for = std::env::var("CARGO_MANIFEST_DIR").ok();
+        if let Some(elsewhere) = $crate::testing::built_elsewhere(env!("CARGO_MANIFEST_DIR"), started_for.as_deref()) {
+            panic!("\n{elsewhere}\n");
+        }
         let order = $crate::testing::StepOrder::read(env!("CARGO_MANIFEST_DIR"), &$tasks);
-        let mut wrong = order.stale();
+        let mut wrong = order.refused.clone();
+        wrong.extend(order.stale());
+        let before = wrong.len();
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(&order.folder);
         settings.set_prepend_module_to_snapshot(false);
@@ -31,7 +40,10 @@ macro_rules! assert_step_order {
                 wrong.push(format!("the steps of `{environment}` are not those of {}/{name}.snap", order.folder));
             }
         }
-        assert!(wrong.is_empty(), "\n{}\n{}\n", wrong.join("\n"), $crate::testing::ACCEPT);
+        if wrong.len() > before {
+            wrong.push($crate::testing::ACCEPT.to_owned());
+        }
+        assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
     }};
 }
 
@@ -43,31 +55,57 @@ pub const ACCEPT: &str = "if that is how it shall be: INSTA_UPDATE=always cargo 
 pub struct StepOrder {
     /// Where the snapshots are.
     pub folder: Utf8PathBuf,
-    /// By name, in the order listed.
+    /// By name, in the order listed; without those that have no plan.
     pub environments: Vec<(String, String)>,
+    /// Why deployments would be refused.
+    pub refused: Vec<String>,
+}
+
+/// Says that a test was built for another repository than the one cargo starts it for: two copies that share a build folder
+/// have one program of this name, and the steps of the other one would be compared.
+#[must_use]
+pub fn built_elsewhere(built_for: &str, started_for: Option<&str>) -> Option<String> {
+    let started_for = started_for?;
+    let real = |folder: &str| Utf8Path::new(folder).canonicalize_utf8().ok();
+    if built_for == started_for || (real(built_for).is_some() && real(built_for) == real(started_for)) {
+        return None;
+    }
+    Some(format!(
+        "this test was built for {built_for}, and is run for {started_for}: give each repository a build folder of its own\n\
+         (`CARGO_TARGET_DIR`, `build.target-dir`); where it has been moved: `touch tests/step_order.rs`"
+    ))
 }
 
 impl StepOrder {
     /// Reads the repository that a folder belongs to.
     ///
     /// # Panics
-    /// If it lists no environment, or one of them has no plan: then there is nothing that a test could hold.
+    /// If it lists no environment: then there is nothing that a test could hold.
     #[must_use]
     pub fn read(folder: &str, tasks: &Tasks) -> StepOrder {
         let root = root_of(Utf8Path::new(folder));
         let repository = Repository::read(&root);
+        let examined = repository.examine_for(tasks, |_| false);
         let names: Vec<&str> = repository.declarations.orchestration.names().collect();
         assert!(!names.is_empty(), "{root} lists no environment: see `cargo xtask check`");
-        let skeleton = |name: &str| match repository.skeleton(name, tasks) {
-            Some(plan) => show::plan::text(&plan, Side::Skeleton, tasks),
-            None => {
-                let examined = repository.examine(tasks);
-                let findings = examined.stopping(name);
-                panic!("{}", show::findings::text(findings, &|file| repository.text(file), false))
-            }
+        let skeleton = |name: &str| {
+            let plan = repository.skeleton(name, tasks)?;
+            Some((name.to_owned(), show::plan::text(&plan, Side::Skeleton, tasks)))
         };
-        let environments = names.into_iter().map(|name| (name.to_owned(), skeleton(name))).collect();
-        StepOrder { folder: root.join("tests/snapshots"), environments }
+        let environments: Vec<(String, String)> = names.iter().filter_map(|name| skeleton(name)).collect();
+        // The test of a package at the root knows no tasks: what they are made with is the xtask's.
+        let unknown = |finding: &Finding| tasks.iter().next().is_none() && finding.code == Code::UnknownTask;
+        let counts = |finding: &&Finding, name: &str| finding.stops(name) && !unknown(finding);
+        let stops = |name: &&&str| examined.findings.iter().any(|finding| counts(&finding, name));
+        let stopped: Vec<&str> = names.iter().filter(stops).copied().collect();
+        let mut refused = Vec::new();
+        if !stopped.is_empty() && (std::env::var_os(ORDER_ONLY).is_none() || environments.len() < names.len()) {
+            let all = examined.findings.iter().filter(|finding| stopped.iter().any(|name| counts(finding, name)));
+            let text = show::findings::text(all, &|file| repository.text(file), false);
+            let stopped = listed(stopped);
+            refused.push(format!("a deployment of {stopped} would be refused: see `cargo xtask check`\n{text}"));
+        }
+        StepOrder { folder: root.join("tests/snapshots"), environments, refused }
     }
 
     /// The snapshots of environments that there are no more.

@@ -170,7 +170,10 @@ impl Fine {
     pub fn add(&mut self, named: &Named, facts: &Facts) {
         let new = &named.paths[self.0.len()..];
         self.0.extend(new.iter().map(|path| match facts.get(path.as_str()) {
-            Some(Found::File(file)) => (file.executable && unrunnable(path.as_str(), file).is_none(), false),
+            Some(Found::File(file)) => {
+                let fine = file.executable && file.not_in_path.is_none() && unrunnable(path.as_str(), file).is_none();
+                (fine, false)
+            }
             Some(Found::Missing) => (false, true),
             _ => (false, false),
         }));
@@ -277,6 +280,15 @@ fn script(
         );
         findings.push(error(Code::NotExecutable, format!("script `{path}` is not executable"), help));
     }
+    findings.extend(not_in_path(&path, file, place).map(|finding| finding.of(&step.name)));
+}
+
+/// A warning: another machine may have it, and an earlier step may install it.
+fn not_in_path(path: &str, file: &FileFacts, place: Place) -> Option<Finding> {
+    let name = file.not_in_path.as_ref()?;
+    let message = format!("`{path}` is run by `{name}`, which is not on the PATH of this machine");
+    let help = "install it where it is deployed from, unless an earlier step does, or correct the `#!` line";
+    Some(Finding::warning(Code::BadCommand, place, message, help))
 }
 
 /// Why the system would not run a file, in words and not as an error number.
@@ -344,11 +356,19 @@ fn folder(
     Some(Finding::error(Code::BadValue, place(origin.file, written), message, help))
 }
 
-/// A program that is named by a path and is there must be one. One that is not there may be built by an earlier step.
+/// The programs of a step: its command and its guard.
 fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
-    let (Action::Run(arguments), declare::step::Action::Run(written)) = (&step.action, &origin.declared.action) else {
-        return;
-    };
+    if let (Action::Run(arguments), declare::step::Action::Run(written)) = (&step.action, &origin.declared.action) {
+        let place = written.first().map(|written| place(origin.file, written));
+        place.into_iter().for_each(|place| program(step, arguments, place, facts, findings));
+    }
+    if let (Some(arguments), Some([written, ..])) = (&step.unless, origin.declared.unless.as_deref()) {
+        program(step, arguments, place(origin.file, written), facts, findings);
+    }
+}
+
+/// A program that is named by a path and is there must be one. One that is not there may be built by an earlier step.
+fn program(step: &Step, arguments: &[Argument], place: Place, facts: &Facts, findings: &mut Vec<Finding>) {
     let program = match arguments.first() {
         Some(Argument::One(text)) => Text::known(text),
         _ => None,
@@ -358,7 +378,6 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
     };
     let path = ciao_plan::scope::normalised(&Utf8Path::new(&*cwd).join(&*program));
     let Some(found) = path.as_ref().and_then(|path| facts.get(path.as_str())) else { return };
-    let place = place(origin.file, &written[0]);
     match found {
         Found::File(file) if !file.executable => {
             let help = format!("run `chmod +x {}`", quoted(path.as_deref().map_or("", Utf8Path::as_str)));
@@ -370,6 +389,8 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
                 findings.push(
                     Finding::error(Code::BadCommand, place, format!("program `{program}` {why}"), help).of(&step.name),
                 );
+            } else {
+                findings.extend(not_in_path(&program, file, place).map(|finding| finding.of(&step.name)));
             }
         }
         Found::Folder | Found::Dangling | Found::Outside => {

@@ -34,6 +34,8 @@ pub struct FileFacts {
     pub binary: bool,
     /// Whether the interpreter that its `#!` line names is there.
     pub interpreter_found: bool,
+    /// What `#!/usr/bin/env` is to look for and PATH has not here.
+    pub not_in_path: Option<String>,
 }
 
 /// The facts of each path, from the root. Asked for only: paths are many, and compared slowly.
@@ -95,8 +97,21 @@ fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> File
             || head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe])
             || head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]),
         interpreter_found: interpreter.is_none_or(|path| root.join(path).exists()),
+        not_in_path: first_line.as_deref().and_then(sought).filter(|name| !in_path(name)).map(str::to_owned),
         first_line,
     }
+}
+
+/// What `env` is to look for: `python3` of `#!/usr/bin/env -S python3 -u`.
+fn sought(first_line: &str) -> Option<&str> {
+    let mut words = first_line.strip_prefix("#!")?.split_ascii_whitespace();
+    words.next().filter(|program| program.ends_with("/env"))?;
+    words.find(|word| !word.starts_with('-') && !word.contains('='))
+}
+
+fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    program.contains('/') || std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The program that a `#!` line names.

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,27 @@ pub struct Reader<'a> {
 
 type Value<'i> = toml::Spanned<DeValue<'i>>;
 
+/// Where a key that stands twice stands first: in its own table, or the same header further up.
+fn first_place(text: &str, second: &Range<usize>) -> Option<Range<usize>> {
+    let start = text[..second.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let (key, header) = (text.get(second.clone())?, text[start..].starts_with('['));
+    let mut end = start;
+    while end > 0 {
+        let start = text[..end - 1].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = &text[start..end];
+        let indent = line.len() - line.trim_start_matches([' ', '\t', '[']).len();
+        let rest = line[indent..].strip_prefix(key).map(str::trim_start);
+        if line.starts_with('[') == header && rest.is_some_and(|rest| rest.starts_with(['=', '.', ']'])) {
+            return Some(start + indent..start + indent + key.len());
+        }
+        if line.starts_with('[') && !header {
+            return None;
+        }
+        end = start;
+    }
+    None
+}
+
 impl<'a> Reader<'a> {
     /// Parses the text and gives the top table to `read`; all findings of the file come back with what it makes.
     pub fn read<T>(
@@ -38,7 +60,15 @@ impl<'a> Reader<'a> {
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let help = "TOML cannot be read past this; see https://toml.io for the format";
-            reader.report(Code::Syntax, span.into(), error.message().trim_end().to_owned(), help);
+            let (mut message, first) = (error.message().trim_end().to_owned(), first_place(text, &span));
+            if message == "duplicate key" {
+                message = format!("duplicate key `{}`", text.get(span.clone()).unwrap_or_default());
+            }
+            let finding = Finding::error(Code::Syntax, reader.place(span.into()), &*message, help);
+            reader.push(match first.filter(|_| message.starts_with("duplicate key")) {
+                Some(first) => finding.related(reader.place(first.into()), "the first one"),
+                None => finding,
+            });
         }
         let broken = !reader.findings.borrow().is_empty();
         let top = Section::new(&reader, table.get_ref(), Span::default(), "the file");

@@ -84,6 +84,12 @@ pub fn names(declarations: &Declarations, environment: &str, values: &Values, fi
         };
         let mut shapes = Shapes { file, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
         let tree = value.and_then(|value| shapes.check(parameter, &parameter.name, value));
+        if let (Some(default), true) = (&parameter.default, *file != shared) {
+            // It is wrong where it stands, also while every environment has a value of its own.
+            let secrets = &mut BTreeMap::new();
+            let mut shapes = Shapes { file: &shared, pipeline, environment, findings: &mut own, secrets };
+            shapes.check(parameter, &parameter.name, default);
+        }
         let mut named = Named::new(Arc::clone(&parameter.name), tree);
         // What would come from an environment that is not there is not missing here.
         named.missing = value.is_none() && (values.like.is_none() || like.is_some() || parameter.distinct);

@@ -10,10 +10,10 @@ use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
 use ciao_declare::finding::Code;
 
-/// Print the completions of a shell, to be read by its start-up file
+/// Print the completions of a shell, to be kept in a file
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArgs {
-    /// For its start-up file: `source <(cargo xtask completions bash)`
+    /// `cargo xtask completions bash > ~/.cargo-xtask.bash`, and in ~/.bashrc, after those of cargo: `source ~/.cargo-xtask.bash`
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
@@ -121,11 +121,16 @@ fn values(arg: &Arg, before: &[String], root: &Utf8Path) -> Vec<String> {
     }
 }
 
-/// The ids of the steps: of the environment that is named already, or of all.
+/// The ids of the steps: of the environment that is named already, or of all. Where a pipeline is named and no environment,
+/// the names that its steps have in their file.
 fn steps(repository: &Repository, before: &[String]) -> Vec<String> {
     let examined = repository.examine(&Tasks::new());
     let named = |environment: &String| before.contains(environment);
+    let of_pipeline = before.iter().rev().find_map(|word| repository.declarations.pipelines.get(word.as_str()));
     let one = examined.plans.iter().any(|(environment, _)| named(environment));
+    if let (false, Some(pipeline)) = (one, of_pipeline) {
+        return pipeline.steps.iter().map(|step| step.name.value.to_string()).collect();
+    }
     let plans = examined.plans.iter().filter(|(environment, _)| !one || named(environment));
     plans.flat_map(|(_, plan)| plan.steps.iter().map(|step| step.id.clone())).collect()
 }

@@ -5,6 +5,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::Document;
+use super::file::Change;
 use super::git::git;
 use super::origin::{Origin, RECORD, Record};
 use super::{Refusal, file, undo};
@@ -27,6 +28,10 @@ impl Destination {
             ));
         };
         let Ok(root) = git(&given, &["rev-parse", "--show-toplevel"]) else {
+            if git(&given, &["rev-parse", "--is-bare-repository"]).is_ok_and(|bare| bare == "true") {
+                let help = format!("name a clone of it: `git clone {} shop`", quoted(folder));
+                return Err(Refusal::new(format!("{folder} is a bare git repository, and has no files"), help));
+            }
             let message = format!("{folder} is not a git repository with a working tree");
             return Err(Refusal::new(message, format!("create one: `git init {}`", quoted(folder))));
         };
@@ -66,6 +71,71 @@ impl Destination {
             .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
     }
 
+    /// `1 file`, `2 files`: those that are changed or new.
+    #[must_use]
+    pub fn dirty_files(&self) -> String {
+        format!("{} {}", self.dirty, if self.dirty == 1 { "file" } else { "files" })
+    }
+
+    /// How the engine is called in the tests of a package at the root: that may have the engine's own name.
+    ///
+    /// # Errors
+    /// If its manifest cannot be read.
+    pub fn engines_name(&self) -> Result<&'static str, Refusal> {
+        let text = self.text("Cargo.toml")?.unwrap_or_default();
+        let taken = Document::parse(&text).is_ok_and(|document| {
+            let names = [document.string(&["package", "name"]), document.string(&["lib", "name"])];
+            let depended = ["dependencies", "dev-dependencies"].iter().any(|kind| document.has(&[kind, "ciao"]));
+            names.contains(&Some("ciao")) || depended
+        });
+        Ok(if taken { "deployments" } else { "ciao" })
+    }
+
+    /// Whether its checkout has some of its files only.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        git(&self.root, &["config", "--type=bool", "core.sparseCheckout"]).is_ok_and(|value| value == "true")
+    }
+
+    /// Refuses to write what git would ignore: it would be in no commit, and the next clone would have no deployment. A lock
+    /// file may be ignored; that is a note.
+    ///
+    /// # Errors
+    /// Which files, and by which rules.
+    pub fn not_ignored(&self, changes: &[Change]) -> Result<Option<String>, Refusal> {
+        let mut args = vec!["check-ignore", "--verbose", "--"];
+        args.extend(changes.iter().filter(|change| change.after.is_some()).map(|change| change.path.as_str()));
+        args.push("tests/snapshots/step-order-dev.snap");
+        let said = git(&self.root, &args).unwrap_or_default();
+        // `.gitignore:3:build/<tab>path`; a rule that begins with `!` is an exception from others.
+        let rules = said.lines().filter_map(|line| {
+            let (rule, path) = line.split_once('\t')?;
+            let mut parts = rule.splitn(3, ':');
+            let (file, line, pattern) = (parts.next()?, parts.next()?, parts.next()?);
+            (!pattern.starts_with('!')).then(|| (path, format!("{file} line {line}, `{pattern}`")))
+        });
+        let (lock, ignored): (Vec<_>, Vec<_>) = rules.partition(|(path, _)| *path == "Cargo.lock");
+        let note = lock.first().map(|(_, rule)| {
+            format!(
+                "git ignores Cargo.lock ({rule}): a clone may be built with other versions than those that were tested"
+            )
+        });
+        if ignored.is_empty() {
+            return Ok(note);
+        }
+        let mut told: Vec<String> = Vec::new();
+        for (path, rule) in &ignored {
+            if !told.iter().any(|told| told.ends_with(rule.as_str())) {
+                told.push(format!("{path}: {rule}"));
+            }
+        }
+        let message =
+            format!("git would ignore {} of the files that are written\n  {}", ignored.len(), told.join("\n  "));
+        let help = "they would be in no commit: narrow these rules (`/build/` for `build/`), or except what is written, as\n\
+                    `!/xtask/**` in a later line of .gitignore; then again";
+        Err(Refusal::new(message, help))
+    }
+
     /// Whether a package stands at its root.
     ///
     /// # Errors
@@ -101,6 +171,15 @@ impl Destination {
     /// If there is none, or it cannot be read.
     pub fn record(&self) -> Result<Record, Refusal> {
         let Some(text) = self.text(RECORD)? else {
+            if self.has("xtask/engine/lib.rs") {
+                let help = format!(
+                    "restore it: `git checkout HEAD -- {RECORD}`. If no commit has it: move xtask/ out of the repository, make a\n\
+                     copy, `cargo xtask init {}`, and take your xtask/src back",
+                    quoted(&self.root)
+                );
+                let message = format!("{} has a copy, and {RECORD}, which says what was copied, is missing", self.root);
+                return Err(Refusal::new(message, help));
+            }
             let help = format!("make one: `cargo xtask init {}`", quoted(&self.root));
             return Err(Refusal::new(format!("{} has no copy of this engine: there is no {RECORD}", self.root), help));
         };

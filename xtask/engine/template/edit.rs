@@ -137,13 +137,31 @@ impl<'i> Document<'i> {
         }
     }
 
-    /// The text with a block of lines after the last of the `[[key]]` tables; at the end if there are none.
+    /// The text with a block of lines after the last of the `[[key]]` tables and the comments that belong to it; at the end
+    /// if there are none.
     #[must_use]
     pub fn with_table(&self, key: &str, block: &str) -> String {
-        match self.tables(key, "").last() {
-            Some((_, lines)) => insert(self.text, &[(lines.end, format!("{}\n{block}", self.newline(lines.end)))]),
-            None => with_block(self.text, block),
-        }
+        let Some((_, lines)) = self.tables(key, "").pop() else { return with_block(self.text, block) };
+        let rest = &self.text[lines.end..];
+        let comments = rest.split_inclusive('\n').take_while(|line| line.trim_start().starts_with('#'));
+        let after = lines.end + comments.map(str::len).sum::<usize>();
+        // Comments directly above something else are about that.
+        let next = self.text[after..].lines().next().unwrap_or_default();
+        let at = if next.trim().is_empty() { after } else { lines.end };
+        insert(self.text, &[(at, format!("{}\n{block}", self.newline(at)))])
+    }
+
+    /// Whether the tables of a list are written in one, `key = [{ … }]`, which `[[key]]` cannot be added to.
+    #[must_use]
+    pub fn is_inline(&self, key: &str) -> bool {
+        let items = self.get(&[key]).and_then(|value| value.get_ref().as_array());
+        items.is_some_and(|items| items.iter().all(|item| self.text[item.span()].starts_with('{')))
+    }
+
+    /// The text with a block of lines and a blank one at a place.
+    #[must_use]
+    pub fn with_lines(&self, at: usize, block: &str) -> String {
+        insert(self.text, &[(at, format!("{block}\n"))])
     }
 
     /// The bytes of the line of a key and of the comments directly above it.

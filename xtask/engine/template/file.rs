@@ -50,6 +50,11 @@ pub fn read(root: &Utf8Path, path: &Utf8Path) -> Result<Option<Vec<u8>>, Refusal
     match fs::read(&full) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            let file = full.ancestors().find(|folder| folder.is_file()).unwrap_or(&full);
+            let help = "give that file another name, then again";
+            Err(Refusal::new(format!("{file} is a file, and {path} needs a folder of that name"), help))
+        }
         Err(error) => Err(Refusal::new(format!("failed to read {full}: {error}"), "mend that, then again")),
     }
 }

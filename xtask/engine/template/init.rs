@@ -14,6 +14,7 @@ use super::starter::{self, Starter};
 use super::{Refusal, adopt, confirmed, lock, snapshot, write};
 use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
+use ciao_declare::finding::Severity;
 use ciao_show::{self as show, word::Side};
 
 /// Copy the engine and a first deployment into another repository
@@ -28,7 +29,7 @@ pub struct InitArgs {
     /// The order of the adopted scripts, or `readme` for the one in which their readme names them
     #[arg(long, value_name = "SCRIPT", value_delimiter = ',', requires = "from")]
     pub order: Vec<String>,
-    /// Write without asking
+    /// Write without asking; where nobody can answer nothing is asked anyway
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -47,6 +48,8 @@ struct Draft<'d> {
 pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let origin = Origin::of_this_program()?;
     let destination = Destination::open(&args.repository, &origin, "init")?;
+    let cargo = Cargo::of(&destination.root);
+    let cargo_version = cargo.version()?;
     no_other_xtask(&destination)?;
     let adopted = args.from.as_ref().map(|from| adopt::read(from, &args.order)).transpose()?;
     let mut draft = Draft { destination: &destination, changes: Vec::new(), notes: Vec::new() };
@@ -56,51 +59,72 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     draft.owners(adopted.as_ref())?;
     draft.git_files()?;
     let Draft { changes, mut notes, .. } = draft;
+    notes.extend(destination.not_ignored(&changes)?);
     notes.extend(adopted.iter().flat_map(|adopted| adopted.notes.iter().cloned()));
-    if destination.dirty > 0 {
+    notes.extend(too_old(&cargo_version));
+    if destination.is_sparse() {
         let what =
-            "it has changes that are not committed; commit them first to keep them apart from what is written now";
-        notes.insert(0, format!("{} files: {what}", destination.dirty));
+            "it is a sparse checkout: `git sparse-checkout add` the folders that are written, or `git add --sparse`";
+        notes.push(what.to_owned());
+    }
+    if destination.dirty > 0 {
+        let what = "not committed; commit them first to keep them apart from what is written now";
+        notes.insert(0, format!("there are changes in {}, {what}", destination.dirty_files()));
     }
     writeln!(out, "{} gets:", destination.root)?;
     write::show(&changes, out)?;
-    writeln!(out, "  create  tests/snapshots/: the order of the steps in every environment, as it is then")?;
+    writeln!(out, "  create  tests/snapshots/: the order of the steps in every environment that has a plan then")?;
     for note in &notes {
         writeln!(out, "note: {note}")?;
     }
     if !confirmed("write this?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
     }
-    copy(&destination, &changes)?;
-    next(&destination, adopted.is_some(), out)
+    let ready = copy(&destination, &cargo, &changes)?;
+    next(&destination, ready, out)
 }
 
-/// Writes everything, unless cargo could read the workspace before and cannot after.
-fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
+/// A note where cargo is one that cannot build the engine, as a `rust-toolchain.toml` may want it.
+fn too_old(cargo: &str) -> Option<String> {
+    let needed = env!("CARGO_PKG_RUST_VERSION");
+    let parts = |text: &str| text.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
+    let there = cargo.split(' ').nth(1)?;
+    (!parts(there).is_empty() && parts(there) < parts(needed)).then(|| {
+        format!(
+            "cargo is {there} there, and the engine needs {needed}: raise it in rust-toolchain.toml, or `rustup update`"
+        )
+    })
+}
+
+/// Writes everything, unless cargo could read the workspace before and cannot after. Gives whether it can be deployed.
+fn copy(destination: &Destination, cargo: &Cargo, changes: &[Change]) -> Result<bool, Refusal> {
     let root = &destination.root;
-    let cargo = Cargo::of(root);
     // Without a look at any registry.
     let read = || cargo.run(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
     let worked = read().is_ok() || !destination.has("Cargo.toml");
     let written = write::write(root, changes)?;
     if let (Err(failed), true) = (read(), worked) {
         written.take_back()?;
-        let message = format!("cargo would not accept the workspace any more: {}", failed.stderr.trim());
+        let why = failed.stderr.trim();
+        let why = why.strip_prefix("error: ").unwrap_or(why);
+        let message = format!("cargo would not accept the workspace any more: {why}");
         let help = "mend what cargo says, then again; nothing was changed";
         return Err(cargo.interrupted().unwrap_or(Refusal::new(message, help)));
     }
-    let written = written.and(&snapshots(root, destination.is_package()?)?)?;
+    let (snapshots, ready) = snapshots(root, destination.is_package()?)?;
+    let written = written.and(&snapshots)?;
     cargo.complete_lock();
     if let Some(interrupted) = cargo.interrupted() {
         written.take_back()?;
         return Err(interrupted);
     }
     written.keep();
-    Ok(())
+    Ok(ready)
 }
 
-/// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
-fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
+/// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with. And whether
+/// there is nothing that would refuse a deployment.
+fn snapshots(root: &Utf8Path, package: bool) -> Result<(Vec<Change>, bool), Refusal> {
     let repository = Repository::read(root);
     let mut changes = Vec::new();
     // As insta writes it, so that what is accepted later differs in the order alone.
@@ -114,16 +138,18 @@ fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
         }
     }
-    Ok(changes)
+    let examined = repository.examine_for(&Tasks::new(), |_| false);
+    let ready = examined.findings.iter().all(|finding| finding.severity != Severity::Error);
+    Ok((changes, ready))
 }
 
-fn next(destination: &Destination, adopted: bool, out: &mut dyn Write) -> Result<(), Refusal> {
+fn next(destination: &Destination, ready: bool, out: &mut dyn Write) -> Result<(), Refusal> {
     writeln!(out, "\nwritten. Next:")?;
     writeln!(out, "  cd {}", quoted(&destination.root))?;
-    if adopted {
+    if !ready {
         writeln!(
             out,
-            "  $EDITOR pipelines/environments/*.toml   # the values: what stood in the scripts is there as a comment"
+            "  $EDITOR pipelines/environments/*.toml   # the values; of scripts, what stood in them is there"
         )?;
         writeln!(out, "  cargo xtask check           # what is still missing before it can be deployed")?;
         writeln!(out, "  cargo xtask plan dev        # what would be done, in which order")?;
@@ -143,10 +169,17 @@ fn no_other_xtask(destination: &Destination) -> Result<(), Refusal> {
         let help = format!("bring it up to date: `cargo xtask upgrade {}`", quoted(root));
         return Err(Refusal::new(format!("{root} has a copy already"), help));
     }
+    if destination.has("xtask") && !root.join("xtask").exists() {
+        return Err(Refusal::new(format!("{root}/xtask is a link to nothing"), "remove it, then again"));
+    }
     let named = destination.manifests().into_iter().find(|(_, text)| {
         Document::parse(text).is_ok_and(|document| document.string(&["package", "name"]) == Some("xtask"))
     });
     let folder = match named {
+        Some((folder, _)) if folder == "" => {
+            let help = "give it another name: `name` in its Cargo.toml, and where that is used; then again";
+            return Err(Refusal::new(format!("the package at the root of {root} is called `xtask`"), help));
+        }
         Some((folder, _)) => folder,
         None if destination.has("xtask") => "xtask".into(),
         None => return Ok(()),
@@ -222,13 +255,16 @@ impl Draft<'_> {
             self.new_workspace(&text, package)?
         };
         // So that `cargo test` of a package at the root holds the step order too: it runs that package's tests only.
-        let needed = [("ciao", "{ path = \"xtask\", package = \"xtask\" }"), ("insta", &*origin.insta)];
-        let wanted = package && !autotests_are_off(&text);
-        for (name, value) in needed.into_iter().filter(|_| wanted) {
+        let engine = self.destination.engines_name()?;
+        let needed = [(engine, "{ path = \"xtask\", package = \"xtask\" }"), ("insta", &*origin.insta)];
+        for (name, value) in needed.into_iter().filter(|_| package) {
             let document = parsed("Cargo.toml", &text)?;
             if !document.has(&["dev-dependencies", name]) {
                 text = document.with_key("dev-dependencies", name, value);
             }
+        }
+        if package && autotests_are_off(&text) {
+            text = with_block(&text, "[[test]]\nname = \"step_order\"\npath = \"tests/step_order.rs\"\n");
         }
         let ours = file::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).replace("\r\n", "\n");
@@ -261,7 +297,8 @@ impl Draft<'_> {
     /// `cargo xtask`.
     fn alias(&mut self) -> Result<(), Refusal> {
         const ALIAS: &str = "run --quiet --package xtask --";
-        let old = self.destination.has(".cargo/config") && !self.destination.has(".cargo/config.toml");
+        // Where there are both cargo reads the one without the ending.
+        let old = self.destination.has(".cargo/config");
         let path = if old { ".cargo/config" } else { ".cargo/config.toml" };
         let text = self.destination.text(path)?.unwrap_or_default();
         let document = parsed(path, &text)?;
@@ -291,17 +328,9 @@ impl Draft<'_> {
             self.start(starter, starter.text)?;
         }
         let package = self.destination.is_package()?;
-        self.start(&starter::TEST, if package { starter::TEST_OF_ROOT } else { starter::TEST.text })?;
-        let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
-        if there.iter().any(|name| self.destination.has(&format!("pipelines/{name}"))) {
-            if adopted.is_some() {
-                let help = "call `init` without `--from`, then `cargo xtask new pipeline NAME` there";
-                return Err(Refusal::new("it has pipelines already", help));
-            }
-            self.notes.push("its pipelines/ are kept as they are".into());
-        } else {
-            self.pipelines(adopted)?;
-        }
+        let test = if package { starter::TEST_OF_ROOT } else { starter::TEST.text };
+        self.start(&starter::TEST, &test.replace("ciao::", &format!("{}::", self.destination.engines_name()?)))?;
+        self.pipelines(adopted)?;
         let ci = if self.destination.has(".github") { &starter::WORKFLOW } else { &starter::CI };
         if self.destination.has(ci.path) {
             self.notes.push("for CI: `cargo xtask check && cargo test --package xtask`".into());
@@ -310,6 +339,18 @@ impl Draft<'_> {
     }
 
     fn pipelines(&mut self, adopted: Option<&adopt::Adopted>) -> Result<(), Refusal> {
+        let there = ["orchestration.toml", "environment.toml", "deployments", "environments"];
+        let theirs = |name: &str| self.destination.has(&format!("pipelines/{name}"));
+        if adopted.is_some() && there.into_iter().any(theirs) {
+            let help = "call `init` without `--from`, then `cargo xtask new pipeline NAME` there";
+            return Err(Refusal::new("it has pipelines already", help));
+        }
+        if theirs("orchestration.toml") && theirs("environment.toml") {
+            self.notes.push("its pipelines/ are kept as they are".into());
+            return Ok(());
+        }
+        // What the values of the starter are for is declared in its own file.
+        let declared = !theirs("environment.toml");
         let orchestration = &starter::ORCHESTRATION;
         self.start(orchestration, orchestration.text)?;
         let environment = &starter::ENVIRONMENT;
@@ -326,11 +367,16 @@ impl Draft<'_> {
         }
         self.start(environment, &text)?;
         for values in &starter::VALUES {
-            let text = adopted.map_or_else(|| values.text.to_owned(), |adopted| adopted.values(values.text));
+            let text = match adopted {
+                Some(adopted) => adopted.values(values.text),
+                None if declared => values.text.to_owned(),
+                None => adopt::without_title(values.text),
+            };
             self.start(values, &text)?;
         }
         let Some(adopted) = adopted else {
-            return starter::APP.iter().try_for_each(|starter| self.start(starter, starter.text));
+            let called = starter::APP.iter().filter(|_| declared);
+            return called.into_iter().try_for_each(|starter| self.start(starter, starter.text));
         };
         for (path, content, executable) in &adopted.files {
             self.put_file(path, content.clone(), *executable)?;

@@ -2,6 +2,8 @@
 //!
 //! Pure, and a guess: it is there to propose parameters. `check` finds hard-coded values by comparing real ones.
 
+use super::secrets::{secrets, without};
+
 /// A literal in a text.
 #[derive(Debug, Clone)]
 pub struct Literal {
@@ -23,7 +25,6 @@ impl Literal {
     }
 }
 
-const SECRETS: [&str; 7] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PASSPHRASE"];
 /// What people call environments.
 const ENVIRONMENTS: [&str; 10] =
     ["dev", "development", "test", "tst", "uat", "qa", "staging", "stage", "prod", "production"];
@@ -53,59 +54,88 @@ const FILES: [&str; 22] = [
     "old",
 ];
 
-/// Every one, in its order.
+/// Every one, in its order; of a comment none.
 #[must_use]
 pub fn literals(text: &str) -> Vec<Literal> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with(['#', ';']));
     let mut found = Vec::new();
     for (index, line) in lines {
         let mut put = |name: &str, kind: &'static str, value: &str, secret: bool| {
-            found.push(Literal { name: name.to_owned(), kind, value: value.to_owned(), secret, line: index + 1 });
+            let name = usable(name);
+            found.push(Literal { name, kind, value: value.to_owned(), secret, line: index + 1 });
         };
-        match assignment(line) {
-            Some((name, value)) if is_secret(&name) || has_password(value) => put(&name, "string", value, true),
-            Some((name, value)) if kind(value).is_some() => put(&name, kind(value).unwrap_or_default(), value, false),
-            Some((name, value)) if by_name(&name, value).is_some() => {
-                put(&name, by_name(&name, value).unwrap_or_default(), value, false);
+        let secrets = secrets(line);
+        for secret in &secrets {
+            put(&secret.name, "string", &line[secret.place.clone()], true);
+        }
+        // Nothing of them is in what is looked at from here on, and so in nothing that is shown.
+        let line = without(line, &secrets);
+        let mut put = |name: &str, kind: &'static str, value: &str| {
+            let address = value.split_once('?').filter(|_| kind == "url" && value.ends_with('='));
+            let value = address.map_or(value, |(address, _)| address);
+            if !value.contains(char::is_control) {
+                put(name, kind, value, false);
             }
-            _ => in_words(line, &mut put),
+        };
+        match assignment(&line) {
+            Some((name, value)) if kind(value).is_some() => put(&name, kind(value).unwrap_or_default(), value),
+            Some((name, value)) if by_name(&name, value).is_some() => {
+                put(&name, by_name(&name, value).unwrap_or_default(), value);
+            }
+            _ => in_words(&line, &mut put),
         }
     }
     found
 }
 
+/// The lines with a secret, from 1; comments count too.
+#[must_use]
+pub fn lines_with_secrets(text: &str) -> Vec<usize> {
+    text.lines().enumerate().filter(|(_, line)| !secrets(line).is_empty()).map(|(index, _)| index + 1).collect()
+}
+
+/// A name as variables have it.
+fn usable(name: &str) -> String {
+    let letter = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' };
+    let name: String = name.chars().map(letter).collect();
+    if name.starts_with(|first: char| first.is_ascii_alphabetic()) { name } else { format!("VALUE{name}") }
+}
+
 /// Of a line that is no assignment, each word by itself, with the option that stands before it.
-fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str, bool)) {
+fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str)) {
     let words = line.split(|char: char| char.is_whitespace() || "\"'`()<>,;|&".contains(char));
-    let mut before = String::new();
+    let (mut before, mut compared) = (String::new(), false);
     for (place, word) in words.filter(|word| !word.is_empty()).enumerate() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) if !name.contains("://") => (named(name), value),
             _ => (std::mem::take(&mut before), word),
         };
-        let pair = (name == "USER" || name == "-U").then(|| value.split_once(':')).flatten();
+        let was_compared = std::mem::replace(&mut compared, matches!(word, "=" | "==" | "!="));
         if value.is_empty() || value.contains(['$', '{', '%']) {
         } else if word == value && word.starts_with('-') {
             before = named(word);
-        } else if is_secret(&name) || has_password(value) {
-            put(if is_secret(&name) { &name } else { "URL_WITH_PASSWORD" }, "string", value, true);
-        } else if let Some((_, password)) = pair.filter(|(_, password)| !password.is_empty()) {
-            put("PASSWORD", "string", password, true);
         } else if name == "PORT" && is_port(value) {
-            put(&name, "port", value, false);
+            put(&name, "port", value);
         } else if kind(value) == Some("url") {
-            put(&of_host(value, "URL"), "url", value, false);
+            put(&of_host(value, "URL"), "url", value);
+        } else if kind(value) == Some("path") {
+            // Most folders are the same everywhere.
+            if value.split('/').any(|part| ENVIRONMENTS.contains(&part) || names_environment(part)) {
+                put(if name.is_empty() { "FOLDER" } else { &name }, "path", value);
+            }
         } else {
             // `user@host:port`, or `host:/folder`.
             let value = value.rsplit_once('@').map_or(value, |(_, host)| host);
             let (host, rest) = value.split_once(':').unwrap_or((value, ""));
+            let is_name = (was_compared || !name.is_empty()) && ENVIRONMENTS.contains(&value);
             if kind(host) == Some("host") {
-                put(&of_host(host, "HOST"), "host", host, false);
+                put(&of_host(host, "HOST"), "host", host);
                 if is_port(rest) {
-                    put(&of_host(host, "PORT"), "port", rest, false);
+                    put(&of_host(host, "PORT"), "port", rest);
                 }
-            } else if place > 0 && names_environment(value) {
-                put(if name.is_empty() { "NAME" } else { &name }, "string", value, false);
+            } else if is_name || (place > 0 && names_environment(value)) {
+                let what = if was_compared { "ENVIRONMENT" } else { "NAME" };
+                put(if name.is_empty() { what } else { &name }, "string", value);
             }
         }
     }
@@ -125,17 +155,6 @@ fn of_host(value: &str, what: &str) -> String {
     let label = label.trim_end_matches(|char: char| char.is_ascii_digit() || char == '_');
     let usable = label.starts_with(|first: char| first.is_ascii_alphabetic()) && !["www", "localhost"].contains(&label);
     if usable { format!("{}_{what}", label.to_ascii_uppercase()) } else { what.to_owned() }
-}
-
-fn is_secret(name: &str) -> bool {
-    SECRETS.iter().any(|word| name.contains(word))
-}
-
-/// `https://user:password@host`.
-fn has_password(value: &str) -> bool {
-    let authority = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
-    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
-    user.is_some_and(|user| user.split_once(':').is_some_and(|(_, password)| !password.starts_with('$')))
 }
 
 /// `NAME=value` as a statement of its own, in a shell, in Python or in a file of properties; the value must be a literal.

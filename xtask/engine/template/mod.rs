@@ -17,10 +17,15 @@ mod new;
 pub mod origin;
 mod proof;
 mod schema;
+mod secrets;
 mod starter;
 mod undo;
 mod upgrade;
 pub mod write;
+
+/// Set while an upgrade runs the tests of a copy: they are asked for the order. What this version finds and the one before did
+/// not is told by the upgrade, and does not prevent it.
+pub const ORDER_ONLY: &str = "CIAO_ORDER_ONLY";
 
 use std::fmt;
 use std::io::{BufRead, IsTerminal, Write};

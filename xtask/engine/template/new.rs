@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use toml::de::DeTable;
 
 use super::edit::{Document, quoted as string};
@@ -15,12 +15,13 @@ use super::init::{GITIGNORE, with_line};
 use super::{Refusal, ask, undo, write};
 use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
-use ciao_declare::finding::{and_then, suggest};
+use ciao_declare::finding::{Code, Finding, Severity, and_then, suggest};
 use ciao_declare::literal::{Literal, Spanned, literal};
 use ciao_declare::orchestration::Environment;
 use ciao_declare::parameter::{Parameter, Type};
 use ciao_declare::read::NameRule;
 use ciao_declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use ciao_plan::scope::normalised;
 use ciao_plan::value::Shapes;
 
 /// Write a new environment, pipeline or step
@@ -99,6 +100,7 @@ pub struct StepArgs {
 pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
     undo::recover(root)?;
     let repository = Repository::read(root);
+    let known: Vec<String> = wrong(&repository, tasks).into_iter().map(|finding| finding.message).collect();
     let changes = match &args.what {
         What::Environment(args) => environment(args, &repository)?,
         What::Pipeline { name, before } => pipeline(name, before.as_deref(), &repository)?,
@@ -111,10 +113,34 @@ pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) 
             Refusal::new(format!("{} cannot be edited: {error}", change.path), help)
         })?;
     }
+    let written = write::write(root, &changes)?;
+    let repository = Repository::read(root);
+    let mut found = wrong(&repository, tasks);
+    found.retain(|finding| !known.contains(&finding.message));
+    if !found.is_empty() {
+        written.take_back()?;
+        let what: Vec<String> =
+            found.iter().map(|finding| format!("{}: {}", finding.code.name(), finding.message)).collect();
+        let help: Vec<&str> = found.iter().map(|finding| &*finding.help).filter(|help| !help.is_empty()).collect();
+        return Err(Refusal::new(
+            format!("nothing was written, for it would be refused: {}", what.join("\n  ")),
+            help.join("\n"),
+        ));
+    }
     write::show(&changes, out)?;
-    write::write(root, &changes)?.keep();
+    written.keep();
     writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
     Ok(())
+}
+
+/// What is wrong in the form of what is written. What is wrong in its substance is its owner's to mend afterwards.
+fn wrong(repository: &Repository, tasks: &Tasks) -> Vec<Finding> {
+    let mut findings = repository.examine_for(tasks, |_| false).findings;
+    let later = [Code::MissingValue, Code::NoVerification];
+    findings.retain(|Finding { code, severity, .. }| {
+        *severity == Severity::Error && !code.is_acceptable_error() && !later.contains(code)
+    });
+    findings
 }
 
 fn named(name: &str, what: &str, there: bool) -> Result<(), Refusal> {
@@ -174,9 +200,12 @@ fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Ch
     }
     let orchestration =
         Document::parse(text_of(repository, ORCHESTRATION)?).map_err(|error| broken(ORCHESTRATION, &error))?;
+    not_inline(ORCHESTRATION, &orchestration, "environment")?;
     let text = orchestration.with_table("environment", &entry(name, listed, args.after.as_deref()));
     changes.extend(Change::new(root, ORCHESTRATION, Some(text.into_bytes()))?);
-    let values = with_values(text_of(repository, like.file.as_str())?, &own);
+    let values = text_of(repository, like.file.as_str())?;
+    let values = values.replace(&format!("# Values of {},", args.like), &format!("# Values of {name},"));
+    let values = with_values(&values, &own);
     changes.extend(Change::new(root, values_file(name), Some(values.into_bytes()))?);
     Ok(changes)
 }
@@ -319,7 +348,7 @@ fn with_values(text: &str, own: &BTreeMap<String, String>) -> String {
         text = match (place, path.as_slice()) {
             (Some(place), _) => format!("{}{value}{}", &text[..place.start], &text[place.end..]),
             (None, [group, key]) => document.with_key(group, key, value),
-            (None, _) => format!("{name} = {value}\n{text}"),
+            (None, _) => document.with_lines(0, &format!("{name} = {value}")),
         };
     }
     text
@@ -377,13 +406,22 @@ fn runnable(change: Change) -> Change {
 /// The text with a table before the named one, or after the last.
 fn placed(file: &str, text: &str, key: &str, by: &str, before: Option<&str>, block: &str) -> Result<String, Refusal> {
     let document = Document::parse(text).map_err(|error| broken(file, &error))?;
+    not_inline(file, &document, key)?;
     let Some(before) = before else { return Ok(document.with_table(key, block)) };
     let tables = document.tables(key, by);
     let names: Vec<&str> = tables.iter().filter_map(|(name, _)| name.as_deref()).collect();
     let found = tables.iter().find(|(name, _)| name.as_deref() == Some(before));
     let (_, lines) = found
         .ok_or_else(|| Refusal::new(format!("there is no `{before}` in {file}"), suggest(before, "names", names)))?;
-    Ok(format!("{}{block}\n{}", &text[..lines.start], &text[lines.start..]))
+    Ok(document.with_lines(lines.start, block))
+}
+
+fn not_inline(file: &str, document: &Document<'_>, key: &str) -> Result<(), Refusal> {
+    let help = format!("write each as a table of its own, below a line `[[{key}]]`, then again; or add it by hand");
+    match document.is_inline(key) {
+        true => Err(Refusal::new(format!("{file} cannot be edited: `{key}` is one list there"), help)),
+        false => Ok(()),
+    }
 }
 
 fn step(args: &StepArgs, tasks: &Tasks, repository: &Repository) -> Result<Vec<Change>, Refusal> {
@@ -407,8 +445,9 @@ fn step(args: &StepArgs, tasks: &Tasks, repository: &Repository) -> Result<Vec<C
     } else if args.command.is_empty() {
         let script = args.script.clone().unwrap_or_else(|| format!("{}.sh", args.name));
         block += &format!("script = {}\n", string(&script));
-        let path: Utf8PathBuf = file.with_file_name(&script);
-        if !root.join(&path).exists() {
+        let path = normalised(&file.with_file_name(&script)).unwrap_or_default();
+        // What is nothing, or not in the repository, is nothing to write: what is wrong with it is found then.
+        if !script.is_empty() && path.starts_with("pipelines") && !root.join(&path).exists() {
             changes.extend(Change::new(root, path, Some(SCRIPT.into()))?.map(runnable));
         }
     } else {

@@ -58,6 +58,21 @@ impl Cargo {
         _ = self.run(&["update", "--workspace", "--offline", "--quiet"]);
     }
 
+    /// What it says of its version.
+    ///
+    /// # Errors
+    /// If there is no cargo.
+    pub fn version(&self) -> Result<String, Refusal> {
+        match Command::new("cargo").arg("--version").current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").output() {
+            Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let help = "install Rust, https://rustup.rs, and see that `cargo` is on the PATH; nothing was changed";
+                Err(Refusal::new("there is no cargo here", help))
+            }
+            Err(_) => Ok(String::new()),
+        }
+    }
+
     /// Runs it as the owner would, and gives its standard output.
     ///
     /// # Errors
@@ -70,6 +85,7 @@ impl Cargo {
         let mut command = Command::new("cargo");
         // Set for this program by the cargo that runs it.
         command.args(args).current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
+        command.env(super::ORDER_ONLY, "1");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(could_not)?;
         let all = |stream: Option<Box<dyn Read + Send>>| {

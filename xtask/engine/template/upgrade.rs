@@ -22,7 +22,7 @@ pub struct UpgradeArgs {
     /// The root of the repository with the copy
     #[arg(value_name = "DIR")]
     pub repository: Utf8PathBuf,
-    /// Write without asking
+    /// Write without asking; where nobody can answer nothing is asked anyway
     #[arg(short, long)]
     pub yes: bool,
     /// Where an edit of the engine's files cannot be merged, give it up
@@ -38,6 +38,8 @@ pub struct UpgradeArgs {
 struct Draft {
     changes: Vec<Change>,
     merged: Vec<Utf8PathBuf>,
+    /// Files whose edits cannot be merged, and are given up.
+    given_up: Vec<Utf8PathBuf>,
     /// Files whose edits cannot be merged, each with what stands against what.
     conflicts: Vec<(Utf8PathBuf, String)>,
 }
@@ -58,14 +60,24 @@ pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
         writeln!(out, "{} is up to date with {}", destination.root, version(&origin.version, &origin.commit))?;
         return Ok(());
     }
+    let ignored = destination.not_ignored(&draft.changes)?;
     let (from, to) = (version(&record.version, &record.commit), version(&origin.version, &origin.commit));
     writeln!(out, "{}: from {from} to {to}", destination.root)?;
     write::show(&draft.changes, out)?;
     for path in &draft.merged {
         writeln!(out, "note: {path} was edited there: merged")?;
     }
+    for path in &draft.given_up {
+        writeln!(out, "note: {path} was edited there: these edits are given up")?;
+    }
+    if let Some(note) = ignored {
+        writeln!(out, "note: {note}")?;
+    }
+    if older(&origin.version, &record.version) {
+        writeln!(out, "note: this version is older than the one that is there")?;
+    }
     if destination.dirty > 0 {
-        writeln!(out, "note: {} files there have changes that are not committed", destination.dirty)?;
+        writeln!(out, "note: there are changes in {}, not committed", destination.dirty_files())?;
     }
     if !confirmed("upgrade?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
@@ -133,6 +145,12 @@ fn replace(
     Ok(())
 }
 
+/// Whether a version comes before another one.
+fn older(version: &str, than: &str) -> bool {
+    let parts = |text: &str| text.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
+    parts(version) < parts(than)
+}
+
 fn version(version: &str, commit: &str) -> String {
     format!("{version} ({})", commit.get(..12).unwrap_or("not committed"))
 }
@@ -159,7 +177,11 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
         let after = match (ours, &there) {
             _ if same => continue,
             (None, None) => continue,
-            (ours, _) if untouched || discard => ours.cloned(),
+            (ours, _) if untouched => ours.cloned(),
+            (None, _) if discard => {
+                draft.given_up.push(path.clone());
+                None
+            }
             (None, _) => {
                 draft.conflicts.push((path.clone(), "it was edited there, and has been removed".to_owned()));
                 continue;
@@ -169,6 +191,10 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
                     Ok(merged) => {
                         draft.merged.push(path.clone());
                         Some(merged)
+                    }
+                    Err(_) if discard => {
+                        draft.given_up.push(path.clone());
+                        Some(ours.clone())
                     }
                     Err(conflict) => {
                         draft.conflicts.push((path.clone(), conflict));
@@ -226,7 +252,8 @@ fn merge(
             let text = String::from_utf8_lossy(&output.stdout);
             let from = text.find("<<<<<<<").unwrap_or_default();
             let shown: Vec<&str> = text[from..].lines().take(24).collect();
-            Ok(Err(format!("{} ({conflicts} places)", shown.join("\n"))))
+            let places = if conflicts == 1 { "place" } else { "places" };
+            Ok(Err(format!("{} ({conflicts} {places})", shown.join("\n"))))
         }
         _ => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
     }

@@ -26,13 +26,20 @@ pub fn show(changes: &[Change], out: &mut dyn Write) -> std::io::Result<()> {
         match (&change.before, &change.after) {
             (None, after) => {
                 writeln!(out, "  create  {}", change.path)?;
-                // What is one line is shown as a line that is added.
+                // What is one line is shown as a line that is added; not what somebody delivered, which may be a secret.
                 let text = String::from_utf8_lossy(after.as_deref().unwrap_or_default());
-                if text.lines().count() == 1 {
+                if text.lines().count() == 1 && !change.path.starts_with("pipelines/deployments") {
                     writeln!(out, "            + {}", text.trim_end())?;
                 }
             }
             (_, None) => writeln!(out, "  remove  {}", change.path)?,
+            // Cargo leaves in it what it needs.
+            (Some(_), Some(_)) if change.path == "Cargo.lock" => {
+                writeln!(
+                    out,
+                    "  change  Cargo.lock: what the engine depends on, in the versions that it was tested with"
+                )?;
+            }
             (Some(before), Some(after)) => {
                 writeln!(out, "  change  {}", change.path)?;
                 for line in difference(&String::from_utf8_lossy(before), &String::from_utf8_lossy(after)) {
@@ -44,9 +51,9 @@ pub fn show(changes: &[Change], out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The lines that go and come; of a long one the first.
+/// The lines that go and come; of very many the first.
 fn difference(before: &str, after: &str) -> Vec<String> {
-    const SHOWN: usize = 12;
+    const SHOWN: usize = 100;
     let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let head = before.iter().zip(&after).take_while(|(left, right)| left == right).count();
     let tails = before[head..].iter().rev().zip(after[head..].iter().rev());
@@ -58,13 +65,48 @@ fn difference(before: &str, after: &str) -> Vec<String> {
     });
     let by = slid.find(|by| after.get(head - by).is_some_and(|line| line.starts_with('['))).unwrap_or(0);
     let (head, tail) = (head - by, tail + by);
-    let gone = before[head..before.len() - tail].iter().map(|line| format!("- {line}"));
-    let come = after[head..after.len() - tail].iter().map(|line| format!("+ {line}"));
-    let mut lines: Vec<String> = gone.chain(come).collect();
+    let mut lines = changed(&before[head..before.len() - tail], &after[head..after.len() - tail]);
     if lines.len() > SHOWN {
         let more = lines.len() - SHOWN;
         lines.truncate(SHOWN);
         lines.push(format!("… and {more} lines more"));
+    }
+    lines
+}
+
+/// What is not in a longest common part of both.
+fn changed(before: &[&str], after: &[&str]) -> Vec<String> {
+    // How many lines are common from here on, for each pair of places; where files are so long, from one common line to the next.
+    const PAIRS: usize = 4_000_000;
+    let width = after.len() + 1;
+    let known = (before.len() + 1) * width <= PAIRS;
+    let mut common = vec![0_u32; if known { (before.len() + 1) * width } else { 0 }];
+    for (row, line) in before.iter().enumerate().rev().filter(|_| known) {
+        for (column, other) in after.iter().enumerate().rev() {
+            let (below, right) = (common[(row + 1) * width + column], common[row * width + column + 1]);
+            let both = common[(row + 1) * width + column + 1] + 1;
+            common[row * width + column] = if line == other { both } else { below.max(right) };
+        }
+    }
+    let (mut row, mut column, mut lines) = (0, 0, Vec::new());
+    while row < before.len() || column < after.len() {
+        let (old, new) = (before.get(row), after.get(column));
+        let gone = match (old, new) {
+            (Some(old), Some(new)) if old == new => {
+                (row, column) = (row + 1, column + 1);
+                continue;
+            }
+            (Some(_), Some(_)) if known => common[(row + 1) * width + column] >= common[row * width + column + 1],
+            (Some(old), Some(_)) => !after[column..].contains(old),
+            (old, _) => old.is_some(),
+        };
+        if gone {
+            lines.extend(old.map(|line| format!("- {line}")));
+            row += 1;
+        } else {
+            lines.extend(new.map(|line| format!("+ {line}")));
+            column += 1;
+        }
     }
     lines
 }
@@ -129,4 +171,36 @@ fn put(root: &Utf8Path, changes: &[Change]) -> std::io::Result<()> {
         done.map_err(of(change))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(before: &str, after: &str, wanted: &[&str]) {
+        assert_eq!(difference(before, after), wanted);
+    }
+
+    #[test]
+    fn untouched_lines_stood_as_removed_and_added() {
+        let lines: String = (0..50).map(|number| format!("line {number}\n")).collect();
+        let before = format!("members = [\"a\"]\n{lines}");
+        let after = format!("members = [\"a\", \"xtask\"]\n{lines}\n[profile]\nx = 1\n");
+        let wanted = ["- members = [\"a\"]", "+ members = [\"a\", \"xtask\"]", "+ ", "+ [profile]", "+ x = 1"];
+        check(&before, &after, &wanted);
+        check("a\nb\nc\nd\n", "b\nx\nc\n", &["- a", "+ x", "- d"]);
+        check("a\n", "", &["- a"]);
+        // Too long to look at every pair.
+        let long: String = (0..3000).map(|number| format!("line {number}\n")).collect();
+        check(&format!("a\n{long}"), &format!("b\n{long}c\n"), &["- a", "+ b", "+ c"]);
+    }
+
+    #[test]
+    fn every_added_line_is_shown_up_to_a_bound() {
+        let added: String = (0..90).map(|number| format!("{number}\n")).collect();
+        assert_eq!(difference("a\n", &format!("a\n{added}")).len(), 90);
+        let shown = difference("", &added.repeat(2));
+        assert!(shown.len() == 101 && shown[100] == "… and 80 lines more", "{shown:?}");
+    }
 }
