@@ -393,7 +393,10 @@ impl Play {
             caller,
             exe,
         };
-        ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter)
+        let summary = ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter);
+        reporter.finished(&summary);
+        while reporter.drain(Duration::from_secs(1)) {}
+        summary
     }
 }
 
@@ -435,6 +438,10 @@ impl Journal for Paper {
 struct Said(String);
 
 impl Reporter for Said {
+    fn drain(&mut self, _: Duration) -> bool {
+        false
+    }
+
     fn begun(&mut self, _environment: &str, _steps: usize) {}
     fn started(&mut self, _step: &Step, _attempt: u32, _finally: bool) {}
     fn output(&mut self, step: &Step, lines: &[u8]) {

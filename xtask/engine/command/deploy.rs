@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,7 +14,7 @@ use crate::cli::{DeployArgs, Format, OrchestrateArgs, ResumeArgs, RunOptions};
 use crate::finding::suggest;
 use crate::ledger::record::{Ended, StepRecord};
 use crate::ledger::state::{Deployment as Current, Proof};
-use crate::ledger::{Ending, Failure, Force, Holding, Ledger, Release, Request};
+use crate::ledger::{Ending, Error, Failure, Force, Holding, Ledger, Release, Request};
 use crate::plan::{Plan, Step};
 use crate::process::{Lane, Signals, itself};
 use crate::repository::{Examined, Repository};
@@ -43,6 +44,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
     let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let ledger = ledger.heeding(signals.endings());
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -135,8 +137,8 @@ fn hold(
             let known = &holding.journal.progress.steps;
             let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
             let steps = ready.plan.steps.iter().map(before).collect();
-            let recorded = finish(session, ready, holding, ended, steps);
-            return recorded.map_or_else(|Refused(code)| code, |()| code);
+            let recorded = finish(session, ready, holding, ended, steps).err();
+            return recorded.map_or(code, |error| session.refused(&error).0);
         }
     };
     let mut reporter = session.reporter(ready.options.format);
@@ -158,26 +160,32 @@ fn hold(
         caller: caller.clone(),
         exe: itself(),
     };
-    let summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
+    let mut summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
     drop(watch);
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
         End::Failed | End::NotRecorded => Ended::Failed,
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
-    let code = code(&summary);
     let steps = step_records(ready.plan, &summary, &holding.journal.progress.steps);
-    match finish(session, ready, holding, ended, steps) {
-        Ok(()) => code,
-        // What happened to the deployment matters more than that it could not be told.
-        Err(Refused(recorded)) => {
-            if code == 0 {
-                recorded
-            } else {
-                code
-            }
-        }
+    let unrecorded = finish(session, ready, holding, ended, steps).err();
+    let taken = unrecorded.as_ref().is_some_and(|error| error.failure == Failure::Held);
+    if taken && !matches!(summary.end, End::Interrupted(_)) {
+        summary.end = End::Fenced;
     }
+    tell(&mut *reporter, &summary, signals);
+    let recorded = unrecorded.map_or(0, |error| session.refused(&error).0);
+    // What happened to the deployment matters more than that it could not be told.
+    match code(&summary) {
+        0 => recorded,
+        code => code,
+    }
+}
+
+/// Says how it ended, however slowly that is read, unless somebody wants out: it is over, and recorded.
+fn tell(reporter: &mut dyn Reporter, summary: &Summary, signals: &mut Signals) {
+    reporter.finished(summary);
+    while reporter.drain(Duration::from_millis(100)) && signals.ending().is_none() {}
 }
 
 /// The folders of a deployment on this machine.
@@ -243,17 +251,31 @@ fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRec
     all.map(|step| known.get(&step.id).filter(|known| known.outcome == step.outcome).cloned().unwrap_or(step)).collect()
 }
 
+/// How long nothing is said while the end is being recorded.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Records how it ended, and says what is waited for if that takes long.
 fn finish(
     session: &Session<'_>,
     ready: &Ready<'_>,
     holding: Holding,
     outcome: Ended,
     steps: Vec<StepRecord>,
-) -> Result<()> {
-    match ready.ledger.finish(holding, &Ending { outcome, steps }) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(session.refused(&error)),
-    }
+) -> std::result::Result<(), Error> {
+    let ending = Ending { outcome, steps };
+    let Some(remote) = &ready.ledger.settings.remote else { return ready.ledger.finish(holding, &ending).map(drop) };
+    let (done, over) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if over.recv_timeout(SILENT) == Err(RecvTimeoutError::Timeout) {
+                let text = "does not answer: still trying to record the end (after Ctrl-C the next command does)";
+                session.output.say(&format!("{remote} {text}"));
+            }
+        });
+        let recorded = ready.ledger.finish(holding, &ending).map(|_| ());
+        drop(done);
+        recorded
+    })
 }
 
 fn code(summary: &Summary) -> u8 {
@@ -275,6 +297,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -317,6 +340,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
         },
     };
     let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;

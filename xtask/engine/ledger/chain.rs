@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use hmac_sha256::Hash as Sha256;
 
-use super::git::{Call, Git, TABLES_LOCKED};
+use super::git::{Call, Git, Patience, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
 use super::{Error, Result, Source, hex, rfc3339};
+use ciao_process::Endings;
 
 /// `[ledger]` of orchestration.toml.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,6 +100,20 @@ impl Ledger {
         let git = Git::open(folder)?;
         let caller = Caller::here(&git);
         Ok(Ledger { git, settings, source, caller })
+    }
+
+    /// The same, which waits for no remote any more as soon as a signal ends things.
+    #[must_use]
+    pub fn heeding(mut self, endings: Endings) -> Ledger {
+        self.git.patience = Patience::new(endings);
+        self
+    }
+
+    /// The same, to record what has happened: also after a signal there is some time for it.
+    pub(super) fn recording(&self) -> Ledger {
+        let mut ledger = self.clone();
+        ledger.git.patience = self.git.patience.recording();
+        ledger
     }
 
     /// The same for environments that are one person's: it stays in this clone.

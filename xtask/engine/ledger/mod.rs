@@ -3,7 +3,7 @@
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
 //! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
 //! and compare-and-swap), `verify` (whether what is new is what ciao writes), [`journal`] (what is written while steps run),
-//! `operations` (start, finish), `resume` (what a former command left), `settle` (unlock, settle, approve). `call` alone runs
+//! `operations` (start, finish), `holder` (who is at it), `resume` (what a former command left), `settle` (unlock, settle, approve). `call` alone runs
 //! git; `call`, `pack`, `tidy`, `journal` and `place` alone touch files. It does not know about pipelines, plans or
 //! processes: those who call it give it names, digests and step ids.
 
@@ -14,6 +14,7 @@ mod chain;
 mod doctor;
 pub mod gate;
 pub mod git;
+mod holder;
 pub mod journal;
 mod opening;
 mod operations;

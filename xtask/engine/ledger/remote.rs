@@ -152,7 +152,9 @@ impl Ledger {
         let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
         let line = one_line(&said.stderr);
         let home = self.home("…");
-        Error::unreadable(if said.late {
+        Error::unreadable(if said.stopped {
+            format!("{attempt}: {name} had not answered when this was interrupted")
+        } else if said.late {
             format!("{attempt}: {name} did not answer within a minute; nothing is known about it: try again")
         } else if let Some(advice) = stale_lock(&all) {
             format!("{attempt}: at {name} {advice}")

@@ -6,6 +6,7 @@ mod github;
 mod json;
 mod plain;
 mod screen;
+mod spool;
 mod terminal;
 mod text;
 mod words;
@@ -47,6 +48,8 @@ pub trait Reporter {
     fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str);
     /// The deployment is over.
     fn finished(&mut self, summary: &Summary);
+    /// Shows what a slow reader has left, for about so long; whether there is more of it.
+    fn drain(&mut self, time: Duration) -> bool;
     /// Called before anybody waits, and about ten times a second while steps run: what is not shown yet is shown now.
     fn tick(&mut self) {}
     /// Everything is about to be stopped, by Ctrl-Z.
