@@ -81,6 +81,19 @@ impl Said {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end().to_owned()
     }
+
+    /// Whether a remote said that it has not got what it should have.
+    pub fn is_damage(&self) -> bool {
+        let words =
+            ["unresolved deltas", "missing necessary objects", "bad object", "not our ref", "invalid sha1 pointer"];
+        words.iter().any(|words| self.stderr.contains(words) || String::from_utf8_lossy(&self.stdout).contains(words))
+    }
+
+    /// What ssh said why it did not let anybody in.
+    pub fn ssh_line(&self) -> Option<&str> {
+        let mut lines = self.stderr.lines();
+        lines.find(|line| line.contains("denied") || line.contains("verification"))
+    }
 }
 
 /// One call: arguments, what goes in, further variables.

@@ -187,9 +187,12 @@ impl Ledger {
             None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
         };
         let remote = self.settings.remote.as_deref().unwrap_or(".");
+        let accept = format!("cargo xtask unlock {environment} --accept-ledger --reason …");
+        if rewritten.now.as_ref() == Some(&rewritten.seen) {
+            return format!("{what}; look at it (git show {seen}), then accept that it begins anew: {accept}");
+        }
         format!(
-            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: \
-             cargo xtask unlock {environment} --accept-ledger --reason …"
+            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: {accept}"
         )
     }
 
