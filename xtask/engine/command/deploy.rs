@@ -333,6 +333,11 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
         None => names.len(),
         Some(until) => match names.iter().position(|name| name == until) {
             Some(last) => last + 1,
+            None if repository.declarations.is_personal(until) => {
+                let text = "is personal: no orchestration comes to it\n  help: cargo xtask deploy";
+                session.output.error(&format!("environment `{until}` {text} {until}"));
+                return Err(Refused(exit::REFUSED_BY_FINDINGS));
+            }
             None => {
                 session.unknown_environment(&repository, until);
                 return Err(Refused(exit::REFUSED_BY_FINDINGS));

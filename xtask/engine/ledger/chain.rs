@@ -296,6 +296,7 @@ impl Ledger {
             owed: Vec::new(),
             late: Vec::new(),
             place: None,
+            nothing_ran: false,
             accepted_over: None,
         }
     }

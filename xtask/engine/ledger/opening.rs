@@ -11,7 +11,7 @@ use super::journal::Tail;
 use super::operations::Request;
 use super::place::Life;
 use super::record::{Ended, Terms};
-use super::state::State;
+use super::state::{Forced, State};
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late};
 use super::{Error, Failure, Result};
 
@@ -205,6 +205,10 @@ impl Ledger {
         row.steps = deployment.steps;
         if deployment.forced {
             row.notes.push(format!("forced: {}", deployment.reason.as_deref().unwrap_or("no reason given")));
+        } else if let Some(forced) = &state.forced {
+            let reason = forced.reason.as_deref().unwrap_or("no reason given");
+            let Forced { release, by, at, .. } = forced;
+            row.notes.push(format!("release {release} was forced by {by} at {at}: {reason}"));
         }
         if let Some(outcome) = deployment.outcome {
             row.state = outcome.into();

@@ -310,6 +310,11 @@ impl Ledger {
         record.owed = holding.journal.progress.owed.iter().cloned().collect();
         let stopped = [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Unknown];
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
+        let untouched = |step: &StepRecord| matches!(step.outcome, Outcome::NotRun | Outcome::Off);
+        record.nothing_ran = ending.outcome == Ended::Failed && ending.steps.iter().all(untouched);
+        if record.nothing_ran {
+            record.reason = Some("nothing ran".to_owned());
+        }
         let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
         let written = holding.journal.write(line);
         let taken = || {

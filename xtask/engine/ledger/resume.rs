@@ -378,7 +378,7 @@ impl Ledger {
     pub(super) fn adding_up(&self, environment: &str) -> Result<Option<usize>> {
         let Some(tip) = self.standing(environment)?.tip else { return Ok(Some(0)) };
         let (state, count) = self.recomputed(&tip.commit, RELEASES)?;
-        Ok((state == tip.state).then_some(count))
+        Ok(tip.state.is(&state).then_some(count))
     }
 }
 

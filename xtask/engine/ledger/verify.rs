@@ -119,7 +119,7 @@ fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, S
             format!("the event {} is there already", record.id)
         } else if record.seq != before.state.seq + 1 {
             format!("it is number {} after number {}", record.seq, before.state.seq)
-        } else if *state != fold(Some(before.state.clone()), record) {
+        } else if !state.is(&fold(Some(before.state.clone()), record)) {
             "its state.json is not what its record.json makes of the state before".to_owned()
         } else if !event.author.starts_with(&record.author()) {
             format!("it says that {} did it, and was written by {}", record.by, event.author)
