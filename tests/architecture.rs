@@ -50,6 +50,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("plan", &["base", "declare"]),
     ("check", &["base", "declare", "plan"]),
     ("show", &["base", "declare", "plan"]),
+    ("template", &["base", "check", "declare", "plan", "show"]),
     ("run", &["base", "mask", "plan", "process", "show"]),
 ];
 

@@ -38,7 +38,7 @@ fn refused(repo: &Repo) -> String {
     let (_, stderr) = text.split_once("-- stderr --\n").unwrap_or_else(|| panic!("nothing was found: {text}"));
     let (findings, end) = stderr.rsplit_once("\n-- exit ").unwrap();
     assert_eq!(end, "2 --", "{findings}");
-    assert!(findings.contains("\n --> ") || findings.contains("\n  --> ") || findings.contains("--> "), "{findings}");
+    assert!(findings.contains("\n --> ") || findings.contains("\n  --> "), "{findings}");
     assert!(findings.contains("= help: "), "{findings}");
     let (findings, _) = findings.rsplit_once("\nerror: `deploy dev` would refuse").unwrap();
     findings.trim_end().to_owned()
@@ -63,7 +63,7 @@ fn steps(steps: &str) -> String {
 
 #[test]
 fn the_sound_one_is_sound() {
-    let repo = Repo::bare(SOUND);
+    let repo = Repo::bare(SOUND).committed();
     assert!(repo.xtask(&["plan", "dev"]).stdout().contains("install.sh dev.example"));
 }
 
@@ -79,7 +79,7 @@ fn empty_and_missing_files() {
       = help: list it in pipelines/orchestration.toml: `[[environment]]`, `name = "dev"`; or remove the file
 
     error[missing-value]: the file lists no environment
-    --> pipelines/orchestration.toml
+     --> pipelines/orchestration.toml
      = help: list the environments in the order of their deployment: `[[environment]]`, `name = "dev"`
 
     2 errors
@@ -88,7 +88,7 @@ fn empty_and_missing_files() {
     std::fs::remove_file(repo.path("pipelines/orchestration.toml")).unwrap();
     assert_snapshot!(refused(&repo), @r#"
     error[syntax]: pipelines/orchestration.toml does not exist
-    --> pipelines/orchestration.toml
+     --> pipelines/orchestration.toml
      = help: create it: it lists the environments; `cargo xtask init` writes a first one
 
     1 error
@@ -103,7 +103,7 @@ fn empty_and_missing_files() {
       = help: call it in pipelines/environment.toml: `[[deploy]]`, `pipeline = "web"`; or remove its folder
 
     error[missing-value]: the file calls no pipeline
-    --> pipelines/environment.toml
+     --> pipelines/environment.toml
      = help: list the deployment pipelines in their order: `[[deploy]]`, `pipeline = "…"`
 
     error[unknown-value]: no parameter `host` is declared
@@ -120,7 +120,7 @@ fn empty_and_missing_files() {
     std::fs::remove_file(repo.path("pipelines/environment.toml")).unwrap();
     assert_snapshot!(refused(&repo), @r#"
     error[syntax]: pipelines/environment.toml does not exist
-    --> pipelines/environment.toml
+     --> pipelines/environment.toml
      = help: create it: it calls the deployment pipelines; `cargo xtask init` writes a first one
 
     1 error
@@ -161,7 +161,7 @@ fn empty_and_missing_files() {
     "#);
     assert_snapshot!(steps(""), @r#"
     error[missing-value]: the pipeline has no step
-    --> pipelines/deployments/web/pipeline.toml
+     --> pipelines/deployments/web/pipeline.toml
      = help: add its first one: `[[step]]`, `name = "…"`, `run = ["…"]`
 
     error[unused-parameter]: parameter `host` changes nothing: no pipeline uses it
@@ -175,15 +175,11 @@ fn empty_and_missing_files() {
     2 errors
     "#);
     assert_snapshot!(refused(&Repo::bare("")), @r#"
-    error[syntax]: pipelines/environment.toml does not exist
-    --> pipelines/environment.toml
-     = help: create it: it calls the deployment pipelines; `cargo xtask init` writes a first one
+    error[syntax]: there is no `pipelines/` in ROOT, nor in a folder above it
+     --> pipelines
+     = help: go to a repository that has it, or name one by `-C DIR`; `cargo xtask init DIR` writes a first one
 
-    error[syntax]: pipelines/orchestration.toml does not exist
-    --> pipelines/orchestration.toml
-     = help: create it: it lists the environments; `cargo xtask init` writes a first one
-
-    2 errors
+    1 error
     "#);
 }
 
@@ -586,9 +582,13 @@ fn control_characters() {
     1 error
     "#);
     assert_snapshot!(with("pipelines/environments/dev.toml", b"host = \"\xff\"\n"), @r#"
-    error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8
-    --> pipelines/environments/dev.toml
-     = help: make it a readable text file
+    error[syntax]: pipelines/environments/dev.toml cannot be read: it is not UTF-8 here
+     --> pipelines/environments/dev.toml:1:9
+      |
+    1 | host = "�"
+      |         ^
+      |
+      = help: make it a readable text file
 
     1 error
     "#);
@@ -596,7 +596,7 @@ fn control_characters() {
 
 #[test]
 fn a_byte_order_mark_and_windows_line_ends_are_no_fault() {
-    let repo = Repo::bare(SOUND);
+    let repo = Repo::bare(SOUND).committed();
     for file in ["orchestration.toml", "environment.toml", "environments/dev.toml", "deployments/web/pipeline.toml"] {
         let path = format!("pipelines/{file}");
         let text = std::fs::read_to_string(repo.path(&path)).unwrap();
@@ -813,7 +813,7 @@ fn bounded(path: &str, bytes: String) -> String {
 fn more_than_anybody_wrote() {
     assert_snapshot!(bounded("pipelines/environments/dev.toml", format!("# {}\n", "x".repeat(10_000_000))), @r#"
     error[syntax]: pipelines/environments/dev.toml cannot be read: it is larger than 10 MB
-    --> pipelines/environments/dev.toml
+     --> pipelines/environments/dev.toml
      = help: make it a readable text file
 
     1 error
@@ -889,7 +889,7 @@ fn titles(found: &str) -> Vec<&str> {
 #[test]
 fn an_unreadable_file_of_values_is_not_said_to_be_missing() {
     let found = with("pipelines/environments/dev.toml", b"host = \"\xff\"\n");
-    assert_eq!(titles(&found), ["error[syntax]: pipelines/environments/dev.toml cannot be read: line 1 is not UTF-8"]);
+    assert_eq!(titles(&found), ["error[syntax]: pipelines/environments/dev.toml cannot be read: it is not UTF-8 here"]);
 }
 
 #[test]

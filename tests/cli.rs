@@ -41,7 +41,7 @@ echo "$1"
 
 #[track_caller]
 fn run(text: &str, arguments: &[&str]) -> String {
-    Repo::new(text).xtask(arguments).transcript()
+    Repo::new(text).committed().xtask(arguments).transcript()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_plan_of_an_unknown_environment() {
 
 #[test]
 fn nothing_is_found_in_a_sound_repository() {
-    let repo = Repo::new(SMALL);
+    let repo = Repo::new(SMALL).committed();
     let check = repo.xtask(&["check", "--format", "json"]);
     assert_snapshot!(check.stdout(), @r#"
     {
@@ -157,7 +157,7 @@ fn findings_are_the_answer_of_check_and_beside_the_answer_of_plan() {
 #[test]
 fn what_is_wrong_in_one_environment_does_not_stop_another() {
     let wrong = SMALL.replace("host = \"dev.example\"", "");
-    let repo = Repo::new(&wrong);
+    let repo = Repo::new(&wrong).committed();
     assert!(repo.xtask(&["plan", "prod"]).stdout().contains("shop.example"));
 }
 
@@ -207,7 +207,7 @@ fn findings_as_json() {
 
 #[test]
 fn it_works_from_any_folder() {
-    let repo = Repo::new(SMALL);
+    let repo = Repo::new(SMALL).committed();
     let here = repo.xtask(&["plan", "dev"]).stdout();
     assert_eq!(repo.xtask(&["plan", "dev"]).within("pipelines/deployments/web").stdout(), here);
     let root = repo.root.to_str().unwrap();
@@ -226,7 +226,7 @@ fn a_reader_that_leaves_is_no_fault() {
     let steps: String = (0..20_000).map(|n| format!("[[step]]\nname = \"s{n}\"\nrun = [\"x\"]\n")).collect();
     let text =
         format!("-- environment.toml --\n[[deploy]]\npipeline = \"a\"\n-- deployments/a/pipeline.toml --\n{steps}");
-    let repo = Repo::new(&text);
+    let repo = Repo::new(&text).committed();
     let mut xtask = repo.xtask(&["plan", "dev"]);
     let mut child = xtask.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 4];
@@ -239,7 +239,7 @@ fn a_reader_that_leaves_is_no_fault() {
 #[test]
 fn colour_is_for_terminals_unless_it_is_asked_for() {
     let wrong = SMALL.replace("host = \"dev.example\"", "");
-    let repo = Repo::new(&wrong);
+    let repo = Repo::new(&wrong).committed();
     let check = |arguments: &[&str]| repo.xtask(arguments).env("NO_COLOR", "").transcript().contains('\x1b');
     assert!(!check(&["check"]));
     assert!(check(&["check", "--color", "always"]));
@@ -249,7 +249,7 @@ fn colour_is_for_terminals_unless_it_is_asked_for() {
 /// The colour of help and of wrong usage is ours, not clap's.
 #[test]
 fn help_and_wrong_usage_have_colour_on_a_terminal() {
-    let repo = Repo::new(SMALL);
+    let repo = Repo::new(SMALL).committed();
     let said = |arguments: &[&str], no_colour: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(&repo.root).env("NO_COLOR", no_colour);
@@ -285,6 +285,16 @@ fn help_and_wrong_usage_have_colour_on_a_terminal() {
     -- exit 2 --
     ");
     assert!(!said(&["schema", "--help"], "1").contains('^'));
+    // What is asked for counts, wherever it stands and whatever else is wrong.
+    for arguments in
+        [&["--color", "never", "--help"][..], &["plan", "--bogus", "--color=never"], &["pln", "--color", "never"]]
+    {
+        assert!(!said(arguments, "").contains('^'), "{arguments:?}");
+    }
+    assert!(said(&["plan", "--color", "sometimes"], "").contains('^'));
+    let piped = |arguments: &[&str]| repo.xtask(arguments).env("NO_COLOR", "1").transcript().contains("\x1b[1m");
+    assert!(piped(&["--color", "always", "--help"]) && piped(&["plan", "--bogus", "--color=always"]));
+    assert!(!piped(&["--help"]) && !piped(&["plan", "--bogus", "--", "--color=always"]));
 }
 
 #[test]
@@ -324,4 +334,8 @@ fn wrong_usage() {
       help: did you mean `out-of-order`?
     -- exit 2 --
     "#);
+    let capitals = run(SMALL, &["check", "--explain", "CYCLE"]);
+    assert!(capitals.contains("did you mean `cycle`?"), "{capitals}");
+    let none = run(SMALL, &["check", "--explain", "zzz"]);
+    assert!(none.contains("`value-in-code` and `unused-acceptance`"), "all are named: {none}");
 }

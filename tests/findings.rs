@@ -1,5 +1,7 @@
 //! Findings: small repositories in, the text that a user sees out.
 
+#[path = "findings/accepted.rs"]
+mod accepted;
 #[path = "findings/corpus.rs"]
 mod corpus;
 #[path = "findings/declared.rs"]

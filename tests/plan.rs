@@ -2,10 +2,13 @@
 
 mod support;
 
+#[path = "plan/skeleton.rs"]
+mod skeleton;
+
 use ciao::check::merged;
 use ciao::declare::Declarations;
 use ciao::finding::Code;
-use ciao::plan::build::{Inputs, build, files};
+use ciao::plan::build::{self, Inputs, build, files};
 use ciao::show::word::Side;
 use ciao::{TaskResult, Tasks, show};
 use insta::assert_snapshot;
@@ -72,7 +75,10 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
     let plan = plans.iter().find(|(name, _)| name == environment).map(|(_, built)| &built.plan);
     let plan = plan.map(|plan| match form {
         Form::Value => show::plan::text(plan, Side::Value, &tasks),
-        Form::Skeleton => show::plan::text(plan, Side::Skeleton, &tasks),
+        Form::Skeleton => {
+            let skeleton = build::skeleton(inputs, environment, &files).expect("where there is a plan, there is one");
+            show::plan::text(&skeleton, Side::Skeleton, &tasks)
+        }
         Form::Json => {
             let text = show::json::plan(plan, None).to_string();
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -206,11 +212,7 @@ fn the_skeleton_has_names_and_no_values() {
       database   # env PGHOST=${database.host}
         create-schema       PGPASSWORD=${database.password} pipelines/deployments/database/create-schema.sh   # in db, provides schema
         load-data           psql --file data.sql   # in db, requires schema, unless ./is-loaded.sh, 3 attempts, timeout 2m
-      web[eu-west]
-        build-image         task build-image '{"dockerfile":"Dockerfile","port":"${site.port}","tags":"${regions}"}'   # output image, builds the image
-        install             install --region ${region} --image ${image} --title ${site.title} ${registry}   # finally cleanup ${region}
-        smoke-test          curl --fail http://${database.host}:${site.port}/health   # verify
-      web[us-east]
+      web[${each}]   # for_each regions
         build-image         task build-image '{"dockerfile":"Dockerfile","port":"${site.port}","tags":"${regions}"}'   # output image, builds the image
         install             install --region ${region} --image ${image} --title ${site.title} ${registry}   # finally cleanup ${region}
         smoke-test          curl --fail http://${database.host}:${site.port}/health   # verify
@@ -651,16 +653,49 @@ step = [
     "#);
 }
 
+/// The skeleton says it as written, however many items there are; the value has each of them, with its type.
+#[test]
+fn a_list_that_is_spread_in_the_list_of_a_task() {
+    let text = r#"
+-- environment.toml --
+[parameters]
+tags = { type = "string", list = true }
+[[deploy]]
+pipeline = "a"
+-- environments/dev.toml --
+tags = ["one", "two"]
+-- deployments/a/pipeline.toml --
+[[step]]
+name = "image"
+task = "build-image"
+with = { dockerfile = "D", tags = ["first", "${tags...}"], labels = ["${tags...}", 1] }
+"#;
+    assert_snapshot!(plan(text), @r#"
+    dev
+      a
+        image               task build-image '{"dockerfile":"D","labels":["one","two",1],"tags":["first","one","two"]}'   # builds the image
+    "#);
+    assert_snapshot!(skeleton(text), @r#"
+    dev
+      a
+        image               task build-image '{"dockerfile":"D","labels":["${tags...}",1],"tags":["first","${tags...}"]}'   # builds the image
+    "#);
+    let found = plan(&text.replace("\"first\", \"${tags...}\"", "\"x${tags...}\""));
+    assert!(found.contains("error[wrong-type]: `${tags...}` is several arguments"), "{found}");
+}
+
 #[test]
 fn a_call_without_items_passes_its_order_on() {
     assert_snapshot!(needs(r#"
 -- environment.toml --
+[parameters]
+items = { type = "string", list = true, default = [], may_be_empty = true }
 [[deploy]]
 pipeline = "a"
 [[deploy]]
 pipeline = "a"
 name = "none"
-for_each = []
+for_each = "items"
 [[deploy]]
 pipeline = "a"
 name = "last"
@@ -738,13 +773,12 @@ requires = ["x"]
       |
       = help: switch this step off by the same `when`
 
-    error[missing-provider]: `a/two` requires `x`, which no step provides
+    error[missing-provider]: `a/two` requires `x`, which only `a/one` provides, and that is switched off
       --> pipelines/deployments/a/pipeline.toml:10:13
        |
     10 | requires = ["x"]
        |             ^^^
        |
-       = note: `a/one` would, and is switched off
        = help: switch this step off by the same `when`
     "#);
 }
@@ -921,8 +955,8 @@ run = ["x", "--password=${password}", "${plain}"]
     error[plain-secret]: `plain` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:3:9
       |
-    3 | plain = "hunter2"
-      |         ^^^^^^^^^
+    3 | plain = ***
+      |         ^^^
       |
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
 
@@ -1161,7 +1195,8 @@ with = { dockerfile = "D", tag = "x" }
     11 | with = { dockerfile = 1 }
        | ^^^^
        |
-       = help: build-image: builds the image
+       = note: build-image: builds the image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
 
     error[bad-task-arguments]: task `build-image` does not take these arguments: unknown field `tag`, expected one of `dockerfile`, `port`, `tags`, `labels`
       --> pipelines/deployments/a/pipeline.toml:15:1
@@ -1169,7 +1204,8 @@ with = { dockerfile = "D", tag = "x" }
     15 | with = { dockerfile = "D", tag = "x" }
        | ^^^^
        |
-       = help: build-image: builds the image
+       = note: build-image: builds the image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
     "#);
 }
 

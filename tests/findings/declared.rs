@@ -4,25 +4,25 @@ use std::collections::BTreeSet;
 
 use crate::fixture::{check, codes, quiet, with};
 
-const PIPELINE: &str = "pipelines/deployments/web/pipeline.toml";
+pub const PIPELINE: &str = "pipelines/deployments/web/pipeline.toml";
 
-fn original(path: &str) -> String {
+pub fn original(path: &str) -> String {
     let all = crate::fixture::files(crate::fixture::SOUND);
     all.into_iter().find(|(found, _)| found == path).unwrap().1
 }
 
 /// A file of the sound repository with more at its end.
-fn more(path: &str, lines: &str) -> String {
+pub fn more(path: &str, lines: &str) -> String {
     format!("-- {path} --\n{}\n{lines}\n", original(path))
 }
 
-fn environment(lines: &str) -> String {
+pub fn environment(lines: &str) -> String {
     more("pipelines/environment.toml", lines)
 }
 
 /// What is found with these lines at the end of environment.toml, without its own file's name.
 #[track_caller]
-fn found(changes: &str, expected: &[&str]) {
+pub fn found(changes: &str, expected: &[&str]) {
     assert_eq!(codes(changes), expected, "{}", check(changes));
 }
 
@@ -266,7 +266,8 @@ fn every_item_and_field_of_a_list_is_looked_at() {
         original("pipelines/environment.toml")
             .replace("\n\n[[deploy]]", &format!("\n{hosts}\n\n[[deploy]]\nfor_each = \"site.hosts\""))
     ) + &more("pipelines/environments/dev.toml", "hosts = [\n  {},\n  { name = 3, port = 0 },\n]")
-        + &more("pipelines/environments/prod.toml", "hosts = [{ name = \"a\", port = 80 }]");
+        + &more("pipelines/environments/prod.toml", "hosts = [{ name = \"a\", port = 80 }]")
+        + &more(PIPELINE, "env = { PORT = \"${each.port}\" }");
     let at = |line| format!("pipelines/environments/dev.toml:{line}");
     let expected = [
         format!("missing-value {}", at(9)),

@@ -151,7 +151,7 @@ fn unlisted_environment() {
 fn stray_file() {
     assert_snapshot!(check("-- pipelines/environments/dev.toml.bak --\nx\n"), @r#"
     error[stray-file]: `pipelines/environments/dev.toml.bak` is not a file of values
-    --> pipelines/environments/dev.toml.bak
+     --> pipelines/environments/dev.toml.bak
      = help: move it: `environments/` holds one TOML file an environment and nothing else
     "#);
 }
@@ -203,7 +203,8 @@ fn bad_task_arguments() {
     15 | with = { file = "Dockerfile" }
        | ^^^^
        |
-       = help: build-image: builds an image
+       = note: build-image: builds an image
+       = help: correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs
     "#);
 }
 
@@ -316,8 +317,8 @@ fn plain_secret() {
     error[plain-secret]: `token` is a secret, and stands here in plain text
      --> pipelines/environments/dev.toml:1:9
       |
-    1 | token = "hunter22"
-      |         ^^^^^^^^^^
+    1 | token = ***
+      |         ^^^
       |
       = note: in dev
       = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now

@@ -213,6 +213,10 @@ fn the_forms_of_a_name() {
         "run = [\"serve\", \"prod\"]",
         "run = [\"serve\", \"--mode=prod\"]",
         "run = [\"serve\", \"conf/prod/app.conf\"]",
+        "run = [\"kubectl\", \"apply\", \"-k\", \"overlays/prod\"]",
+        "run = [\"kubectl\", \"apply\", \"--kustomize=overlays/prod/\"]",
+        "run = [\"helm\", \"--values\", \"prod/values.yaml\"]",
+        "run = [\"helm\", \"--values=prod/values.yaml\"]",
     ] {
         found_in_step(lines, "environment-name");
     }
@@ -225,6 +229,11 @@ fn what_is_not_the_name_of_an_environment() {
     ));
     quiet(&script("dev() { :; }\ndev x | prod y"));
     quiet(&step("run = [\"npm\", \"run\", \"dev\"]"));
+    // `dev` is an environment here too.
+    quiet(&step(
+        "run = [\"x\", \"apps/dev\", \"dev/setup.sh\", \"https://x.example/prod\", \"registry.example/shop/prod\", \"/prod\", \"prod/x\", \
+         \"localhost:5000/prod\", \"a word/prod\", \"product/x.yaml\", \"x/product\"]",
+    ));
     let listed = "-- pipelines/orchestration.toml --\n[[environment]]\nname = \"test\"\n[[environment]]\nname = \"prod\"\n-- pipelines/environments/dev.toml --\n-- pipelines/environments/test.toml --\ndebug = true\nsite.host = \"a.example\"\nsite.port = 8080\nsite.title = \"Test Shop\"\n";
     quiet(&format!(
         "{listed}{}",
@@ -246,14 +255,30 @@ fn an_environment_file() {
     "#);
     found_in_script("cat \"values-$CIAO_ENVIRONMENT.yaml\"", "environment-file");
     found_in_script("cat conf/${CIAO_ENVIRONMENT}/app.conf", "environment-file");
+    for lines in [
+        "run = [\"kubectl\", \"apply\", \"-k\", \"overlays/${environment}\"]",
+        "run = [\"kubectl\", \"apply\", \"--kustomize=../overlays/${environment}/\"]",
+        "run = [\"cat\", \"/srv/${environment}/values.yaml\"]",
+        "run = [\"cat\", \"${repo}/conf/${environment}.yaml\"]",
+        "run = [\"make\"]\ncwd = \"conf/${environment}\"",
+        "script = \"install.sh\"\nargs = [\"conf/${environment}\"]\nenv = { SITE_HOST = \"${site.host}\", SITE_PORT = \"${site.port}\" }",
+    ] {
+        found_in_step(lines, "environment-file");
+    }
 }
 
 #[test]
 fn what_is_not_an_environment_file() {
     quiet(&script("echo \"$CIAO_ENVIRONMENT\" > \"log.txt\""));
     quiet(&step(
-        "run = [\"serve\", \"--name=${environment}\", \"https://x.example/${environment}.html\", \"/srv/${environment}/x.conf\"]",
+        "run = [\"serve\", \"--name=${environment}\", \"https://x.example/${environment}.html\", \"${work}/${environment}/x.conf\"]",
     ));
+    quiet(&step(
+        "run = [\"install\", \"/srv/${environment}\", \"${work}/${environment}\", \"registry.example/shop/${environment}\", \
+         \"https://x.example/${environment}\", \"localhost:5000/${environment}\"]\ncwd = \"${work}/${environment}\"",
+    ));
+    quiet(&step("run = [\"git\", \"push\", \"origin\", \"deploy/${environment}\"]"));
+    quiet(&step("run = [\"docker\", \"push\", \"shop/${environment}\"]"));
 }
 
 #[test]

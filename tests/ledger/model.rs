@@ -49,7 +49,7 @@ fn time(seq: u64) -> SystemTime {
 
 fn release(number: u8, dirty: bool) -> Release {
     let id = format!("{number:040}");
-    Release { display: id[28..].to_owned(), commit: id.clone(), id, dirty }
+    Release { display: id[28..].to_owned(), commit: id.clone(), id, dirty, outside: None }
 }
 
 fn blank() -> Record {

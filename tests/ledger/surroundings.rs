@@ -181,3 +181,15 @@ fn fault_49_events_of_a_newer_version_are_shown_and_nothing_is_written_after_the
     let gate = ledger.gate(&after(request(&ledger, "prod"), &["dev"])).unwrap();
     assert_eq!(gate.reasons[0].code, "newer-ledger");
 }
+
+#[test]
+fn a_remote_that_git_would_take_as_an_option_runs_nothing() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let ran = folder.path("ran");
+    let settings = Settings { remote: Some(format!("--upload-pack=touch {}", ran.display())), ..Settings::default() };
+    let ledger = Ledger::open(&repo, settings, Source::system()).expect("the ledger can be opened");
+    let why = refused(ledger.sync());
+    assert!(why.contains("no remote is named so"), "{why}");
+    assert!(!ran.exists(), "git ran what it was given");
+}

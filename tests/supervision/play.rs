@@ -247,6 +247,7 @@ impl Play {
             id: "p".to_owned(),
             name: "p".to_owned(),
             each: None,
+            for_each: None,
             needs: None,
             env: BTreeMap::new(),
             pipeline: camino::Utf8Path::new("pipelines/deployments/p/pipeline.toml").into(),
@@ -260,6 +261,7 @@ impl Play {
             graph: Graph { needs, steps: steps.len() },
             steps,
             secrets,
+            outside: BTreeSet::new(),
         }
     }
 
@@ -283,6 +285,7 @@ impl Play {
             call: 0,
             name: scene.id.clone(),
             each: None,
+            for_each: None,
             action: Action::Run(run),
             env: BTreeMap::new(),
             cwd: Text::literal(scene.cwd.as_deref().unwrap_or(".")),
@@ -393,7 +396,8 @@ impl Play {
             caller,
             exe,
         };
-        let summary = ciao::run::run(&deployment, &secrets, &mut signals, Vec::new(), journal, reporter);
+        let (_, nobody) = std::sync::mpsc::channel();
+        let summary = ciao::run::run(&deployment, &secrets, &mut signals, nobody, journal, reporter);
         reporter.finished(&summary);
         while reporter.drain(Duration::from_secs(1)) {}
         summary

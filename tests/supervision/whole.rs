@@ -7,6 +7,7 @@ mod disk;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -249,6 +250,35 @@ fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
     assert_eq!(state(&repository), "running", "the other one goes on");
     kill_process(as_pid(first.id() as i32), Signal::INT).unwrap();
     assert_eq!(first.wait().unwrap().code(), Some(130));
+}
+
+/// A dead network file system, or a remote that says nothing: git's own limits are minutes.
+#[test]
+fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
+    for hangs in ["status", "rev-parse", "cat-file"] {
+        let mut repository = Copy::of("ten");
+        let path = std::env::var("PATH").unwrap();
+        let real = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap();
+        let (bin, begun) = (repository.path(".git/bin"), repository.path(".git/begun"));
+        fs::create_dir(&bin).unwrap();
+        let git = format!(
+            "#!/bin/sh\ncase \" $* \" in *\" {hangs} \"*) touch '{}'; sleep 60 ;; esac\nexec '{}' \"$@\"\n",
+            begun.display(),
+            real.display()
+        );
+        fs::write(bin.join("git"), git).unwrap();
+        fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        repository.set("PATH", &format!("{}:{path}", bin.display()));
+        let child = started(&repository, &["deploy", "dev"]);
+        until(Duration::from_secs(20), || begun.exists());
+        kill_process(as_pid(child.id() as i32), Signal::INT).unwrap();
+        let start = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(130), "{hangs}: {said}");
+        assert!(start.elapsed() < Duration::from_secs(7), "{hangs}: {:?}", start.elapsed());
+        assert!(said.ends_with("interrupted: nothing was started\n"), "{hangs}: {said}");
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------ a full disk

@@ -110,6 +110,28 @@ impl Repo {
         Repo::of(entries(text))
     }
 
+    /// With all of it in git.
+    #[must_use]
+    pub fn committed(self) -> Repo {
+        self.git(&["init", "--quiet", "--initial-branch=main"]);
+        self.commit();
+        self
+    }
+
+    pub fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message=A"]);
+    }
+
+    #[track_caller]
+    pub fn git(&self, arguments: &[&str]) {
+        let identity = ["-c", "user.name=A", "-c", "user.email=a@a.example", "-c", "commit.gpgSign=false"];
+        let mut git = Command::new("git");
+        git.args(identity).args(arguments).current_dir(&self.root).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        let output = git.output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn of(entries: Vec<Entry>) -> Repo {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ciao-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

@@ -135,7 +135,7 @@ fn a_copy_from_before_the_engine_had_parts_gets_them_and_how_they_are_built() {
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
     assert_eq!(code, 0, "{said}");
     assert!(root.join(part).join("Cargo.toml").is_file() && !root.join(file).exists());
-    let (after, wanted) = (read(&root, "Cargo.toml"), "ciao-base.incremental = false\n");
+    let (after, wanted) = (read(&root, "Cargo.toml"), "ciao-check.incremental = false\n");
     assert!(after.contains(wanted) && after.contains("# Ours: faster.\ntoml.opt-level = 3\n"), "{after}");
     assert_eq!(after.matches("toml.opt-level").count(), 1, "{after}");
     run(&root, "cargo", &["metadata", "--offline", "--no-deps", "--format-version", "1"]);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use camino::Utf8PathBuf;
-use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::template;
 
@@ -25,6 +25,17 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Err
     // Taking the description of all commands to pieces costs as much as a tenth of `--help`, and nobody waits for the memory.
     let command: &'static mut clap::Command = Box::leak(Box::new(Cli::command()));
     Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)
+}
+
+/// The `--color` of a command line that may be wrong elsewhere.
+#[must_use]
+pub fn colour(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let glued = words.iter().filter_map(|word| word.strip_prefix("--color="));
+    let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| &*pair[1]);
+    let asked = glued.chain(apart).find_map(|value| ColorChoice::from_str(value, false).ok());
+    asked.unwrap_or_default()
 }
 
 const EVERY: &str = "Options of every command";
@@ -57,63 +68,101 @@ pub struct Global {
 pub enum Command {
     /// Find what is wrong in the files, all of it at once
     #[command(after_help = "Exit code: 0 no errors, 1 errors, 2 wrong usage")]
-    Check(CheckArgs),
+    Check(Deferred<CheckArgs>),
     /// Show what a deployment would do, in its order
     #[command(after_help = "Exit code: 0 shown, 2 `deploy` would refuse")]
-    Plan(PlanArgs),
+    Plan(Deferred<PlanArgs>),
     /// Deploy everything, in the right order, to one environment
     #[command(after_help = RUNS)]
-    Deploy(DeployArgs),
+    Deploy(Deferred<DeployArgs>),
     /// Deploy to each environment in turn, up to the first that fails or whose gate is closed
     #[command(after_help = RUNS)]
-    Orchestrate(OrchestrateArgs),
+    Orchestrate(Deferred<OrchestrateArgs>),
     /// Go on with the last unfinished or failed deployment
     #[command(after_help = RUNS)]
-    Resume(ResumeArgs),
+    Resume(Deferred<ResumeArgs>),
     /// Free an environment whose deployment will not go on
     #[command(after_help = DECIDES)]
-    Unlock(UnlockArgs),
+    Unlock(Deferred<UnlockArgs>),
     /// Give up work that a deployment still owes
     #[command(after_help = DECIDES)]
-    Settle(SettleArgs),
+    Settle(Deferred<SettleArgs>),
     /// Approve a release for an environment
     #[command(after_help = DECIDES)]
-    Approve(ApproveArgs),
+    Approve(Deferred<ApproveArgs>),
     /// Show what is deployed where, and which gates are open
     #[command(after_help = READS)]
-    Status(StatusArgs),
+    Status(Deferred<StatusArgs>),
     /// Show what happened to an environment, newest first
     #[command(after_help = READS)]
-    History(HistoryArgs),
+    History(Deferred<HistoryArgs>),
     /// Show one deployment with its steps
     #[command(after_help = READS)]
-    Show(ShowArgs),
+    Show(Deferred<ShowArgs>),
     /// Show what the steps of the last deployment printed
     #[command(after_help = READS)]
-    Logs(LogsArgs),
+    Logs(Deferred<LogsArgs>),
     /// Show what differs between two environments
     #[command(after_help = "Exit code: 0 shown, 2 there is no such environment")]
-    Diff(DiffArgs),
+    Diff(Deferred<DiffArgs>),
     /// Find out whether everything is there that a deployment needs
     #[command(after_help = "Exit code: 0 everything is there, 1 something is not, 5 no ledger")]
     Doctor,
     /// Copy the engine and a first deployment into another repository
     #[command(after_help = WRITES)]
-    Init(template::InitArgs),
+    Init(Deferred<template::InitArgs>),
     /// Bring the engine of a copy to this version
     #[command(
         after_help = "Exit code: 0 upgraded, 1 taken back, 2 refused: nothing was changed, 128+n ended by signal n: nothing was changed"
     )]
-    Upgrade(template::UpgradeArgs),
+    Upgrade(Deferred<template::UpgradeArgs>),
     /// Write a new environment, pipeline or step
     #[command(after_help = WRITES)]
-    New(template::NewArgs),
+    New(Deferred<template::NewArgs>),
     /// Print the JSON Schema of a kind of file, for editors
-    Schema(template::SchemaArgs),
+    Schema(Deferred<template::SchemaArgs>),
     /// Print the completions of a shell, to be read by its start-up file
-    Completions(template::CompletionsArgs),
+    Completions(Deferred<template::CompletionsArgs>),
     #[command(hide = true)]
-    Complete(template::CompleteArgs),
+    Complete(Deferred<template::CompleteArgs>),
+}
+
+/// Arguments that clap is told of when their command is the one that is asked for, or helped with: to tell it of those of all
+/// commands is a quarter of what every command takes to start.
+#[derive(Debug)]
+pub struct Deferred<T>(T);
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(|command| {
+            // Arguments that several commands share say something of themselves, which is not about the command.
+            let about = command.get_about().cloned();
+            let command = T::augment_args(command);
+            if let Some(about) = about { command.about(about) } else { command }
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Deferred)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl<T> std::ops::Deref for Deferred<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 #[derive(Debug, Args)]
@@ -131,7 +180,7 @@ pub struct PlanArgs {
     /// The environment
     #[arg(value_name = "ENV")]
     pub environment: String,
-    /// Names in place of values: what the snapshots of the step order hold
+    /// Names in place of values, a `for_each` once: what the snapshots of the step order hold, and no value changes
     #[arg(long)]
     pub skeleton: bool,
     /// For people or for programs

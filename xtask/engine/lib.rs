@@ -13,21 +13,20 @@
 
 pub mod cli;
 pub mod command;
-pub mod repository;
-pub mod template;
 pub mod testing;
 
 use std::process::ExitCode;
 
 // The parts that are packages of their own.
 pub use ciao_base::{hex, task};
-pub use ciao_check::{self as check, inspect};
+pub use ciao_check::{self as check, inspect, repository};
 pub use ciao_declare::{self as declare, finding, glob, sources};
 pub use ciao_ledger as ledger;
 pub use ciao_plan as plan;
 pub use ciao_process as process;
 pub use ciao_run as run;
 pub use ciao_show as show;
+pub use ciao_template as template;
 
 pub use task::{Task, TaskResult, Tasks};
 
@@ -40,6 +39,6 @@ pub fn main(tasks: Tasks) -> ExitCode {
     }
     match cli::parse(std::env::args_os()) {
         Ok(cli) => command::run(cli, &tasks),
-        Err(said) => command::output::usage(&said),
+        Err(said) => command::output::usage(&said, cli::colour(std::env::args_os())),
     }
 }

@@ -11,6 +11,8 @@ use crate::show::{self, word::Side};
 use crate::sources::root_of;
 use crate::task::Tasks;
 
+pub use crate::template::snapshot;
+
 /// Compares the steps of every listed environment, in their order and with names in place of values, with
 /// `tests/snapshots/step-order-<environment>.snap`. All that differ are told at once, with how to accept them.
 #[macro_export]
@@ -45,12 +47,6 @@ pub struct StepOrder {
     pub environments: Vec<(String, String)>,
 }
 
-/// The name of an environment's snapshot.
-#[must_use]
-pub fn snapshot(environment: &str) -> String {
-    format!("step-order-{environment}")
-}
-
 impl StepOrder {
     /// Reads the repository that a folder belongs to.
     ///
@@ -60,12 +56,12 @@ impl StepOrder {
     pub fn read(folder: &str, tasks: &Tasks) -> StepOrder {
         let root = root_of(Utf8Path::new(folder));
         let repository = Repository::read(&root);
-        let examined = repository.examine(tasks);
         let names: Vec<&str> = repository.declarations.orchestration.names().collect();
         assert!(!names.is_empty(), "{root} lists no environment: see `cargo xtask check`");
-        let skeleton = |name: &str| match examined.plan(name) {
-            Some(plan) => show::plan::text(plan, Side::Skeleton, tasks),
+        let skeleton = |name: &str| match repository.skeleton(name, tasks) {
+            Some(plan) => show::plan::text(&plan, Side::Skeleton, tasks),
             None => {
+                let examined = repository.examine(tasks);
                 let findings = examined.stopping(name);
                 panic!("{}", show::findings::text(findings, &|file| repository.text(file), false))
             }

@@ -25,6 +25,19 @@ pub enum Outcome {
     NotRun,
 }
 
+/// The outcome of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    pub id: String,
+    pub outcome: Outcome,
+    #[serde(default)]
+    pub attempts: u32,
+    #[serde(default)]
+    pub seconds: f64,
+    #[serde(default)]
+    pub exit: Option<i32>,
+}
+
 /// What the journal keeps: `Started` before a step starts, its outcome after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -37,6 +50,20 @@ pub enum Event {
     FinallyStarted { step: String },
     /// The `finally` of a step has ended; it stays owed unless it succeeded.
     FinallyEnded { step: String, outcome: Outcome, exit: Option<i32> },
+}
+
+impl Event {
+    /// As JSON on one line. Here and not where it is needed, because this package is optimised, and the others are not.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("an event has nothing that JSON cannot hold")
+    }
+}
+
+/// The outcomes of steps as indented JSON; here for the same reason.
+#[must_use]
+pub fn steps_json(steps: &[StepRecord]) -> Vec<u8> {
+    serde_json::to_vec_pretty(steps).expect("steps have nothing that JSON cannot hold")
 }
 
 /// Where an event is written, synced, before anything that follows from it is done.

@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod event;
+pub mod json;
 pub mod task;
 pub mod variables;
 

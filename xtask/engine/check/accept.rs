@@ -56,8 +56,11 @@ fn matches(acceptance: &Accept, code: Code, finding: &Finding) -> bool {
 fn unused(acceptance: &Accept, code: Code, findings: &[Finding]) -> Finding {
     let of = acceptance.of.as_ref().map(|of| format!(" of `{of}`")).unwrap_or_default();
     let message = format!("nothing is accepted here: there is no `{}` at {}{of}", code.name(), acceptance.at);
-    let near = findings.iter().find(|finding| finding.code == code);
-    let help = match near {
+    let same = |finding: &&Finding| finding.code == code;
+    let near = findings.iter().filter(same).find(|finding| *finding.place.file == *acceptance.at);
+    let help = match near.or_else(|| findings.iter().find(same)) {
+        // It is what stands there, but for `of`.
+        Some(near) if near.of.is_none() && *near.place.file == *acceptance.at => "remove `of`".to_owned(),
         Some(near) => {
             let of = near.of.as_ref().map(|of| format!(", `of = \"{of}\"`")).unwrap_or_default();
             format!("remove it; or is `at = \"{}\"`{of} meant?", near.place.file)

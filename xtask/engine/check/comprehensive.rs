@@ -8,9 +8,10 @@ use camino::Utf8Path;
 
 use super::Check;
 use super::walk::{self, Spot, Visitor};
-use ciao_declare::environment::Deploy;
+use ciao_declare::environment::{Deploy, meet};
 use ciao_declare::finding::{Code, Finding, Place, listed};
 use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::Parameter;
 use ciao_declare::step::ForEach;
 use ciao_declare::template::Part;
 use ciao_declare::{Declarations, ENVIRONMENT, ORCHESTRATION, pipeline_file};
@@ -37,15 +38,16 @@ pub fn plan(check: &mut Check<'_>, built: &Built<'_>) {
     }
 }
 
-/// The names that are used, wherever that is.
+/// The names that are used, wherever that is, and those of them that stand in strings.
 #[derive(Default)]
-struct Used(BTreeSet<Arc<str>>);
+struct Used(BTreeSet<Arc<str>>, BTreeSet<Arc<str>>);
 
 impl Visitor for Used {
     fn spot(&mut self, spot: &Spot<'_>) {
         for part in &*spot.parts {
             if let Part::Reference { name, .. } = part {
                 self.0.insert(Arc::clone(name));
+                self.1.insert(Arc::clone(name));
             }
         }
     }
@@ -63,16 +65,40 @@ fn unused_parameters(declarations: &Declarations, findings: &mut Vec<Finding>) {
         let mut own = Used::default();
         walk::pipeline(name, pipeline, &mut own);
         for parameter in &pipeline.parameters {
-            if !own.0.remove(&parameter.name) {
+            if !own.0.contains(&parameter.name) {
                 let place = Place { file: pipeline_file(name).as_path().into(), span: parameter.span };
                 findings.push(unused(place, &parameter.name, "no step of this pipeline uses it"));
             }
         }
+        unused_fields(&own, &pipeline.parameters, &pipeline_file(name), findings);
+        // What it has a parameter of its own for is not what the environments give under that name.
+        own.0.retain(|name| !pipeline.parameters.iter().any(|parameter| parameter.name == *name));
+        own.1.retain(|name| !pipeline.parameters.iter().any(|parameter| parameter.name == *name));
         used.0.append(&mut own.0);
+        used.1.append(&mut own.1);
     }
+    unused_fields(&used, &declarations.environment.parameters, Utf8Path::new(ENVIRONMENT), findings);
     for parameter in declarations.environment.parameters.iter().filter(|parameter| !used.0.contains(&parameter.name)) {
         let place = Place { file: Utf8Path::new(ENVIRONMENT).into(), span: parameter.span };
         findings.push(unused(place, &parameter.name, "no pipeline uses it"));
+    }
+}
+
+/// Fields of a list that is only gone through item by item, which no string reads. Which list an item is of is not asked.
+fn unused_fields(used: &Used, parameters: &[Parameter], file: &Utf8Path, findings: &mut Vec<Finding>) {
+    let Used(names, strings) = used;
+    let is_read = |field: &str| {
+        let whole = format!("each.{field}");
+        strings.contains("each") || strings.iter().any(|name| meet(name, &whole))
+    };
+    for list in parameters.iter().filter(|list| names.contains(&list.name) && !strings.contains(&list.name)) {
+        for field in list.fields.iter().filter(|field| list.key.as_ref() != Some(&field.name) && !is_read(&field.name))
+        {
+            let place = Place { file: file.into(), span: field.span };
+            let message = format!("field `{}` of `{}` changes nothing: no string reads it", field.name, list.name);
+            let help = format!("use it, `${{each.{}}}`, where its value is meant to go; or remove it", field.name);
+            findings.push(Finding::error(Code::UnusedParameter, place, message, help).of(&*list.name));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files: is everything there that the declarations name, and can it be run?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -7,7 +8,9 @@ use camino::Utf8Path;
 use crate::inspect::{Facts, FileFacts, Found, interpreter};
 use ciao_declare::environment::meet;
 use ciao_declare::finding::{Code, Finding, Place};
+use ciao_declare::literal::{Literal, Spanned};
 use ciao_declare::parameter::{BUILT_IN, Parameter};
+use ciao_declare::step::Step as Declared;
 use ciao_declare::template::Template;
 use ciao_declare::{self as declare, Declarations, ORCHESTRATION};
 use ciao_plan::build::{Built, Origin};
@@ -60,15 +63,78 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The name of a pipeline is that of its folder.
+pub fn pipelines(declarations: &Declarations, findings: &mut Vec<Finding>) {
+    for name in declarations.pipelines.keys().filter(|name| !declare::read::NameRule::Dashed.permits(name)) {
+        let message = format!("{name:?} cannot be the name of a pipeline");
+        let help =
+            "rename its folder: lower-case letters, digits and `-`, at most 63, beginning with a letter or digit";
+        let place = Place::start_of(declare::pipeline_file(name));
+        findings.push(Finding::error(Code::BadName, place, message, help));
+    }
+}
+
+/// What is the same everywhere is taken as it stands: `${name}` in it would reach a program like that.
+pub fn literals(declarations: &Declarations, findings: &mut Vec<Finding>) {
+    let shared = &declarations.environment;
+    let environment: Arc<Utf8Path> = Utf8Path::new(declare::ENVIRONMENT).into();
+    let known = |name: &str, own: &[Parameter]| {
+        let parameters = shared.parameters.iter().chain(own);
+        BUILT_IN.contains(&name)
+            || parameters.into_iter().any(|parameter| *parameter.name == *name)
+            || shared.constants.contains_key(name)
+    };
+    let mut look = |what: &str, value: &Spanned<Literal>, file: &Arc<Utf8Path>, own: &[Parameter]| {
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            match &value.value {
+                Literal::List(items) => open.extend(items),
+                Literal::Table(entries) => open.extend(entries.iter().map(|(_, value)| value)),
+                Literal::String(text) if text.contains("${") => {
+                    let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+                    if let Some((name, _)) = names.into_iter().find(|(name, _)| known(name, own)) {
+                        let message = format!("`${{{name}}}` is not replaced in {what}");
+                        let help = "constants, defaults and values are taken as they stand: put them together where they \
+                                    are used, in a step, in `env` or in `with`";
+                        let place = Place { file: Arc::clone(file), span: value.span };
+                        findings.push(Finding::error(Code::BadValue, place, message, help));
+                    }
+                }
+                _ => {}
+            }
+        }
+    };
+    shared.constants.iter().for_each(|(name, value)| look(&format!("constant `{name}`"), value, &environment, &[]));
+    let default = |parameter: &Parameter| format!("the default of `{}`", parameter.name);
+    for parameter in &shared.parameters {
+        parameter.default.iter().for_each(|value| look(&default(parameter), value, &environment, &[]));
+    }
+    for (name, pipeline) in &declarations.pipelines {
+        let file: Arc<Utf8Path> = declare::pipeline_file(name).as_path().into();
+        for parameter in &pipeline.parameters {
+            parameter.default.iter().for_each(|value| look(&default(parameter), value, &file, &pipeline.parameters));
+        }
+    }
+}
+
 /// An output has a name of its own: where another thing has it too, no step could ever read the output.
 pub fn outputs(declarations: &Declarations, findings: &mut Vec<Finding>) {
     let environment: Arc<Utf8Path> = Utf8Path::new(declare::ENVIRONMENT).into();
     let shared = &declarations.environment;
     for (pipeline, declared) in &declarations.pipelines {
         let file: Arc<Utf8Path> = declare::pipeline_file(pipeline).as_path().into();
-        for output in declared.steps.iter().filter_map(|step| step.output.as_ref()) {
+        let mut makers: HashMap<&str, &Declared> = HashMap::new();
+        for (step, output) in declared.steps.iter().filter_map(|step| Some((step, step.output.as_ref()?))) {
             let name = &*output.name.value;
             let place = |file: &Arc<Utf8Path>, span| Place { file: Arc::clone(file), span };
+            if let Some((first, made)) = makers.insert(name, step).and_then(|step| Some((step, step.output.as_ref()?)))
+            {
+                let message =
+                    format!("`{name}` is the output of step `{}` and of `{}`", first.name.value, step.name.value);
+                let help = "give one of the outputs another name";
+                let finding = Finding::error(Code::TwoProviders, place(&file, output.name.span), message, help);
+                findings.push(finding.of(name).related(place(&file, made.name.span), "the first one"));
+            }
             let parameter = |parameters: &[Parameter], file| {
                 let found = parameters.iter().find(|parameter| meet(&parameter.name, name));
                 found.map(|parameter| ("parameter", place(file, parameter.span)))
@@ -129,12 +195,19 @@ pub fn named(
 ) {
     for ((step, origin), candidates) in built.plan.steps.iter().zip(&built.origins).zip(candidates) {
         let declared = origin.declared;
-        if declared.cwd.is_none() && fine.all(candidates) {
+        let finally = step.finally.as_deref().zip(declared.finally.as_deref());
+        let says_where = declared.cwd.is_some()
+            || origin.pipeline.cwd.is_some()
+            || finally.is_some_and(|(_, written)| written.cwd.is_some());
+        if !says_where && fine.all(candidates) {
             continue;
         }
         script(step, &step.action, &declared.action, origin, facts, findings);
-        if let (Some(finally), Some(written)) = (&step.finally, &declared.finally) {
+        if let Some((finally, written)) = finally {
             script(step, &finally.action, &written.action, origin, facts, findings);
+            let what = format_args!("the `finally` of step `{}`", step.name);
+            let found = folder(&finally.cwd, written.cwd.as_ref(), what, origin, facts);
+            findings.extend(found.map(|finding| finding.of(&step.name)));
         }
         if let (Some(Stdin::File(path)), Some(declare::step::Stdin::File(written))) = (&step.stdin, &declared.stdin) {
             let found = path.known().and_then(|path| facts.get(&*path));
@@ -144,7 +217,11 @@ pub fn named(
                 findings.push(Finding::error(Code::MissingScript, place, message, "name a file of the repository"));
             }
         }
-        folder(step, origin, facts, findings);
+        let found = match &declared.cwd {
+            Some(own) => folder(&step.cwd, Some(own), format_args!("step `{}`", step.name), origin, facts),
+            None => folder(&step.cwd, origin.pipeline.cwd.as_ref(), format_args!("a step"), origin, facts),
+        };
+        findings.extend(found.map(|finding| if declared.cwd.is_some() { finding.of(&step.name) } else { finding }));
         run(step, origin, facts, findings);
     }
 }
@@ -183,6 +260,7 @@ fn script(
     if let Some(why) = absence(found) {
         let help = match found {
             Found::Missing => format!("create {path}, or correct the name; it is taken from the folder of this file"),
+            Found::Unusable(_) => "make it a file that whoever deploys may read".to_owned(),
             _ => "name a file of the repository".to_owned(),
         };
         findings.push(error(Code::MissingScript, format!("script `{path}` {why}"), help));
@@ -244,22 +322,26 @@ fn quoted(path: &str) -> String {
     shell_words::quote(path).into_owned()
 }
 
-/// The folder that a step works in. One that a value names may be made by an earlier step.
-fn folder(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
-    let Some(written) = origin.declared.cwd.as_ref().filter(|cwd| cwd.as_literal().is_some()) else { return };
-    let Some(path) = step.cwd.known() else { return };
-    if normalised(Utf8Path::new(&*path)).is_none() {
-        // Found when the plan was made.
-        return;
-    }
-    let why = match facts.get(&*path) {
-        Some(Found::Folder) | None => return,
-        Some(Found::File(_)) => "is a file".to_owned(),
-        Some(other) => absence(other).unwrap_or_default(),
+/// The folder that something works in. One that a value names may be made by an earlier step.
+fn folder(
+    cwd: &Text,
+    written: Option<&Template>,
+    what: std::fmt::Arguments<'_>,
+    origin: &Origin<'_>,
+    facts: &Facts,
+) -> Option<Finding> {
+    let written = written.filter(|cwd| cwd.as_literal().is_some())?;
+    let path = cwd.known()?;
+    // What leads out was found when the plan was made.
+    normalised(Utf8Path::new(&*path))?;
+    let why = match facts.get(&*path)? {
+        Found::Folder => return None,
+        Found::File(_) => "is a file".to_owned(),
+        other => absence(other).unwrap_or_default(),
     };
-    let message = format!("folder `{path}`, in which step `{}` runs, {why}", step.name);
+    let message = format!("folder `{path}`, in which {what} runs, {why}");
     let help = "name a folder from the folder of this file; for one that a step makes, use `${work}` or a parameter";
-    findings.push(Finding::error(Code::BadValue, place(origin.file, written), message, help).of(&step.name));
+    Some(Finding::error(Code::BadValue, place(origin.file, written), message, help))
 }
 
 /// A program that is named by a path and is there must be one. One that is not there may be built by an earlier step.

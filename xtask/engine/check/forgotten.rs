@@ -10,12 +10,13 @@ use aho_corasick::AhoCorasick;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Check;
+use super::script::{self, Language};
 use super::walk::{self, Spot, Visitor};
 use ciao_declare::finding::{Code, Finding, Place};
 use ciao_declare::glob;
 use ciao_declare::template::Part;
 use ciao_declare::{DEPLOYMENTS, Pipeline, pipeline_file};
-use ciao_plan::build::Built;
+use ciao_plan::build::{Built, Origin};
 use ciao_plan::named::Named;
 use ciao_plan::scope::normalised;
 
@@ -60,7 +61,8 @@ pub fn check(subject: &Check<'_>, paths: &Named, findings: &mut Vec<Finding>) {
 
 /// The folders in which the steps of a plan say that they work.
 pub fn folders(built: &Built<'_>) -> impl Iterator<Item = Utf8PathBuf> {
-    let steps = built.plan.steps.iter().zip(&built.origins).filter(|(_, origin)| origin.declared.cwd.is_some());
+    let says_where = |origin: &Origin<'_>| origin.declared.cwd.is_some() || origin.pipeline.cwd.is_some();
+    let steps = built.plan.steps.iter().zip(&built.origins).filter(move |(_, origin)| says_where(origin));
     let named = steps.filter_map(|(step, _)| Some((step.file.parent(), step.cwd.known()?)));
     named.filter(|(folder, cwd)| folder.is_none_or(|folder| folder.as_str() != cwd)).map(|(_, cwd)| (*cwd).into())
 }
@@ -156,16 +158,11 @@ impl<'a> Search<'a> {
     fn run(mut self, paths: &'a Named, reached: Vec<&'a Utf8Path>) -> Vec<&'a Utf8Path> {
         let mut strings = Strings::default();
         walk::pipeline(self.name, self.pipeline, &mut strings);
-        let mut next = self.mentioned(&strings.0);
+        let strings_only = Utf8Path::new("strings.txt");
+        let mut next = self.mentioned(strings_only, &strings.0);
         next.extend(self.conventional(&strings.0));
-        for text in self
-            .subject
-            .declarations
-            .values
-            .keys()
-            .filter_map(|name| self.subject.sources.text(ciao_declare::values_file(name).as_str()))
-        {
-            next.extend(self.mentioned(text));
+        for file in self.subject.declarations.values.keys().map(|name| ciao_declare::values_file(name)) {
+            next.extend(self.mentioned(&file, self.subject.sources.text(file.as_str()).unwrap_or_default()));
         }
         let patterns: Vec<Utf8PathBuf> = patterns(self.name, self.pipeline).filter_map(|(_, path)| path).collect();
         let nearby = self.subject.sources.nearby.keys().map(|path| &**path);
@@ -180,26 +177,36 @@ impl<'a> Search<'a> {
             }
             self.open.iter_mut().filter(|open| **open == Some(path)).for_each(|open| *open = None);
             if let Some(text) = self.subject.sources.nearby.get(path).and_then(|content| content.text()) {
-                next.extend(self.mentioned(text));
+                next.extend(self.mentioned(path, text));
             }
         }
         self.open.into_iter().flatten().collect()
     }
 
-    /// The open files that a text names: they are open no longer.
-    fn mentioned(&mut self, text: &str) -> Vec<&'a Utf8Path> {
+    /// The open files that a text names: they are open no longer. What stands in a script's comment is done by nobody.
+    fn mentioned(&mut self, path: &Utf8Path, text: &str) -> Vec<&'a Utf8Path> {
         let mut found = Vec::new();
+        let language = script::language(path, text);
+        let is_script = matches!(language, Language::Shell | Language::Python | Language::Sql);
+        let in_comment = |at: usize| {
+            let (start, line) = script::line_at(text, at);
+            // It says what a line reads that names a variable only.
+            let tells = line.contains("shellcheck source=");
+            is_script && !tells && script::comment(language, line).is_some_and(|comment| comment <= at - start)
+        };
         let bytes = text.as_bytes();
         let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
         for hit in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(text)) {
             let before = hit.start().checked_sub(1).map(|at| &bytes[at]);
-            if !is_word(before) && !is_word(bytes.get(hit.end())) {
-                found.extend(self.open[self.owners[hit.pattern().as_usize()]].take());
+            let open = &mut self.open[self.owners[hit.pattern().as_usize()]];
+            if open.is_some() && !is_word(before) && !is_word(bytes.get(hit.end())) && !in_comment(hit.start()) {
+                found.extend(open.take());
             }
         }
         let is_break = |char: char| char.is_whitespace() || "\"'`;,()=".contains(char);
         let patterns: BTreeSet<&str> = text
             .match_indices('*')
+            .filter(|(at, _)| !in_comment(*at))
             .map(|(at, _)| {
                 let start = text[..at].rfind(|char| is_break(char) || char == '/').map_or(0, |at| at + 1);
                 let end = text[at..].find(|char| is_break(char) || char == '/').map_or(text.len(), |end| at + end);

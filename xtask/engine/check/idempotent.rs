@@ -10,7 +10,11 @@ pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {
     for (name, pipeline) in &declarations.pipelines {
         let file: Arc<camino::Utf8Path> = pipeline_file(name).as_path().into();
         for step in &pipeline.steps {
-            let Some(retries) = step.retries.filter(|_| step.unless.is_none() && !step.verify) else { continue };
+            let Some(retries) =
+                step.retries.filter(|retries| retries.attempts > 1 && step.unless.is_none() && !step.verify)
+            else {
+                continue;
+            };
             let place = Place { file: Arc::clone(&file), span: retries.span };
             let message = format!("step `{}` is tried again without a guard", step.name.value);
             let help =

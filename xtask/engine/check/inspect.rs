@@ -4,12 +4,10 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ciao_base::hex;
-use hmac_sha256::Hash as Sha256;
+use ciao_base::checksum::sha256;
 
 /// What is known of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,27 +73,9 @@ fn look(root: &Utf8Path, path: &Utf8Path) -> Found {
     if !found.is_file() {
         return Found::Unusable("it is neither a file nor a folder".to_owned());
     }
-    match digest(&resolved) {
+    match fs::File::open(&resolved).and_then(|mut file| sha256(&mut file)) {
         Ok((sha256, head)) => Found::File(facts(&head, sha256, found.permissions().mode() & 0o111 != 0, root)),
         Err(error) => Found::Unusable(error.to_string()),
-    }
-}
-
-/// SHA-256 in hexadecimal, and the first bytes.
-fn digest(path: &std::path::Path) -> std::io::Result<(String, Vec<u8>)> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut head = Vec::new();
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok((hex(&hash.finalize()), head));
-        }
-        if head.is_empty() {
-            head.extend_from_slice(&chunk[..read.min(1024)]);
-        }
-        hash.update(&chunk[..read]);
     }
 }
 

@@ -16,6 +16,7 @@ mod idempotent;
 pub mod inspect;
 mod name;
 mod orchestrated;
+pub mod repository;
 mod same;
 mod script;
 mod search;
@@ -93,7 +94,9 @@ impl<'a> Check<'a> {
         let mut findings = std::mem::take(&mut self.findings);
         let declarations = self.declarations;
         files::environments(declarations, &mut findings);
+        files::pipelines(declarations, &mut findings);
         files::outputs(declarations, &mut findings);
+        files::literals(declarations, &mut findings);
         comprehensive::check(declarations, &mut findings);
         forgotten::check(&self, named, &mut findings);
         idempotent::check(declarations, &mut findings);

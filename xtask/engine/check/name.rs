@@ -7,7 +7,7 @@ use super::script::Language;
 use super::walk::{self, Role, Spot, Visitor};
 use ciao_declare::Declarations;
 use ciao_declare::finding::{Code, Finding, Place, Severity};
-use ciao_declare::template::Part;
+use ciao_declare::template::{Part, Template};
 
 /// The kinds of file that hold values, or are run for one environment.
 const EXTENSIONS: [&str; 26] = [
@@ -42,7 +42,7 @@ const EXTENSIONS: [&str; 26] = [
 /// The finding for a name at a place; `text` is what it stands in.
 #[must_use]
 pub fn finding(severity: Severity, place: Place, name: &str, text: &str, range: &Range<usize>) -> Finding {
-    let in_path = in_path(text, range);
+    let in_path = in_path(text, range) || is_folder(text, range);
     let message = format!("the name of environment `{name}` decides something here");
     let help = if in_path {
         "write its values into the environments' files, where they are checked, and name no file by an environment"
@@ -58,7 +58,29 @@ pub fn finding(severity: Severity, place: Place, name: &str, text: &str, range: 
 pub fn is_meant_in_string(text: &str, at: &Range<usize>) -> bool {
     let assigned =
         text[..at.start].ends_with('=') && (at.end == text.len() || text[at.end..].starts_with([',', ' ', '&']));
-    assigned || in_path(text, at)
+    assigned || in_path(text, at) || is_folder(text, at)
+}
+
+/// `overlays/prod`, `prod/values.yaml`: a folder at the end or the beginning of a whole string. `test` and `dev` are folders
+/// of many repositories that have nothing to do with an environment, and with a dot before the first slash it is a host.
+fn is_folder(text: &str, at: &Range<usize>) -> bool {
+    // `--file=prod/values.yaml`.
+    let start = text[..at.start].rfind('=').map_or(0, |sign| sign + 1);
+    let (head, tail) = (&text[start..at.start], &text[at.end..]);
+    let is_path = !text.contains(char::is_whitespace) && !is_address(head) && head != "/";
+    let is_last = tail.trim_end_matches('/').is_empty() && head.ends_with('/');
+    let is_first = head.is_empty() && tail.starts_with('/') && has_extension(tail);
+    is_path && (is_last || is_first) && !["test", "dev"].contains(&&text[at.clone()])
+}
+
+/// Whether what a path begins with is rather a URL, or the host of an image.
+fn is_address(head: &str) -> bool {
+    let first = head.split_once('/').map_or("", |(first, _)| first);
+    head.contains("//") || first.contains(':') || first.trim_start_matches('.').contains('.')
+}
+
+fn has_extension(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
 /// Whether a name in a line of a file means an environment.
@@ -157,10 +179,9 @@ struct Paths<'a> {
 
 impl Visitor for Paths<'_> {
     fn spot(&mut self, spot: &Spot<'_>) {
-        if matches!(spot.role, Role::Cwd | Role::Constant(_) | Role::Item) {
+        if matches!(spot.role, Role::Constant(_) | Role::Item) {
             return;
         }
-        let path = matches!(spot.role, Role::Script | Role::StdinFile);
         for (index, part) in spot.parts.iter().enumerate() {
             let Part::Reference { name, span, .. } = part else { continue };
             if &**name != "environment" {
@@ -172,7 +193,19 @@ impl Visitor for Paths<'_> {
             };
             let before = literal(index.checked_sub(1).and_then(|before| spot.parts.get(before)));
             let after = literal(spot.parts.get(index + 1));
-            if path || makes_path(&before, &after) {
+            // Below a folder that is itself a value, or made while it is deployed, no file of the repository is chosen.
+            let below = spot.parts[..index]
+                .iter()
+                .any(|part| matches!(part, Part::Reference { name, .. } if &**name != "repo"));
+            let ends = index + 1 == spot.parts.len() || after == "/";
+            let is_path = match spot.role {
+                Role::Script | Role::StdinFile => true,
+                Role::Cwd => !below,
+                _ if (below && before.starts_with('/')) || is_elsewhere(spot.role) => false,
+                Role::Argument(..) | Role::ScriptArgument(..) if ends => ends_path(&before),
+                _ => makes_path(&before, &after),
+            };
+            if is_path {
                 let place = Place { file: spot.file.clone(), span: *span };
                 self.findings.push(environment_file(place, spot.step.map(|step| step.name.value.to_string())));
             }
@@ -189,12 +222,21 @@ pub fn environment_file(place: Place, step: Option<String>) -> Finding {
 
 /// Whether what stands before and after a name makes it a part of a file of values.
 fn makes_path(before: &str, after: &str) -> bool {
-    if before.contains("//") || before.starts_with('/') {
-        return false;
-    }
     let tail = after.split(|char: char| char.is_whitespace() || "\"';,)".contains(char)).next().unwrap_or_default();
-    let extension = tail.rsplit_once('.').map(|(_, extension)| extension);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+    !before.contains("//") && has_extension(tail)
+}
+
+/// Whether a name that ends a string is a folder of the repository: `overlays/`; not one of the machine, where things are put.
+fn ends_path(before: &str) -> bool {
+    let head = before.rsplit_once('=').map_or(before, |(_, head)| head);
+    head.ends_with('/') && !head.starts_with('/') && !is_address(head)
+}
+
+/// Branches, tags and images look like paths, and are none.
+fn is_elsewhere(role: Role<'_>) -> bool {
+    let Role::Argument(all, _) = role else { return false };
+    let program = all.first().and_then(Template::as_literal);
+    program.is_some_and(|program| ["git", "docker", "podman", "buildah", "skopeo", "crane"].contains(&program))
 }
 
 /// `environment-file` in a script: `values-$CIAO_ENVIRONMENT.yaml`.

@@ -101,12 +101,11 @@ fn missing_provider(step: &str, label: &str, place: Place, providers: &HashMap<&
             &format!("a step provides it with `provides = [\"{label}\"]`"),
         ),
     };
-    let message = format!("`{step}` requires `{label}`, which no step provides");
-    let finding = Finding::error(Code::MissingProvider, place, message, help).of(step);
-    match off {
-        Some(off) => finding.note(format!("`{off}` would, and is switched off")),
-        None => finding,
-    }
+    let message = match off {
+        Some(off) => format!("`{step}` requires `{label}`, which only `{off}` provides, and that is switched off"),
+        None => format!("`{step}` requires `{label}`, which no step provides"),
+    };
+    Finding::error(Code::MissingProvider, place, message, help).of(step)
 }
 
 fn out_of_order(built: &Built<'_>, reach: &Reach<'_>, (user, maker): (u32, u32), what: &str, place: Place) -> Finding {

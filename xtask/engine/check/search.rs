@@ -14,6 +14,7 @@ use super::value::{Needle, Needles, Weight};
 use super::walk::{self, Role, Spot, Visitor};
 use ciao_declare::Declarations;
 use ciao_declare::finding::{Code, Finding, Place, Severity, Span, listed};
+use ciao_declare::parameter::Parameter;
 use ciao_declare::sources::Sources;
 use ciao_declare::template::Part;
 
@@ -27,7 +28,7 @@ pub fn search(declarations: &Declarations, sources: &Sources, findings: &mut Vec
     }
     let needles = Needles::new(declarations);
     let variables = Variables::of(declarations);
-    let mut toml = Toml { needles: &needles, sources, findings };
+    let mut toml = Toml { needles: &needles, ways: &variables.ways, sources, findings };
     walk::everything(declarations, &mut toml);
     for (path, text) in sources.nearby.iter().filter_map(|(path, content)| Some((path, content.text()?))) {
         let mut found = file(path, text, &needles, &variables);
@@ -40,27 +41,55 @@ pub fn search(declarations: &Declarations, sources: &Sources, findings: &mut Vec
     }
 }
 
-/// The variable that a step sets to exactly one parameter: a script reads it in place of a value.
-struct Variables(BTreeMap<Arc<str>, String>);
+/// How what is written by hand is had from a parameter.
+struct Ways<'a>(&'a [Parameter]);
 
-impl Variables {
-    fn of(declarations: &Declarations) -> Variables {
-        let mut variables = Variables(BTreeMap::new());
+impl Ways<'_> {
+    /// What to write for it, and what must be done for that to work. A holder is a parameter, or a value in a table of one.
+    fn of(&self, holder: &str) -> (String, String) {
+        let field = |name: &str| holder.strip_prefix(name).filter(|field| field.is_empty() || field.starts_with('.'));
+        let declared = self.0.iter().find_map(|parameter| Some((parameter, field(&parameter.name)?)));
+        let Some((parameter, field)) = declared.filter(|(parameter, field)| parameter.list || !field.is_empty()) else {
+            return (format!("`${{{holder}}}`"), String::new());
+        };
+        if parameter.list {
+            let before = format!("run the step `for_each = \"{}\"`, and ", parameter.name);
+            return (format!("`${{each{field}}}`"), before);
+        }
+        let own = field.trim_start_matches('.').replace('.', "_");
+        (
+            format!("`${{{own}}}`"),
+            format!("move `{holder}` out of its table, into a parameter of its own, `{own}`, and "),
+        )
+    }
+}
+
+/// The variable that a step sets to exactly one parameter: a script reads it in place of a value.
+struct Variables<'a> {
+    by_parameter: BTreeMap<Arc<str>, String>,
+    ways: Ways<'a>,
+}
+
+impl Variables<'_> {
+    fn of(declarations: &Declarations) -> Variables<'_> {
+        let ways = Ways(&declarations.environment.parameters);
+        let mut variables = Variables { by_parameter: BTreeMap::new(), ways };
         walk::everything(declarations, &mut variables);
         variables
     }
 }
 
-impl Visitor for Variables {
+impl Visitor for Variables<'_> {
     fn spot(&mut self, spot: &Spot<'_>) {
         if let (Role::Variable(variable), [Part::Reference { name, .. }]) = (spot.role, &*spot.parts) {
-            self.0.entry(Arc::clone(name)).or_insert_with(|| variable.to_owned());
+            self.by_parameter.entry(Arc::clone(name)).or_insert_with(|| variable.to_owned());
         }
     }
 }
 
 struct Toml<'a> {
     needles: &'a Needles,
+    ways: &'a Ways<'a>,
     sources: &'a Sources,
     findings: &'a mut Vec<Finding>,
 }
@@ -95,8 +124,23 @@ impl Toml<'_> {
             self.findings.push(Finding { of: of_step, ..finding });
             return;
         }
-        let write: Vec<String> = needle.holders.keys().map(|name| format!("`${{{name}}}`")).collect();
-        self.findings.push(hard_coded(Severity::Error, place, needle, format!("write {}", write.join(" or "))));
+        let ways: Vec<(String, String)> = needle.holders.keys().map(|holder| self.ways.of(holder)).collect();
+        let write = match ways.iter().find(|(_, before)| !before.is_empty()) {
+            Some((write, before)) => format!("{before}write {write}"),
+            None => format!("write {}", ways.into_iter().map(|(write, _)| write).collect::<Vec<_>>().join(" or ")),
+        };
+        let help = match spot.role {
+            Role::Constant(name) => {
+                format!("a constant is taken as it stands: remove `{name}`, and where it is used {write}")
+            }
+            Role::Item => "a list that is written here is taken as it stands: declare it as a parameter".to_owned(),
+            // Of a source of secrets: no step has it.
+            Role::Argument(..) if spot.step.is_none() => {
+                "it knows only `${key}` and `${environment}`: let each environment's file say it in the key".to_owned()
+            }
+            _ => write,
+        };
+        self.findings.push(hard_coded(Severity::Error, place, needle, help));
     }
 }
 
@@ -188,7 +232,7 @@ fn hard_coded(severity: Severity, place: Place, needle: &Needle, help: String) -
 }
 
 /// Everything found in one file that is not ours.
-fn file(path: &Utf8Path, text: &str, needles: &Needles, variables: &Variables) -> Vec<Finding> {
+fn file(path: &Utf8Path, text: &str, needles: &Needles, variables: &Variables<'_>) -> Vec<Finding> {
     let language = language(path, text);
     if language == Language::Markdown {
         return Vec::new();
@@ -232,21 +276,20 @@ fn file(path: &Utf8Path, text: &str, needles: &Needles, variables: &Variables) -
     found
 }
 
-fn help(needle: &Needle, language: Language, variables: &Variables) -> String {
+fn help(needle: &Needle, language: Language, variables: &Variables<'_>) -> String {
     let parameter = needle.holders.keys().next().map_or("", |name| &**name);
     let read = |variable: &str| match language {
         Language::Python => format!("`os.environ[\"{variable}\"]`"),
         Language::Shell => format!("`${variable}`"),
         _ => format!("`{variable}`"),
     };
-    match variables.0.get(parameter) {
+    match variables.by_parameter.get(parameter) {
         Some(variable) => format!("read {}, which is set to `${{{parameter}}}` for a step", read(variable)),
         None => {
             let variable = parameter.to_ascii_uppercase().replace(['.', '-'], "_");
-            format!(
-                "set it for the step, `env = {{ {variable} = \"${{{parameter}}}\" }}`, and read {}",
-                read(&variable)
-            )
+            let (write, before) = variables.ways.of(parameter);
+            let write = write.trim_matches('`');
+            format!("{before}set it for the step, `env = {{ {variable} = \"{write}\" }}`, and read {}", read(&variable))
         }
     }
 }

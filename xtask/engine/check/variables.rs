@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::script::{self, Language, blocks, language, line_at, within};
 use super::shell;
-use ciao_base::variables::{PASSED, SET};
+use ciao_base::variables::{Danger, PASSED, SET, danger};
 use ciao_declare::finding::{Code, Finding, Place};
 use ciao_declare::sources::Sources;
 use ciao_declare::step::{Action, Step};
@@ -49,10 +49,13 @@ pub fn check(declarations: &Declarations, sources: &Sources, findings: &mut Vec<
             let Some(run) = runs.iter().find(|run| !run.set.contains(&*name)) else { continue };
             let place = Place { file: Arc::from(&**path), span: range.into() };
             let message = format!("step `{}` runs this script and does not set `{name}`", run.step);
-            let help = format!(
-                "set it: `env = {{ {name} = \"…\" }}`; a fact of the caller's machine is let through by `pass_env`; what may be \
-                 missing is written `${{{name}:-}}`"
-            );
+            let help = match danger(&name) {
+                Some(Danger::Always(why)) => format!("use another one, which `env` can set: of this one, {why}"),
+                _ => format!(
+                    "set it: `env = {{ {name} = \"…\" }}`; a fact of the caller's machine is let through by `pass_env`; what \
+                     may be missing is written `${{{name}:-}}`"
+                ),
+            };
             findings.push(Finding::warning(Code::UnsetVariable, place, message, help).label("empty here").of(run.step));
         }
     }

@@ -3,7 +3,7 @@
 use super::output::{counted, several};
 use super::{Session, exit};
 use crate::cli::{CheckArgs, Format};
-use crate::finding::{Code, Finding, Severity, suggest};
+use crate::finding::{Code, Finding, Severity, did_you_mean, listed};
 use crate::show;
 
 pub fn run(session: &Session<'_>, args: &CheckArgs) -> u8 {
@@ -48,7 +48,10 @@ fn explain(session: &Session<'_>, code: &str) -> u8 {
             0
         }
         None => {
-            let help = suggest(code, "codes", names().collect::<Vec<_>>());
+            let help = match did_you_mean(code, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the codes are {}", listed(names())),
+            };
             session.output.error(&format!("there is no code `{code}`\n  help: {help}"));
             exit::REFUSED_BY_FINDINGS
         }

@@ -114,7 +114,7 @@ fn what_changes(ledger: &Ledger, environment: &str, standing: &Standing, commit:
     };
     let from = &last.release.commit;
     let range = format!("{from}..{commit}");
-    let values = format!("{}{}", ledger.git.prefix, crate::declare::values_file(environment));
+    let values = ledger.git.path(crate::declare::values_file(environment).as_str());
     let ask = |args: &[&str]| {
         let said = ledger.git.call(&Call::new(args)).ok().filter(|said| said.ok);
         said.map_or_else(|| "(cannot be told: not all commits are in this clone)".to_owned(), |said| said.text())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -43,7 +43,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     let ledger = ledger.heeding(signals.endings());
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
@@ -74,10 +74,12 @@ fn lock_and_hold(
     let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
     let busy = ready.ledger.steps_file(&ready.plan.environment);
     std::thread::scope(|scope| {
-        let crew = scope.spawn(|| run::crew(ready.plan, runs, ready.options.jobs, &itself(), &caller, &busy));
+        let (to, crew) = std::sync::mpsc::channel();
+        let (busy, passed) = (&busy, &caller);
+        scope.spawn(move || run::crew(ready.plan, runs, ready.options.jobs, &itself(), passed, busy, &to));
         // Refused, nobody wants the guardians: they see that they are let go.
         let holding = lock(signals)?;
-        Ok(hold(session, ready, holding, signals, &caller, || crew.join().unwrap_or_default()))
+        Ok(hold(session, ready, holding, signals, &caller, crew))
     })
 }
 
@@ -126,7 +128,7 @@ fn hold(
     mut holding: Holding,
     signals: &mut Signals,
     caller: &Caller,
-    crew: impl FnOnce() -> Vec<Lane>,
+    crew: Receiver<Lane>,
 ) -> u8 {
     let watch = ready.ledger.watch(&holding);
     let prepared = prepare(session, ready, &holding, signals, caller);
@@ -134,7 +136,7 @@ fn hold(
         Ok(prepared) => prepared,
         Err((ended, code)) => {
             // Of a resumption nothing ran now, and what ran before, or nobody saw, is known all the same.
-            let known = &holding.journal.progress.steps;
+            let known = &holding.journal.carried;
             let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
             let steps = ready.plan.steps.iter().map(before).collect();
             let recorded = finish(session, ready, holding, ended, steps).err();
@@ -160,20 +162,23 @@ fn hold(
         caller: caller.clone(),
         exe: itself(),
     };
-    let mut summary = run::run(&deployment, &secrets, signals, crew(), &mut holding.journal, &mut *reporter);
+    let mut summary = run::run(&deployment, &secrets, signals, crew, &mut holding.journal, &mut *reporter);
     drop(watch);
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
         End::Failed | End::NotRecorded => Ended::Failed,
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
-    let steps = step_records(ready.plan, &summary, &holding.journal.progress.steps);
+    let steps = step_records(ready.plan, &summary, &holding.journal.carried);
     let unrecorded = finish(session, ready, holding, ended, steps).err();
     let taken = unrecorded.as_ref().is_some_and(|error| error.failure == Failure::Held);
     if taken && !matches!(summary.end, End::Interrupted(_)) {
         summary.end = End::Fenced;
     }
     tell(&mut *reporter, &summary, signals);
+    if let Some(error) = reporter.lost() {
+        session.output.lose(&error);
+    }
     let recorded = unrecorded.map_or(0, |error| session.refused(&error).0);
     // What happened to the deployment matters more than that it could not be told.
     match code(&summary) {
@@ -221,7 +226,7 @@ fn prepare(
     let home = session.home(&ready.ledger.git);
     let logs = logs::folder(&home.join("logs"), &ready.plan.environment, &holding.deployment);
     if let Err(error) = logs::prune(&home.join("logs"), &ready.plan.environment, &logs) {
-        session.output.say(&format!("warning: old logs could not be removed: {error}"));
+        session.output.warn(&format!("old logs could not be removed: {error}"));
     }
     let work = match super::folders::work(&session.root, &ready.plan.environment, !ready.done.is_empty()) {
         Ok(work) => work,
@@ -248,7 +253,10 @@ fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRec
         exit: result.exit.as_ref().map(|exit| exit.code()),
     };
     let all = plan.steps.iter().zip(&summary.steps).map(here);
-    all.map(|step| known.get(&step.id).filter(|known| known.outcome == step.outcome).cloned().unwrap_or(step)).collect()
+    let before = |step: &StepRecord| {
+        known.get(&step.id).filter(|known| step.attempts == 0 && known.outcome == step.outcome).cloned()
+    };
+    all.map(|step| before(&step).unwrap_or(step)).collect()
 }
 
 /// How long nothing is said while the end is being recorded.
@@ -296,7 +304,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
     let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
@@ -344,7 +352,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             }
         },
     };
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let plans = names[..last].iter().filter_map(|name| examined.plan(name));
+    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
     let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
@@ -420,7 +429,7 @@ impl Session<'_> {
     fn reporter(&self, format: Format) -> Box<dyn Reporter> {
         let display =
             Display::choose(format == Format::Json, std::io::stderr().is_terminal(), &|name| std::env::var(name).ok());
-        let Output { quiet, verbose, colour } = self.output;
+        let Output { quiet, verbose, colour, .. } = self.output;
         reporter(display, Style { colour: colour.1, quiet, verbose })
     }
 }

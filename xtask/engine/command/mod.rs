@@ -77,7 +77,7 @@ pub fn run(cli: Cli, tasks: &Tasks) -> ExitCode {
         Command::Completions(args) => template::completions(&session, &args),
         Command::Complete(args) => template::complete(&session, &args),
     };
-    ExitCode::from(code)
+    session.output.code(code)
 }
 
 fn root(global: &Global) -> Result<Utf8PathBuf, String> {

@@ -1,9 +1,11 @@
 //! Where commands write: standard output carries what was asked for, standard error everything else.
 //!
-//! A closed pipe ends nothing half-way: what cannot be shown is not shown.
+//! A closed pipe ends nothing half-way: what cannot be shown is not shown. Where it is a full disk that takes nothing any
+//! more, this is said, and the exit code is none of success.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ColorChoice;
 
@@ -12,36 +14,65 @@ use crate::cli::Global;
 use crate::finding::{Finding, Severity};
 use crate::repository::Repository;
 use crate::show;
+use crate::show::findings::printable;
 
 /// How to write.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Output {
     pub quiet: bool,
     pub verbose: bool,
     /// Whether standard output, and standard error, take colour.
     pub colour: (bool, bool),
+    /// Whether something that was asked for could not be written.
+    lost: AtomicBool,
 }
 
 impl Output {
     #[must_use]
     pub fn new(global: &Global) -> Output {
-        let wanted = |terminal: bool| match global.color {
+        Output { quiet: global.quiet, verbose: global.verbose, ..Output::coloured(global.color) }
+    }
+
+    fn coloured(choice: ColorChoice) -> Output {
+        let wanted = |terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && colour_is_welcome(),
+            // https://no-color.org: set and not empty.
+            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
-        Output {
-            quiet: global.quiet,
-            verbose: global.verbose,
-            colour: (wanted(std::io::stdout().is_terminal()), wanted(std::io::stderr().is_terminal())),
-        }
+        let colour = (wanted(std::io::stdout().is_terminal()), wanted(std::io::stderr().is_terminal()));
+        Output { quiet: false, verbose: false, colour, lost: AtomicBool::new(false) }
+    }
+
+    /// Prints what was asked for, for people: names and reasons that others have written act on no terminal.
+    pub fn print_text(&self, text: &str) {
+        self.print(&printable(text));
     }
 
     /// Prints what was asked for.
     pub fn print(&self, text: &str) {
+        self.write(text.as_bytes());
+    }
+
+    fn write(&self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+            self.lose(&error);
+        }
+    }
+
+    /// Standard output takes nothing any more.
+    pub fn lose(&self, error: &std::io::Error) {
         // A reader that has seen enough, as `head`, is no error.
-        let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if error.kind() != ErrorKind::BrokenPipe && !self.lost.swap(true, Ordering::Relaxed) {
+            self.error(&format!("standard output cannot be written: {error}"));
+        }
+    }
+
+    /// The exit code of a command that has printed what it could.
+    #[must_use]
+    pub fn code(&self, code: u8) -> ExitCode {
+        ExitCode::from(if code == 0 && self.lost.load(Ordering::Relaxed) { exit::FAILED } else { code })
     }
 
     /// Prints JSON, indented for people who look at it.
@@ -55,47 +86,59 @@ impl Output {
     /// If it cannot be read.
     pub fn copy(&self, path: &camino::Utf8Path) -> std::io::Result<()> {
         let mut file = std::fs::File::open(path)?;
-        match std::io::copy(&mut file, &mut std::io::stdout().lock()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut chunk)? {
+                0 => return Ok(()),
+                read => self.write(&chunk[..read]),
+            }
         }
     }
 
     /// Says something beside what was asked for.
     pub fn say(&self, text: &str) {
+        self.say_painted(&printable(text));
+    }
+
+    /// Says what may have escapes of ours, and none of anybody else's.
+    fn say_painted(&self, text: &str) {
         let _closed = std::io::stderr().write_all(format!("{text}\n").as_bytes());
     }
 
     pub fn error(&self, message: &str) {
-        let (on, off) = if self.colour.1 { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        self.say(&format!("{on}error{off}: {}", show::findings::printable(message)));
+        self.labelled("error", "\x1b[1;31m", message);
+    }
+
+    /// Says what does not stop the command, and should be known.
+    pub fn warn(&self, message: &str) {
+        self.labelled("warning", "\x1b[1;33m", message);
+    }
+
+    fn labelled(&self, label: &str, colour: &str, message: &str) {
+        let (on, off) = if self.colour.1 { (colour, "\x1b[0m") } else { ("", "") };
+        self.say_painted(&format!("{on}{label}{off}: {}", printable(message)));
     }
 
     /// Prints findings to standard error, and how many there are.
     pub fn findings<'a>(&self, findings: impl IntoIterator<Item = &'a Finding>, repository: &Repository) {
         let findings: Vec<&Finding> = findings.into_iter().collect();
         let text = show::findings::text(findings.iter().copied(), &|file| repository.text(file), self.colour.1);
-        self.say(text.trim_end());
+        self.say_painted(text.trim_end());
         self.say(&format!("\n{}", counted(&findings)));
     }
 }
 
 /// Prints help, or what is wrong with the command line.
 #[must_use]
-pub fn usage(said: &clap::Error) -> ExitCode {
-    let (text, wrong) = (said.to_string(), said.use_stderr());
-    let terminal = if wrong { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    let text = if terminal && colour_is_welcome() { show::usage::painted(&text) } else { text };
-    let _closed = match wrong {
-        true => std::io::stderr().write_all(text.as_bytes()),
-        false => std::io::stdout().write_all(text.as_bytes()),
-    };
-    ExitCode::from(if wrong { exit::REFUSED_BY_FINDINGS } else { 0 })
-}
-
-/// https://no-color.org: set and not empty.
-fn colour_is_welcome() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+pub fn usage(said: &clap::Error, colour: ColorChoice) -> ExitCode {
+    let (output, text) = (Output::coloured(colour), said.to_string());
+    let painted = |colour: bool| if colour { show::usage::painted(&text) } else { text.clone() };
+    if said.use_stderr() {
+        output.say_painted(painted(output.colour.1).trim_end_matches('\n'));
+        return output.code(exit::REFUSED_BY_FINDINGS);
+    }
+    output.print(&painted(output.colour.0));
+    output.code(0)
 }
 
 /// `1 error`, `2 errors`.

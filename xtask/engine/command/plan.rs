@@ -5,11 +5,14 @@ use std::mem::ManuallyDrop;
 use super::{Session, exit};
 use crate::cli::{Format, PlanArgs};
 use crate::finding::Finding;
-use crate::ledger::{Changes, Git, Release};
+use crate::ledger::{Changes, Git, Head, Release, gate};
+use crate::plan::Plan;
+use crate::repository::Repository;
 use crate::show::json::ShownRelease;
 use crate::show::{self, word::Side};
 
 pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
+    let head = Head::ask(session.root.as_std_path());
     // The process ends with this command: to give back 100,000 steps one by one takes a tenth of the time.
     let repository = ManuallyDrop::new(session.read());
     let examined = ManuallyDrop::new(repository.examine_for(session.tasks, |name| name == args.environment));
@@ -20,11 +23,19 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     }
     if let Some(plan) = examined.plan(&args.environment) {
         match args.format {
-            Format::Json => session.output.print_json(&show::json::plan(plan, release(session).as_ref())),
-            Format::Text => {
-                let side = if args.skeleton { Side::Skeleton } else { Side::Value };
-                session.output.print(&show::plan::text(plan, side, session.tasks));
+            Format::Json => {
+                let release = release(session, &repository, plan);
+                session.output.print_json(&show::json::plan(plan, release.as_ref()));
             }
+            Format::Text if args.skeleton => {
+                let skeleton = repository.skeleton(&args.environment, session.tasks);
+                let text = skeleton.map(|plan| show::plan::text(&plan, Side::Skeleton, session.tasks));
+                session.output.print(&text.unwrap_or_default());
+            }
+            Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
+        }
+        if args.format == Format::Text && stopping.is_empty() && !head.is_ok_and(Head::is_there) {
+            release(session, &repository, plan);
         }
     }
     if stopping.is_empty() {
@@ -35,10 +46,22 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     exit::REFUSED_BY_FINDINGS
 }
 
-/// The release that a deployment would deploy; none where there is no git repository or no commit.
-fn release(session: &Session<'_>) -> Option<ShownRelease> {
-    let changes = Changes::ask(session.root.as_std_path()).ok()?;
-    let git = Git::open(session.root.as_std_path()).ok()?;
-    let Release { id, commit, dirty, .. } = changes.release(&git).ok()?;
+/// The release that a deployment would deploy; none, and why, where there is no git repository or no commit.
+fn release(session: &Session<'_>, repository: &Repository, plan: &Plan) -> Option<ShownRelease> {
+    let changes = Changes::ask(session.root.as_std_path());
+    let deployed = repository.deployed([plan].into_iter());
+    let deployed = deployed.iter().map(|file| file.as_std_path());
+    let release = Git::open(session.root.as_std_path()).and_then(|git| changes?.release(&git, deployed));
+    let Release { id, commit, dirty, outside, .. } = match release {
+        Ok(release) => release,
+        Err(error) => {
+            let message = format!("`deploy {}` would refuse: {}", plan.environment, error.message);
+            session.output.warn(&message);
+            return None;
+        }
+    };
+    if let Some(file) = outside {
+        session.output.warn(&gate::outside(&file));
+    }
     Some(ShownRelease { id, commit, dirty })
 }

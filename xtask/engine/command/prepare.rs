@@ -54,17 +54,24 @@ impl Session<'_> {
     ///
     /// # Errors
     /// If there is no usable git repository, or no commit.
-    pub fn ledger_and_release(
+    pub fn ledger_and_release<'p>(
         &self,
-        declarations: &Declarations,
+        repository: &'p Repository,
+        plans: impl Iterator<Item = &'p Plan>,
         environment: Option<&str>,
     ) -> Result<(Ledger, Release)> {
         let changes = Changes::ask(self.root.as_std_path());
         let ledger = match environment {
-            Some(environment) => self.ledger_of(declarations, environment)?,
-            None => self.ledger(declarations)?,
+            Some(environment) => self.ledger_of(&repository.declarations, environment)?,
+            None => self.ledger(&repository.declarations)?,
         };
-        let release = changes.and_then(|changes| changes.release(&ledger.git)).map_err(|error| self.refused(&error))?;
+        let deployed = repository.deployed(plans);
+        let release =
+            changes.and_then(|changes| changes.release(&ledger.git, deployed.iter().map(|file| file.as_std_path())));
+        let release = release.map_err(|error| self.refused(&error))?;
+        if let Some(file) = &release.outside {
+            self.output.warn(&ledger::gate::outside(file));
+        }
         Ok((ledger, release))
     }
 
@@ -115,7 +122,7 @@ impl Session<'_> {
 
     /// Whether HEAD's orchestration.toml gives the environment an `after`, whatever the working tree's says.
     fn after_in_head(&self, ledger: &Ledger, environment: &str) -> bool {
-        let path = format!("HEAD:{}{}", ledger.git.prefix, crate::declare::ORCHESTRATION);
+        let path = format!("HEAD:{}", ledger.git.path(crate::declare::ORCHESTRATION));
         let Ok(mut objects) = ledger.git.objects(&[path]) else { return false };
         let Some(object) = objects.pop().flatten() else { return false };
         let Ok(text) = String::from_utf8(object.content) else { return false };

@@ -24,7 +24,8 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         session.output.findings(&examined.findings, &repository);
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
-    let (ledger, release) = session.ledger_and_release(&repository.declarations, None)?;
+    let plans = examined.plans.iter().map(|(_, plan)| plan);
+    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
     session.up_to_date(&ledger, &names);
     let personal = ledger.private();
     let mut rows = Vec::with_capacity(names.len());
@@ -44,7 +45,7 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
     }
     match args.format {
         Format::Json => session.output.print(&status::status_json(&rows)),
-        Format::Text => session.output.print(&status::status_table(&rows, ledger.now())),
+        Format::Text => session.output.print_text(&status::status_table(&rows, ledger.now())),
     }
     Ok(0)
 }
@@ -54,10 +55,10 @@ pub fn history(session: &Session<'_>, args: &HistoryArgs) -> u8 {
     match records {
         Ok(records) => {
             let records: Vec<Record> = records.into_iter().map(|(_, record)| record).collect();
-            session.output.print(&match args.format {
-                Format::Json => status::history_json(&records),
-                Format::Text => status::history_table(&records),
-            });
+            match args.format {
+                Format::Json => session.output.print(&status::history_json(&records)),
+                Format::Text => session.output.print_text(&status::history_table(&records)),
+            }
             0
         }
         Err(Refused(code)) => code,
@@ -97,10 +98,10 @@ fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     };
     let (steps, plan) = ledger.beside(commit).map_err(|error| session.refused(&error))?;
-    session.output.print(&match args.format {
-        Format::Json => status::show_json(record, &steps),
-        Format::Text => status::show_text(record, &steps, &plan),
-    });
+    match args.format {
+        Format::Json => session.output.print(&status::show_json(record, &steps)),
+        Format::Text => session.output.print_text(&status::show_text(record, &steps, &plan)),
+    }
     Ok(0)
 }
 
@@ -118,7 +119,7 @@ pub fn doctor(session: &Session<'_>) -> u8 {
             Verdict::Doubtful => "warn",
             Verdict::Bad => "FAIL",
         };
-        session.output.print(&format!("{verdict}  {:<10} {}\n", check.what, check.text));
+        session.output.print_text(&format!("{verdict}  {:<10} {}\n", check.what, check.text));
     }
     if checks.iter().any(|check| check.verdict == Verdict::Bad) { exit::FAILED } else { 0 }
 }
@@ -127,9 +128,9 @@ impl Session<'_> {
     /// Records what former commands could not, and asks the remote. What is remembered is shown where neither can be done.
     fn up_to_date(&self, ledger: &Ledger, environments: &[&str]) {
         if let Err(error) = ledger.sync() {
-            self.output.say(&format!("warning: {}; this is what was known last", error.message));
+            self.output.warn(&format!("{}; this is what was known last", error.message));
         } else if let Err(error) = ledger.publish(environments) {
-            self.output.say(&format!("warning: {}", error.message));
+            self.output.warn(&error.message);
         }
     }
 
@@ -138,7 +139,7 @@ impl Session<'_> {
         let ledger = self.known(environment)?;
         self.up_to_date(&ledger, &[environment]);
         if let Ok(Some(words)) = ledger.rewritten_here(environment) {
-            self.output.say(&format!("warning: {environment}: {words}"));
+            self.output.warn(&format!("{environment}: {words}"));
         }
         let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;
         Ok((ledger, records))

@@ -85,7 +85,7 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
             section.finish();
         }
         duplicates(top.reader, &deploy);
-        if deploy.is_empty() && !top.has("deploy") {
+        if deploy.is_empty() && !top.lists("deploy") {
             let help = "list the deployment pipelines in their order: `[[deploy]]`, `pipeline = \"…\"`";
             top.reader.report(Code::MissingValue, Span::default(), "the file calls no pipeline", help);
         }
@@ -134,9 +134,32 @@ fn flatten(section: &Section<'_, '_>, prefix: &str, found: &mut BTreeMap<Arc<str
             }
             DeValue::Datetime(_) => section.reader.wrong_type(value, format!("`{full}`"), "a string"),
             _ => {
+                kept(section.reader, &full, value);
                 found.insert(full.into(), literal(value));
             }
         }
+    }
+}
+
+/// A constant must come out as it was written, and say something.
+fn kept(reader: &Reader<'_>, name: &str, value: &toml::Spanned<DeValue<'_>>) {
+    let report = |code, message, help: &str| reader.report(code, value.span().into(), message, help);
+    match value.get_ref() {
+        DeValue::String(text) if text.is_empty() => {
+            report(Code::EmptyValue, format!("constant `{name}` is empty"), "give it a value, or remove it");
+        }
+        DeValue::Array(items) if items.is_empty() => {
+            report(Code::EmptyValue, format!("constant `{name}` is empty"), "give it an item, or remove it");
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| kept(reader, name, item)),
+        DeValue::Float(float) => {
+            let given = float.as_str().parse::<f64>().unwrap_or(f64::NAN);
+            if given.is_finite() && given.to_string() != float.as_str() {
+                let message = format!("`{name}` is written as {}, and would be given as {given}", float.as_str());
+                report(Code::BadValue, message, &format!("write it in quotes: \"{}\"", float.as_str()));
+            }
+        }
+        _ => {}
     }
 }
 
@@ -166,6 +189,12 @@ fn sources(section: &Section<'_, '_>) -> BTreeMap<Arc<str>, Vec<Template>> {
                         let help = "it knows `${key}`, what an environment's file gives, and `${environment}`";
                         section.reader.report(Code::UnknownParameter, span, message, help);
                     }
+                    if !run.iter().flat_map(Template::references).any(|(name, _)| &**name == "key") {
+                        let message = format!("the command of source `{name}` has no `${{key}}`");
+                        let help =
+                            "write `${key}` where it is told which secret is wanted: without it all are the same";
+                        section.reader.report(Code::BadValue, source.key_span("run"), message, help);
+                    }
                     sources.insert(name, run);
                 }
                 None if !source.has("run") => source.missing("run"),
@@ -188,8 +217,13 @@ fn call(section: &Section<'_, '_>) -> Option<Deploy> {
         pipeline: section.required_string("pipeline")?,
         span: section.span,
     };
-    let named = if section.has("name") { deploy.name.clone() } else { deploy.pipeline.clone() };
-    Some(Deploy { name: NameRule::Dashed.checked(section.reader, &named, "a call"), ..deploy })
+    // Without a name of its own it has the pipeline's, which is looked at where its folder is.
+    let name = if section.has("name") {
+        NameRule::Dashed.checked(section.reader, &deploy.name, "a call")
+    } else {
+        NameRule::Dashed.usable(&deploy.pipeline)
+    };
+    Some(Deploy { name, ..deploy })
 }
 
 fn duplicates(reader: &Reader<'_>, deploy: &[Deploy]) {

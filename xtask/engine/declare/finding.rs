@@ -176,6 +176,12 @@ impl Finding {
         self
     }
 
+    /// The message with what explains it, for those who have no other place for it.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.notes.iter().fold(self.message.clone(), |whole, note| whole + "\n" + note)
+    }
+
     #[must_use]
     pub fn of(mut self, of: impl Into<String>) -> Finding {
         self.of = Some(of.into());
@@ -199,10 +205,12 @@ impl Finding {
 /// `; did you mean …` for a name that is not known, or nothing.
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Written in other letters it is the same to whoever wrote it.
+    let lower = name.to_lowercase();
     let likeness = |candidate: &str| match candidate.rsplit_once('/') {
         // A step by its name alone: `install` for `web/install`.
         Some((_, last)) if last == name => 1.0,
-        _ => strsim::jaro_winkler(name, candidate),
+        _ => strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
     };
     known
         .into_iter()
@@ -215,12 +223,16 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 /// The names as people read a list: `a`, `b` and `c`.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    let names = quoted(names);
     match names.as_slice() {
         [] => "none".to_owned(),
         [one] => one.clone(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
+}
+
+fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(|name| format!("`{name}`")).collect()
 }
 
 /// Help with one more sentence: a question is not gone on with.
@@ -235,8 +247,15 @@ pub fn suggest<'a>(name: &str, what: &str, known: impl IntoIterator<Item = &'a s
     match did_you_mean(name, known.clone()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => {
-            let known: Vec<&str> = known.into_iter().take(20).collect();
-            if known.is_empty() { format!("there are no {what}") } else { format!("the {what} are {}", listed(known)) }
+            let known: Vec<&str> = known.into_iter().collect();
+            // One or two more are shorter than to say so.
+            match known.len() {
+                0 => format!("there are no {what}"),
+                1..=22 => format!("the {what} are {}", listed(known)),
+                all => {
+                    format!("the {what} are {} and {} more", quoted(known[..20].iter().copied()).join(", "), all - 20)
+                }
+            }
         }
     }
 }

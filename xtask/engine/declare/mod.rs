@@ -31,6 +31,7 @@ pub use orchestration::Orchestration;
 pub use pipeline::Pipeline;
 pub use values::Values;
 
+pub const PIPELINES: &str = "pipelines";
 pub const ORCHESTRATION: &str = "pipelines/orchestration.toml";
 pub const ENVIRONMENT: &str = "pipelines/environment.toml";
 pub const ENVIRONMENTS: &str = "pipelines/environments";
@@ -137,7 +138,7 @@ pub fn values_file(name: &str) -> Utf8PathBuf {
 
 fn absent<T: Default>(file: &str, what: &str, sources: &Sources, findings: &mut Vec<Finding>) -> T {
     // A file that is there and cannot be read is reported as that.
-    if !sources.problems.iter().any(|problem| problem.place.file.as_str() == file) {
+    if !sources.problems.iter().any(|problem| [file, PIPELINES].contains(&problem.place.file.as_str())) {
         let help = format!("create it: {what}; `cargo xtask init` writes a first one");
         findings.push(Finding::error(Code::Syntax, Place::start_of(file), format!("{file} does not exist"), help));
     }

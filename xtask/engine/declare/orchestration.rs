@@ -69,7 +69,7 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Orchest
             }
             section.finish();
         }
-        if environments.is_empty() && !top.has("environment") {
+        if environments.is_empty() && !top.lists("environment") {
             let help = "list the environments in the order of their deployment: `[[environment]]`, `name = \"dev\"`";
             top.reader.report(Code::MissingValue, Span::default(), "the file lists no environment", help);
         }
@@ -80,10 +80,10 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Orchest
 
 fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Environment> {
     let reader = section.reader;
-    let after = section.strings("after");
+    let after = section.names("after");
     let approvals = section.count("approvals", 0..=100).unwrap_or(0);
     let soak = section.duration("soak");
-    let branch = section.filled("branch").map(|branch| branch.value);
+    let branch = given_to_git(section, "branch").map(|branch| branch.value);
     let name = section.required_string("name")?;
     if !NameRule::Dashed.check(reader, &name.value, name.span, "an environment") {
         return None;
@@ -118,8 +118,18 @@ fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Envi
     Some(Environment { name, after, approvals, soak, branch, span: section.span })
 }
 
+/// What git is told as a name. It would take one that begins so as an option, and an option may name a program.
+fn given_to_git(section: &Section<'_, '_>, key: &'static str) -> Option<Spanned<Arc<str>>> {
+    let name = section.filled(key)?;
+    if name.value.starts_with('-') {
+        let message = format!("`{}` cannot be a {key}: git would take it as an option", name.value);
+        section.reader.report(Code::BadValue, name.span, message, format!("write the name of a {key}"));
+    }
+    Some(name)
+}
+
 fn ledger(section: &Section<'_, '_>) -> Ledger {
-    let ledger = Ledger { remote: section.filled("remote"), branch: section.boolean("branch") };
+    let ledger = Ledger { remote: given_to_git(section, "remote"), branch: section.boolean("branch") };
     section.finish();
     ledger
 }

@@ -32,6 +32,16 @@ impl Type {
         Type::NAMES.iter().position(|known| *known == name).map(|index| all[index])
     }
 
+    /// Between what `min` and `max` may be: of its number, or of the length of its text.
+    #[must_use]
+    pub fn bounds(self) -> (i64, i64) {
+        match self {
+            Type::Port => (1, 65535),
+            Type::Integer | Type::Boolean | Type::Table => (i64::MIN, i64::MAX),
+            Type::String | Type::Host | Type::Url | Type::Path => (0, i64::MAX),
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         Type::NAMES[self as usize]
@@ -145,7 +155,7 @@ fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Parameter {
         distinct: section.boolean("distinct"),
         may_be_empty: section.boolean("may_be_empty"),
         key: section.string("key").map(|key| key.value),
-        fields: section.table("fields", "the fields").map(|fields| self::parameters(&fields)).unwrap_or_default(),
+        fields: section.table("fields", "the fields").map(|fields| self::fields(&fields)).unwrap_or_default(),
     };
     section.finish();
     if kind.is_some() {
@@ -156,6 +166,21 @@ fn parameter(section: &Section<'_, '_>, name: String, span: Span) -> Parameter {
     parameter
 }
 
+/// Fields are no groups: an item is given as one table.
+fn fields(section: &Section<'_, '_>) -> Vec<Parameter> {
+    let mut fields = parameters(section);
+    fields.retain(|field| {
+        let message = format!("`{}` is a field in a group, which fields cannot have", field.name);
+        let flat = field.name.replace('.', "_");
+        if flat != *field.name {
+            let help = format!("declare it as `{flat}`, or the group as a field of `type = \"table\"`");
+            section.reader.report(Code::BadValue, field.span, message, help);
+        }
+        flat == *field.name
+    });
+    fields
+}
+
 /// What the keys of one declaration say must fit together.
 fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
     let reader = section.reader;
@@ -163,6 +188,13 @@ fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
         reader.report(Code::BadValue, section.key_span(key), message, help.to_owned());
     };
     let name = &parameter.name;
+    let (least, most) = parameter.kind.bounds();
+    for (key, bound) in [("min", parameter.min), ("max", parameter.max)] {
+        if let Some(bound) = bound.filter(|bound| !(least..=most).contains(bound)) {
+            let what = if parameter.kind == Type::Port { "port" } else { "length" };
+            report(key, format!("`{key}` of `{name}` is {bound}, and no {what} can be that"), "correct or remove it");
+        }
+    }
     if let (Some(min), Some(max)) = (parameter.min, parameter.max)
         && min > max
     {

@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::literal::Spanned;
 use super::parameter::{Parameter, parameters};
 use super::read::Reader;
-use super::step::{Step, Variable, env, step};
+use super::step::{Step, Variable, cwd, env, step};
 use super::template::Template;
 use crate::finding::{Code, Finding, Span};
 
@@ -30,14 +30,14 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Pipelin
     Reader::read(file, text, findings, |top| {
         let steps: Vec<Step> = top.tables("step", "a step").filter_map(|section| step(&section)).collect();
         duplicates(top.reader, &steps);
-        if steps.is_empty() && !top.has("step") {
+        if steps.is_empty() && !top.lists("step") {
             let help = "add its first one: `[[step]]`, `name = \"…\"`, `run = [\"…\"]`";
             top.reader.report(Code::MissingValue, Span::default(), "the pipeline has no step", help);
         }
         Pipeline {
             help: top.string("help").map(|help| help.value),
-            uses: top.strings("uses").unwrap_or_default(),
-            cwd: top.template("cwd"),
+            uses: top.names("uses").unwrap_or_default(),
+            cwd: cwd(top),
             env: env(top),
             parameters: top.table("parameters", "[parameters]").map(|section| parameters(&section)).unwrap_or_default(),
             steps,

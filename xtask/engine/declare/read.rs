@@ -3,6 +3,7 @@
 //! serde would stop at the first mistake in a file; a person at two in the morning wants all of them.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +177,12 @@ impl<'r, 'i> Section<'r, 'i> {
         self.present & bit(key) != 0 && self.table.contains_key(key)
     }
 
+    /// Whether there is something below a key: an empty list says no more than none.
+    pub fn lists(&self, key: &str) -> bool {
+        let value = self.table.get(key).map(toml::Spanned::get_ref);
+        value.is_some_and(|value| !matches!(value, DeValue::Array(items) if items.is_empty()))
+    }
+
     fn named<'k>(&self, key: &'k str) -> KeyOf<'k> {
         KeyOf { key, of: self.what }
     }
@@ -214,6 +221,25 @@ impl<'r, 'i> Section<'r, 'i> {
 
     pub fn strings(&self, key: &'static str) -> Option<Vec<Spanned<Arc<str>>>> {
         self.get(key).and_then(|value| self.reader.strings_of(value, self.named(key)))
+    }
+
+    /// Names, each once.
+    pub fn names(&self, key: &'static str) -> Option<Vec<Spanned<Arc<str>>>> {
+        let mut names = self.strings(key)?;
+        let mut seen = BTreeSet::new();
+        names.retain(|name| {
+            if name.value.is_empty() {
+                let message = format!("an empty name in {}", self.named(key));
+                self.reader.report(Code::EmptyValue, name.span, message, "name something, or remove it");
+            } else if !seen.insert(Arc::clone(&name.value)) {
+                let message = format!("`{}` stands twice in {}", name.value, self.named(key));
+                self.reader.report(Code::DuplicateName, name.span, message, "remove one of the two");
+            } else {
+                return true;
+            }
+            false
+        });
+        Some(names)
     }
 
     pub fn template(&self, key: &'static str) -> Option<Template> {
@@ -335,7 +361,11 @@ impl<'r, 'i> Section<'r, 'i> {
             let name = &**key.get_ref();
             let help = match did_you_mean(name, known.iter().copied()) {
                 Some(candidate) => format!("did you mean `{candidate}`?"),
-                None => format!("the keys are {}", listed(known.iter().copied())),
+                None => {
+                    // Some are asked for twice.
+                    let mut seen = BTreeSet::new();
+                    format!("the keys are {}", listed(known.iter().copied().filter(|key| seen.insert(*key))))
+                }
             };
             let message = format!("{} has no key `{name}`", self.what);
             self.reader.report(Code::UnknownKey, key.span().into(), message, help);
@@ -392,7 +422,13 @@ impl NameRule {
     /// The name, or one that is permitted in its place: what is named badly is there all the same, and nothing else
     /// that is found should follow from its absence.
     pub fn checked(self, reader: &Reader<'_>, name: &Spanned<Arc<str>>, what: &str) -> Spanned<Arc<str>> {
-        if self.check(reader, &name.value, name.span, what) {
+        self.check(reader, &name.value, name.span, what);
+        self.usable(name)
+    }
+
+    /// The name if it is permitted, else one like it that is.
+    pub fn usable(self, name: &Spanned<Arc<str>>) -> Spanned<Arc<str>> {
+        if self.permits(&name.value) {
             return name.clone();
         }
         let (sign, first) = if self == NameRule::Dashed { ('-', "x-") } else { ('_', "x_") };

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::finding::{Code, Finding, Place};
 use crate::glob;
-use crate::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL};
+use crate::{DEPLOYMENTS, ENVIRONMENT, ENVIRONMENTS, ORCHESTRATION, PERSONAL, PIPELINES};
 
 /// A TOML file of this size or more is refused: it is none that a person wrote.
 const LARGEST: u64 = 10_000_000;
@@ -20,6 +20,8 @@ const LARGEST: u64 = 10_000_000;
 pub struct Sources {
     /// By path from the root.
     pub texts: BTreeMap<Utf8PathBuf, String>,
+    /// Of those that are not UTF-8, to show where they are not.
+    pub shown: BTreeMap<Utf8PathBuf, String>,
     /// What could not be read, and what stands where nothing of its kind belongs.
     pub problems: Vec<Finding>,
     /// The files beside the pipelines, those that they use, and scripts elsewhere, by path from the root.
@@ -67,6 +69,9 @@ impl Sources {
     #[must_use]
     pub fn load(root: &Utf8Path) -> Sources {
         let mut sources = Sources::default();
+        if !root.join(PIPELINES).exists() {
+            sources.problems.push(nothing(root));
+        }
         sources.add(root, Utf8PathBuf::from(ORCHESTRATION));
         sources.add(root, Utf8PathBuf::from(ENVIRONMENT));
         sources.add_values(root, ENVIRONMENTS);
@@ -89,6 +94,10 @@ impl Sources {
         let mut walked: BTreeMap<Utf8PathBuf, Vec<Utf8PathBuf>> = BTreeMap::new();
         for pattern in &wanted.patterns {
             let below = glob::folder(pattern);
+            if canonical.join(&below).is_file() {
+                found.insert(below);
+                continue;
+            }
             if !walked.contains_key(&below) {
                 let mut files = Vec::new();
                 self.walk(&canonical, &below, &mut |path| files.push(path));
@@ -170,11 +179,20 @@ impl Sources {
     fn add(&mut self, root: &Utf8Path, path: Utf8PathBuf) {
         let full = root.join(&path);
         // What a personal environment says is no part of a release, and may be kept anywhere.
-        if !path.starts_with(PERSONAL) && leads_out(root, &full) {
-            return self.unreadable(&path, "it is a link that leads out of the repository, to what is in no release");
+        if !path.starts_with(PERSONAL) && leads_out(root, &path) {
+            self.unreadable(&path, "a link leads out of the repository to it, and what it says is in no release");
+            let help = "put the file or folder itself in the place of the link";
+            self.problems.last_mut().expect("just added").help = help.to_owned();
+            return;
         }
-        match read_text(&full) {
-            Ok(Some(text)) => _ = self.texts.insert(path, text),
+        match read_bytes(&full).map(|bytes| bytes.map(String::from_utf8)) {
+            Ok(Some(Ok(text))) => _ = self.texts.insert(path, text),
+            Ok(Some(Err(error))) => {
+                self.unreadable(&path, "it is not UTF-8 here");
+                let at = error.utf8_error().valid_up_to();
+                self.problems.last_mut().expect("just added").place.span = (at..at + 1).into();
+                self.shown.insert(path, String::from_utf8_lossy(error.as_bytes()).into_owned());
+            }
             Ok(None) => {}
             Err(why) => self.unreadable(&path, &why),
         }
@@ -191,18 +209,31 @@ impl Sources {
     }
 }
 
-/// Whether a file is a link to something that is not below the root.
-fn leads_out(root: &Utf8Path, full: &Utf8Path) -> bool {
-    let is_link = fs::symlink_metadata(full).is_ok_and(|found| found.is_symlink());
-    is_link
-        && match (root.canonicalize(), full.canonicalize()) {
+/// Where nothing is that could be deployed.
+fn nothing(root: &Utf8Path) -> Finding {
+    let is_bare = ["HEAD", "objects", "refs"].iter().all(|name| root.join(name).exists());
+    let (message, help) = if is_bare {
+        let message = format!("{root} is a bare git repository: it has no files, and so no `{PIPELINES}/`");
+        (message, "clone it, or add a worktree (`git worktree add`), and work there")
+    } else {
+        let message = format!("there is no `{PIPELINES}/` in {root}, nor in a folder above it");
+        (message, "go to a repository that has it, or name one by `-C DIR`; `cargo xtask init DIR` writes a first one")
+    };
+    Finding::error(Code::Syntax, Place::start_of(PIPELINES), message, help)
+}
+
+/// Whether a file, or a folder that it is in, is a link to something that is not below the root.
+fn leads_out(root: &Utf8Path, path: &Utf8Path) -> bool {
+    let is_link = |path: &Utf8Path| fs::symlink_metadata(root.join(path)).is_ok_and(|found| found.is_symlink());
+    path.ancestors().filter(|path| !path.as_str().is_empty()).any(is_link)
+        && match (root.canonicalize(), root.join(path).canonicalize()) {
             (Ok(root), Ok(full)) => !full.starts_with(root),
             _ => false,
         }
 }
 
-/// The text of a file; `None` if there is none.
-fn read_text(path: &Utf8Path) -> Result<Option<String>, String> {
+/// What is in a file; `None` if there is none.
+fn read_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>, String> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
@@ -221,11 +252,7 @@ fn read_text(path: &Utf8Path) -> Result<Option<String>, String> {
     if bytes.len() as u64 >= LARGEST {
         return Err(format!("it is larger than {} MB", LARGEST / 1_000_000));
     }
-    String::from_utf8(bytes).map(Some).map_err(|error| {
-        let line =
-            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        format!("line {line} is not UTF-8")
-    })
+    Ok(Some(bytes))
 }
 
 /// A larger file is data, and not searched.

@@ -1,6 +1,7 @@
 //! `[[step]]`, and what steps and calls have in common: commands, `env`, `with`, `for_each`, `when`, `needs`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,23 @@ pub enum ForEach {
     Items(Vec<Spanned<Literal>>, Span),
 }
 
+/// `regions`, or `["eu-west", 2]`.
+impl fmt::Display for ForEach {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForEach::Name(name) => out.write_str(&name.value),
+            ForEach::Items(items, _) => {
+                let items = items.iter().map(|item| match &item.value {
+                    Literal::String(text) => format!("{text:?}"),
+                    Literal::Integer(integer) => integer.to_string(),
+                    other => other.kind().to_owned(),
+                });
+                write!(out, "[{}]", items.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
 /// `when = "web.enabled"` or `"!web.enabled"`.
 #[derive(Debug)]
 pub struct When {
@@ -141,14 +159,14 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
     let action = action(section);
     let step = Step {
         env: env(section),
-        cwd: section.template("cwd"),
+        cwd: cwd(section),
         stdin: stdin(section),
         for_each: for_each(section),
         parallel: section.boolean("parallel"),
         needs: needs(section),
         when: when(section),
-        provides: section.strings("provides").unwrap_or_default(),
-        requires: section.strings("requires").unwrap_or_default(),
+        provides: section.names("provides").unwrap_or_default(),
+        requires: section.names("requires").unwrap_or_default(),
         unless: command(section, "unless"),
         output: output(section),
         finally: section.table("finally", "`finally`").and_then(|finally| self::finally(&finally)).map(Box::new),
@@ -168,10 +186,22 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
         let message = format!("step `{}` has an output and a guard", name.value);
         section.reader.report(Code::BadValue, output.name.span, message, help);
     }
-    for label in step.provides.iter().chain(&step.requires).filter(|label| label.value.is_empty()) {
-        section.reader.report(Code::EmptyValue, label.span, "an empty name", "name what is provided or required");
+    for label in step.provides.iter().chain(&step.requires).filter(|label| label.value.contains("${")) {
+        let message = format!("`{}` is no name: nothing is replaced in it", label.value);
+        section.reader.report(Code::BadValue, label.span, message, "write a name that is the same everywhere");
     }
     Some(Step { name, action, ..step })
+}
+
+/// Reads `cwd`.
+pub fn cwd(section: &Section<'_, '_>) -> Option<Template> {
+    let cwd = section.template("cwd")?;
+    if cwd.parts.is_empty() {
+        let help = "name a folder, from the folder of this file; or remove `cwd`";
+        section.reader.report(Code::EmptyValue, cwd.span, format!("`cwd` of {} is empty", section.what), help);
+        return None;
+    }
+    Some(cwd)
 }
 
 fn timeout(section: &Section<'_, '_>) -> Duration {
@@ -248,6 +278,10 @@ pub fn command(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<Templ
         reader.report(Code::BadCommand, span, format!("`{key}` names no program"), help);
         return None;
     }
+    if let Some(problem) = arguments[0].as_literal().and_then(words::builtin) {
+        let help = format!("{}; or put it into a script", problem.help);
+        reader.report(Code::BadCommand, arguments[0].span, problem.message, help);
+    }
     Some(arguments)
 }
 
@@ -318,7 +352,13 @@ pub fn for_each(section: &Section<'_, '_>) -> Option<ForEach> {
     let found = literal(value);
     match found.value {
         Literal::String(name) => Some(ForEach::Name(Spanned::new(name, value.span()))),
-        Literal::List(items) => Some(ForEach::Items(items, found.span)),
+        Literal::List(items) => {
+            if items.is_empty() {
+                let help = "write its items; what is switched off in some environments has `when`";
+                section.reader.report(Code::EmptyValue, found.span, "`for_each` of nothing", help);
+            }
+            Some(ForEach::Items(items, found.span))
+        }
         _ => {
             section.reader.wrong_type(value, "`for_each`", "the name of a list, or a list");
             None
@@ -328,7 +368,7 @@ pub fn for_each(section: &Section<'_, '_>) -> Option<ForEach> {
 
 /// Reads `needs`.
 pub fn needs(section: &Section<'_, '_>) -> Option<Vec<Spanned<Arc<str>>>> {
-    section.strings("needs")
+    section.names("needs")
 }
 
 /// Reads `when`.
@@ -414,7 +454,7 @@ fn finally(section: &Section<'_, '_>) -> Option<Finally> {
     let finally = Finally {
         action: Action::Run(Vec::new()),
         env: env(section),
-        cwd: section.template("cwd"),
+        cwd: cwd(section),
         stdin: stdin(section),
         timeout: timeout(section),
     };

@@ -11,12 +11,34 @@ pub struct Problem {
 
 const LIST: &str = "a command is run without a shell: put in quotes what is meant as it stands";
 
+const LINES: &str = "two commands are two steps, and a long one is written as a list of arguments";
+
+/// What a shell does itself: no file of this name can do it for a step.
+const BUILTINS: [(&str, &str); 9] = [
+    ("cd", "write the folder with `cwd`"),
+    ("export", "set variables with `env`"),
+    ("set", "set variables with `env`"),
+    ("unset", "variables are there only if `env` or `pass_env` says so"),
+    ("source", "run the program itself"),
+    (".", "run the program itself"),
+    ("alias", "run the program itself"),
+    ("eval", "run the program itself"),
+    ("exec", "run the program itself"),
+];
+
+/// Why a program can be none.
+#[must_use]
+pub fn builtin(program: &str) -> Option<Problem> {
+    let (name, help) = BUILTINS.iter().find(|(name, _)| *name == program)?;
+    Some(Problem { message: format!("`{name}` is understood by a shell only"), help })
+}
+
 /// Splits as a shell would, and refuses what only a shell would understand: nothing is ever run by one.
 ///
 /// `${name}` is left as it is: it is replaced after splitting, so that a value stays one argument.
 ///
 /// # Errors
-/// If the string holds an operator, a glob, `~`, `$X`, an assignment, or a quote without its end.
+/// If the string holds an operator, a line end between words, a glob, `~`, `$X`, an assignment, or a quote without its end.
 pub fn split(text: &str) -> Result<Vec<String>, Problem> {
     let refuse = |what: String, help| Err(Problem { message: format!("{what} is understood by a shell only"), help });
     let mut words = Vec::new();
@@ -34,7 +56,14 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
                 let word = word.get_or_insert_default();
                 word.push('$');
                 match chars.peek() {
-                    Some('{') => word.extend(chars.by_ref().take_while(|char| *char != '}').chain(['}'])),
+                    Some('{') => {
+                        for next in chars.by_ref() {
+                            word.push(next);
+                            if next == '}' {
+                                break;
+                            }
+                        }
+                    }
                     Some('$') => word.extend(chars.next()),
                     Some(next) if next.is_alphanumeric() || "_(@*#?!-".contains(*next) => {
                         let mut name = next.to_string();
@@ -51,13 +80,21 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
                 word.get_or_insert_default().extend(chars.next());
             }
             (None, '\\') => match chars.next() {
+                // As a shell goes on with a line.
+                Some('\n') => {}
                 Some(next) => word.get_or_insert_default().push(next),
                 None => return Err(Problem { message: "a backslash with nothing after it".into(), help: "remove it" }),
             },
-            (None, ' ' | '\t' | '\n' | '\r') => words.extend(word.take()),
-            (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[') | (Some('"') | None, '`') => {
+            (None, ' ' | '\t' | '\n' | '\r') => {
+                words.extend(word.take());
+                if char == '\n' && !words.is_empty() && chars.clone().any(|char| !char.is_whitespace()) {
+                    return refuse("the end of a line".to_owned(), LINES);
+                }
+            }
+            (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[') => {
                 return refuse(format!("`{char}`"), LIST);
             }
+            (Some('"') | None, '`') => return refuse("a backtick".to_owned(), LIST),
             (None, '{') if expands(chars.clone()) => return refuse("`{…}`".to_owned(), LIST),
             (None, '~' | '#') if word.is_none() => return refuse(format!("`{char}` at the beginning of a word"), LIST),
             (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_name) => {
@@ -98,6 +135,8 @@ mod tests {
         check("  a  'b c'  \"d e\" f\\ g ", "[a][b c][d e][f g]");
         check("a '' \"\"", "[a][][]");
         check("a'b'\"c\"", "[abc]");
+        check("\n  echo \"a\nb\"\t\n \n", "[echo][a\nb]");
+        check("echo one \\\n  two", "[echo][one][two]");
         check("echo '*' '$X' \";\"", "[echo][*][$X][;]");
     }
 
@@ -105,6 +144,7 @@ mod tests {
     fn values_stay_one_word() {
         check("echo ${a} \"x ${b} y\" c${d}e", "[echo][${a}][x ${b} y][c${d}e]");
         check("echo $$ 5$", "[echo][$$][5$]");
+        check("echo a${b c", "[echo][a${b c]");
     }
 
     #[test]
@@ -119,7 +159,9 @@ mod tests {
         check("ls ~/x", "`~` at the beginning of a word is understood by a shell only");
         check("echo $HOME", "`$HOME` is understood by a shell only");
         check("echo $(date)", "`$(` is understood by a shell only");
-        check("echo `date`", "``` is understood by a shell only");
+        check("echo `date`", "a backtick is understood by a shell only");
+        check("echo one\necho two", "the end of a line is understood by a shell only");
+        check("echo one \r\n  echo two", "the end of a line is understood by a shell only");
         check("A=b cmd", "`A=` is understood by a shell only");
         check("echo 'a", "a `'` without its end");
     }

@@ -16,12 +16,15 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell};
 
 use super::{Error, Result};
-use ciao_process::{Endings, readable};
+use ciao_process::{Endings, readable, somebody_wants_out};
 
 /// How long a command that talks to a remote may take before it counts as unknown.
 pub const NETWORK: Duration = Duration::from_secs(60);
 /// Local commands end in milliseconds; one that hangs (a dead network file system) must not hang us.
 pub const LOCAL: Duration = Duration::from_secs(120);
+/// How long a git that only reads may go on once a signal has come: the whole stop shall fit into seven seconds. Who writes is
+/// never ended for that.
+const LAST: Duration = Duration::from_secs(2);
 /// How often a git that says nothing is looked after.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -125,11 +128,17 @@ impl<'a> Call<'a> {
     /// # Errors
     /// If it cannot be started.
     pub fn start(&self, folder: &Path) -> Result<Running> {
-        let mut child = spawn(folder, self, Stdio::piped())?;
-        if let Some(mut pipe) = child.stdin.take() {
-            // A git that fails early closes its end; what it says then is the answer, not our broken pipe.
-            let _closed = pipe.write_all(&self.stdin);
-        }
+        let mut running = self.open(folder)?;
+        running.feed(&self.stdin);
+        Ok(running)
+    }
+
+    /// Starts git before it is known what goes in, with [`Running::feed`]: it waits for that.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn open(&self, folder: &Path) -> Result<Running> {
+        let child = spawn(folder, self, Stdio::piped())?;
         let what = self.args.iter().find(|word| !word.starts_with('-') && !word.contains('='));
         Ok(Running { child: Some(child), what: what.map_or_else(String::new, |word| (*word).to_owned()) })
     }
@@ -236,6 +245,32 @@ fn environment(mut command: Cmd<'_>) -> Cmd<'_> {
         .env("LC_ALL", "C")
 }
 
+/// The commands that only read, here or at a remote. A fetch writes objects, which no ref names before it is over.
+const READS: [&str; 10] = [
+    "cat-file",
+    "config",
+    "fetch",
+    "for-each-ref",
+    "ls-remote",
+    "ls-tree",
+    "merge-base",
+    "rev-list",
+    "rev-parse",
+    "status",
+];
+
+/// Since when a signal has been waiting to be heard.
+#[derive(Debug, Default)]
+struct Asked(Option<Instant>);
+
+impl Asked {
+    /// Whether it has waited long enough.
+    fn enough(&mut self) -> bool {
+        self.0 = somebody_wants_out().then(|| self.0.unwrap_or_else(Instant::now));
+        self.0.is_some_and(|since| since.elapsed() >= LAST)
+    }
+}
+
 /// A git at work. Whoever does not want its answer any more drops it, and it is killed.
 #[derive(Debug)]
 pub struct Running {
@@ -244,6 +279,14 @@ pub struct Running {
 }
 
 impl Running {
+    /// All that goes in.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if let Some(mut pipe) = self.child.as_mut().and_then(|child| child.stdin.take()) {
+            // A git that fails early closes its end; what it says then is the answer, not our broken pipe.
+            let _closed = pipe.write_all(bytes);
+        }
+    }
+
     /// Waits until it is over.
     ///
     /// # Errors
@@ -254,7 +297,8 @@ impl Running {
 
     fn end_patiently(mut self, limit: Duration, patience: &Patience) -> Result<Said> {
         let child = self.child.take().unwrap_or_else(|| unreachable!("it ends once"));
-        collect(child, limit, patience).map_err(|error| Error::unreadable(format!("run git {}: {error}", self.what)))
+        collect(child, limit, READS.contains(&&*self.what), patience)
+            .map_err(|error| Error::unreadable(format!("run git {}: {error}", self.what)))
     }
 }
 
@@ -273,13 +317,13 @@ fn kill(child: &mut Child) {
     child.wait().ok();
 }
 
-fn collect(mut child: Child, limit: Duration, patience: &Patience) -> io::Result<Said> {
-    let begun = Instant::now();
+fn collect(mut child: Child, limit: Duration, reads: bool, patience: &Patience) -> io::Result<Said> {
+    let (begun, mut asked) = (Instant::now(), Asked::default());
     let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
     let mut pipes = pipes.map(|pipe| pipe.map(File::from));
     let mut said = [Vec::new(), Vec::new()];
     let (mut status, mut stopped) = (None, false);
-    while begun.elapsed() <= limit {
+    while begun.elapsed() <= limit && !(reads && asked.enough()) {
         stopped = patience.is_over();
         if stopped {
             break;
@@ -413,9 +457,9 @@ struct Patient(ChildStdout);
 
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let begun = Instant::now();
-        while !readable(&[self.0.as_fd()], Some(LOCAL))?[0] {
-            if begun.elapsed() >= LOCAL {
+        let (begun, mut asked) = (Instant::now(), Asked::default());
+        while !readable(&[self.0.as_fd()], Some(LOOK))?[0] {
+            if begun.elapsed() >= LOCAL || asked.enough() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

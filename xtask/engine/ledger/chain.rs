@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hmac_sha256::Hash as Sha256;
 
+use super::call::{LOCAL, Running};
 use super::git::{Call, Git, Patience, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
@@ -321,11 +322,15 @@ impl Ledger {
         }
         let mut again = 0;
         let tip = loop {
+            // The git that moves the refs starts while the objects are being synced.
+            let git = match &self.settings.remote {
+                None => Some(update_refs().open(&self.git.root)?),
+                Some(_) => None,
+            };
             let (tip, needed, kept) = self.write(environment, after.tip.as_ref(), draft)?;
-            let swap = if self.settings.remote.is_some() {
-                self.swap_remote(environment, after, &tip, leases)?
-            } else {
-                self.swap_local(environment, after, &tip)?
+            let swap = match git {
+                None => self.swap_remote(environment, after, &tip, leases)?,
+                Some(git) => self.swap_local(environment, after, &tip, git)?,
             };
             if !swap {
                 return Ok(Swap::Lost);
@@ -379,13 +384,14 @@ impl Ledger {
         Ok((Tip { commit: id, state }, needed, kept))
     }
 
-    fn swap_local(&self, environment: &str, after: &Standing, tip: &Tip) -> Result<bool> {
+    fn swap_local(&self, environment: &str, after: &Standing, tip: &Tip, mut git: Running) -> Result<bool> {
         let (home, new) = (self.home(environment), &tip.commit);
         let old = after.at().map_or_else(|| "0".repeat(new.len()), str::to_owned);
         // The ledger's ref first: if the power goes in between, what was seen is older than what is, not newer.
         let moves = format!("update {home} {new} {old}\nupdate {} {new}\n", self.seen_ref(environment));
         for attempt in 0.. {
-            let said = self.git.call(&Call::new(&["update-ref", "--no-deref", "--stdin"]).stdin(moves.clone()))?;
+            git.feed(moves.as_bytes());
+            let said = git.end(LOCAL)?;
             if said.ok {
                 return Ok(true);
             }
@@ -402,9 +408,14 @@ impl Ledger {
                 return Err(self.git.local_failure(&format!("write the ledger of {environment}"), &said));
             }
             std::thread::sleep(Duration::from_millis(100));
+            git = update_refs().open(&self.git.root)?;
         }
         unreachable!("the loop has no end")
     }
+}
+
+fn update_refs() -> Call<'static> {
+    Call::new(&["update-ref", "--no-deref", "--stdin"])
 }
 
 /// One commit, its tree and its files; its name, and what is in its tree. Files that it does not name stay as they were

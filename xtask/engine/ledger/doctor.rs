@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Result;
 use super::chain::{Ledger, Standing};
 use super::git::{Call, OLDEST, stale_lock, version};
+use super::release::Release;
 use super::remote::PUSH;
 use super::tidy::tidy;
 
@@ -44,7 +45,8 @@ impl Ledger {
     /// Looks at everything; nothing is an error, everything is an answer.
     #[must_use]
     pub fn doctor(&self, environments: &[&str]) -> Vec<Check> {
-        let mut checks = vec![self.version(), self.identity(), self.writable(), self.packs(), self.locks()];
+        let mut checks =
+            vec![self.version(), self.commit(), self.identity(), self.writable(), self.packs(), self.locks()];
         checks.extend(self.remote());
         checks.extend(self.histories(environments));
         checks.push(self.clock(environments));
@@ -65,6 +67,13 @@ impl Ledger {
             )
         } else {
             check("git", Verdict::Good, text)
+        }
+    }
+
+    fn commit(&self) -> Check {
+        match Release::of(&self.git, "HEAD") {
+            Ok(release) => check("commit", Verdict::Good, format!("release {}", release.display)),
+            Err(error) => check("commit", Verdict::Bad, error.message),
         }
     }
 

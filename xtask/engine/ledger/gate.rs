@@ -101,6 +101,15 @@ pub fn gate(question: &Question) -> Gate {
     answer
 }
 
+/// What is deployed by one who looks at the release only.
+#[must_use]
+pub fn outside(file: &str) -> String {
+    format!(
+        "{file} is deployed, and is not in the commit: git ignores it, or a link leads out of the repository; \
+         commit it (`git add --force`), or let a step make it below `${{work}}`"
+    )
+}
+
 /// Everything that either of the two asks for.
 fn stronger(declared: &Terms, former: &Terms) -> Terms {
     let both = |own: &[String], other: &[String]| {
@@ -122,7 +131,10 @@ fn under(question: &Question, terms: &Terms) -> Gate {
     if question.release.dirty && (gated || question.after_in_head) {
         reasons.push(Reason {
             code: "dirty",
-            text: "the working tree has changes that are not committed; commit or stash them".to_owned(),
+            text: match &question.release.outside {
+                None => "the working tree has changes that are not committed; commit or stash them".to_owned(),
+                Some(file) => outside(file),
+            },
         });
     }
     let mut proved = BTreeSet::new();

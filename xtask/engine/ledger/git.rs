@@ -57,6 +57,12 @@ impl Git {
         })
     }
 
+    /// From the root of the working tree: a path from the folder that was asked for.
+    #[must_use]
+    pub fn path(&self, path: &str) -> String {
+        if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
+    }
+
     /// Runs git and waits for it.
     ///
     /// # Errors

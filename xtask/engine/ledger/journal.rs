@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Outcome, Place, Record, StepRecord};
+use ciao_base::checksum::crc32;
 use ciao_base::event::{Event, Journal as Journalist};
 
 /// What the journal says about its deployment, first.
@@ -78,11 +79,9 @@ impl Progress {
     }
 
     fn see(&mut self, event: Event) {
+        owe(&mut self.owed, &event);
         match event {
-            Event::Started { step, attempt, owes } => {
-                if owes {
-                    self.owed.insert(step.clone());
-                }
+            Event::Started { step, attempt, .. } => {
                 self.running.insert(step.clone());
                 self.last = Some(step.clone());
                 self.steps.insert(
@@ -94,13 +93,17 @@ impl Progress {
                 self.running.remove(&step);
                 self.steps.insert(step.clone(), StepRecord { id: step, outcome, attempts, seconds, exit });
             }
-            Event::FinallyStarted { .. } => {}
-            Event::FinallyEnded { step, outcome, exit: _ } => {
-                if matches!(outcome, Outcome::Succeeded | Outcome::Done) {
-                    self.owed.remove(&step);
-                }
-            }
+            Event::FinallyStarted { .. } | Event::FinallyEnded { .. } => {}
         }
+    }
+}
+
+/// What is owed after `event`.
+fn owe(owed: &mut BTreeSet<String>, event: &Event) {
+    match event {
+        Event::Started { step, owes: true, .. } => drop(owed.insert(step.clone())),
+        Event::FinallyEnded { step, outcome: Outcome::Succeeded | Outcome::Done, .. } => drop(owed.remove(step)),
+        _ => {}
     }
 }
 
@@ -142,7 +145,10 @@ pub fn parse(text: &[u8]) -> (Vec<Line>, Tail) {
 }
 
 fn frame(line: &Line, before: u32, number: u64) -> io::Result<(u32, Vec<u8>)> {
-    let json = serde_json::to_string(line)?;
+    let json = match line {
+        Line::Event { event } => format!(r#"{{"line":"event","event":{}}}"#, event.json()),
+        other => serde_json::to_string(other)?,
+    };
     let body = format!("{} {number} {json}", json.len());
     let sum = crc32(before, body.as_bytes());
     Ok((sum, format!("{sum:08x} {body}\n").into_bytes()))
@@ -180,26 +186,6 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
         _ => Err(false),
     }
 }
-
-/// The reflected CRC-32 of IEEE 802.3, begun with the checksum before.
-pub(super) fn crc32(before: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!before, |sum, &byte| (sum >> 8) ^ CRC32[(sum as u8 ^ byte) as usize])
-}
-
-/// What each byte adds.
-const CRC32: [u32; 256] = {
-    let (mut table, mut byte) = ([0; 256], 0);
-    while byte < 256 {
-        let (mut sum, mut bit) = (byte as u32, 0);
-        while bit < 8 {
-            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
-            bit += 1;
-        }
-        table[byte] = sum;
-        byte += 1;
-    }
-    table
-};
 
 /// What is found of a deployment that this clone ran, or is running.
 #[derive(Debug, Clone, PartialEq)]
@@ -276,7 +262,10 @@ pub struct Journal {
     /// How long the file is: after `length` there are zeros, which a reader passes over.
     room: u64,
     broken: bool,
-    pub progress: Progress,
+    /// What was known of steps before it began.
+    pub carried: BTreeMap<String, StepRecord>,
+    /// Steps whose `finally` is owed now.
+    pub owed: BTreeSet<String>,
     /// Held until the journal is dropped: it says that the holder lives.
     _lock: File,
 }
@@ -289,7 +278,6 @@ impl Journal {
     pub fn begin(folder: &Path, lock: File, header: Header) -> io::Result<Journal> {
         let path = folder.join(format!("{FRESH}{}", header.event));
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
-        let progress = Progress::default();
         let mut journal = Journal {
             file,
             folder: folder.to_owned(),
@@ -299,7 +287,8 @@ impl Journal {
             length: 0,
             room: 0,
             broken: false,
-            progress,
+            carried: BTreeMap::new(),
+            owed: BTreeSet::new(),
             _lock: lock,
         };
         journal.write(Line::Header(Box::new(header)))?;
@@ -350,8 +339,19 @@ impl Journal {
         self.sum = sum;
         self.number = number;
         self.length += bytes.len() as u64;
-        lines.into_iter().for_each(|line| self.progress.add(line));
+        lines.into_iter().for_each(|line| self.note(line));
         Ok(())
+    }
+
+    fn note(&mut self, line: Line) {
+        match line {
+            Line::Carried { steps, owed } => {
+                self.carried.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
+                self.owed.extend(owed);
+            }
+            Line::Event { event } => owe(&mut self.owed, &event),
+            Line::Header(_) | Line::Ended { .. } => {}
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -359,8 +359,8 @@ impl Journal {
         if end <= self.room {
             return self.file.write_all_at(bytes, self.length);
         }
-        let mut longer = bytes.to_vec();
-        longer.resize(bytes.len() + ROOM as usize, 0);
+        let mut longer = vec![0; bytes.len() + ROOM as usize];
+        longer[..bytes.len()].copy_from_slice(bytes);
         self.file.write_all_at(&longer, self.length)?;
         self.room = end + ROOM;
         Ok(())
@@ -459,10 +459,5 @@ mod tests {
             let text: Vec<u8> = order.iter().flat_map(|index| part(*index).to_vec()).collect();
             assert!(matches!(parse(&text).1, Tail::Damaged(_)), "{order:?}");
         }
-    }
-
-    #[test]
-    fn the_checksum_is_crc_32() {
-        assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
     }
 }

@@ -3,14 +3,16 @@
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
 //! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
 //! and compare-and-swap), `verify` (whether what is new is what ciao writes), [`journal`] (what is written while steps run),
-//! `operations` (start, finish), `holder` (who is at it), `resume` (what a former command left), `settle` (unlock, settle, approve). `call` alone runs
-//! git; `call`, `pack`, `tidy`, `journal` and `place` alone touch files. It does not know about pipelines, plans or
+//! `contained` (whether a file is in the release), `operations` (start, finish), `holder` (who is at it), `resume` (what a former
+//! command left), `settle` (unlock, settle, approve). `call` alone runs git; `call`, `contained`, `pack`, `tidy`, `journal` and
+//! `place` alone touch files. It does not know about pipelines, plans or
 //! processes: those who call it give it names, digests and step ids.
 
 #![forbid(unsafe_code)]
 
 mod call;
 mod chain;
+mod contained;
 mod doctor;
 pub mod gate;
 pub mod git;
@@ -43,7 +45,7 @@ pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
 pub use place::{Caller, Life, cache};
-pub use release::{Changes, Release};
+pub use release::{Changes, Head, Release};
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock};
 pub use watch::Watch;

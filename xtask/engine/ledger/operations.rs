@@ -17,6 +17,7 @@ use super::release::Release;
 use super::state::State;
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
+use ciao_base::event::steps_json;
 
 /// Going past a closed gate, recorded for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,7 +266,7 @@ impl Ledger {
             fence,
             event: record.id.clone(),
             record: Record { seq: fence, ..record },
-            owed: journal.progress.owed.iter().cloned().collect(),
+            owed: journal.owed.iter().cloned().collect(),
             journal,
             standing,
             verify: request.verify.clone(),
@@ -307,7 +308,7 @@ impl Ledger {
         record.skipped = ids(&[Outcome::Skipped]);
         record.verified = holding.verify.iter().all(|step| record.proved.contains(step));
         record.first_run = holding.first_run.iter().cloned().collect();
-        record.owed = holding.journal.progress.owed.iter().cloned().collect();
+        record.owed = holding.journal.owed.iter().cloned().collect();
         let stopped = [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Unknown];
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
         let untouched = |step: &StepRecord| matches!(step.outcome, Outcome::NotRun | Outcome::Off);
@@ -393,10 +394,6 @@ fn unrecorded(environment: &str, why: &str) -> Error {
              command records it"
         ),
     )
-}
-
-pub(super) fn steps_json(steps: &[StepRecord]) -> Vec<u8> {
-    serde_json::to_vec_pretty(steps).expect("steps have nothing that JSON cannot hold")
 }
 
 pub(super) fn plan_files(request: &Request) -> Vec<(&'static str, Vec<u8>)> {

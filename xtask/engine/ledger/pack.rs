@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use ciao_base::checksum::{adler32, crc32};
 use hmac_sha256::Hash as Sha256;
 use sha1_smol::Sha1;
 
 use super::git::Git;
-use super::journal::crc32;
 use super::{Result, hex};
 
 /// What every file of ours in the folder of packs says or ends in, until it is part of a pack.
@@ -189,12 +189,7 @@ fn stored(content: &[u8], out: &mut Vec<u8>) {
             break;
         }
     }
-    let (mut a, mut b) = (1_u32, 0_u32);
-    for byte in content {
-        a = (a + u32::from(*byte)) % 65521;
-        b = (b + a) % 65521;
-    }
-    out.extend(((b << 16) | a).to_be_bytes());
+    out.extend(adler32(content).to_be_bytes());
 }
 
 /// A tree of files, `(name, id)` in any order.

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::release::Release;
-pub use ciao_base::event::Outcome;
+pub use ciao_base::event::{Outcome, StepRecord};
 
 /// Of records and states. A ledger with a higher one is read, but never written to.
 pub const FORMAT: u32 = 1;
@@ -103,19 +103,6 @@ pub struct Counts {
     pub failed: usize,
     pub skipped: usize,
     pub total: usize,
-}
-
-/// The outcome of one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    pub id: String,
-    pub outcome: Outcome,
-    #[serde(default)]
-    pub attempts: u32,
-    #[serde(default)]
-    pub seconds: f64,
-    #[serde(default)]
-    pub exit: Option<i32>,
 }
 
 impl Counts {

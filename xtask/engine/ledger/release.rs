@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha1_smol::Sha1;
 
 use super::call::{LOCAL, Running};
+use super::contained::not_in_head;
 use super::git::{Call, Git};
 use super::{Error, Failure, Result, hex};
 
@@ -22,6 +23,9 @@ pub struct Release {
     /// `${release}`: the first 12 digits of the id; of a dirty tree those of its content, and `-dirty`.
     #[serde(default)]
     pub display: String,
+    /// A file that is deployed and not in the commit, although git sees no change: it is ignored, or lies elsewhere.
+    #[serde(skip)]
+    pub outside: Option<String>,
 }
 
 impl Release {
@@ -57,7 +61,7 @@ impl Release {
             top.id
         };
         let display = id.chars().take(12).collect();
-        Ok(Release { id, commit: head.id, dirty: false, display })
+        Ok(Release { id, commit: head.id, dirty: false, display, outside: None })
     }
 
     /// The release that the working tree is.
@@ -65,7 +69,26 @@ impl Release {
     /// # Errors
     /// If nothing is committed yet, or git cannot tell what changed.
     pub fn here(git: &Git) -> Result<Release> {
-        Changes::ask(&git.root.join(&git.prefix))?.release(git)
+        Changes::ask(&git.root.join(&git.prefix))?.release(git, std::iter::empty())
+    }
+}
+
+/// Whether there is a repository with a commit: git is looking, while others read the files.
+#[derive(Debug)]
+pub struct Head(Running);
+
+impl Head {
+    /// Lets git look, from the folder that `pipelines` is in.
+    ///
+    /// # Errors
+    /// If git cannot be started.
+    pub fn ask(folder: &Path) -> Result<Head> {
+        Ok(Head(Call::new(&["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]).start(folder)?))
+    }
+
+    #[must_use]
+    pub fn is_there(self) -> bool {
+        self.0.end(LOCAL).is_ok_and(|said| said.ok)
     }
 }
 
@@ -94,18 +117,23 @@ impl Changes {
         Ok(Changes(Call::new(&ask).start(folder)?))
     }
 
-    /// The release that the working tree is. One git process more, three if it is dirty; nothing of the repository is written.
+    /// The release that the working tree is. Three git processes more if it is dirty; nothing of the repository is written. It
+    /// is dirty also if one of the files that are deployed, named from the folder that `pipelines` is in, is not in the commit.
     ///
     /// # Errors
     /// If nothing is committed yet, or git cannot tell what changed.
-    pub fn release(self, git: &Git) -> Result<Release> {
+    pub fn release<'f>(self, git: &Git, deployed: impl Iterator<Item = &'f Path> + Clone) -> Result<Release> {
         let mut release = Release::of(git, "HEAD")?;
         let changed = self.0.end(LOCAL)?;
         if !changed.ok {
             return Err(git.local_failure("see what changed since the commit", &changed));
         }
-        if !changed.stdout.is_empty() {
-            release.dirty = true;
+        if changed.stdout.is_empty() {
+            let file = not_in_head(git, deployed)?;
+            release.outside = file.map(|file| file.display().to_string());
+        }
+        release.dirty = !changed.stdout.is_empty() || release.outside.is_some();
+        if release.dirty {
             let content = content(git).unwrap_or_else(|_| hex(&Sha256::hash(&changed.stdout)));
             release.display = format!("{}-dirty", &content[..12]);
         }
@@ -152,14 +180,14 @@ fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -
     (!kept.is_empty()).then_some(kept)
 }
 
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     /// Mode, name and the byte that ends it.
-    head: &'a [u8],
-    name: &'a [u8],
+    pub head: &'a [u8],
+    pub name: &'a [u8],
     id: &'a [u8],
 }
 
-fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
+pub(super) fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
     let mut entries = Vec::new();
     while let Some(end) = tree.iter().position(|&byte| byte == 0) {
         let (head, rest) = tree.split_at(end + 1);

@@ -22,6 +22,10 @@ impl Ledger {
     /// Arguments that make a remote with one address, and its name: as the user has it, but for the ledger only.
     fn through(&self) -> Result<(Vec<String>, String)> {
         let name = self.settings.remote.clone().unwrap_or_default();
+        // Git would take it as an option, and an option may name a program.
+        if name.starts_with('-') {
+            return Err(Error::unreadable(format!("reach the ledger's remote {name}: no remote is named so")));
+        }
         let setting = |key: &str| self.git.setting(&format!("remote.{name}.{key}"));
         // What is read must be what was written: one address for both.
         let Some(url) = setting("pushurl").or_else(|| setting("url")) else {
@@ -41,7 +45,7 @@ impl Ledger {
     /// Runs a git that talks to the ledger's remote; `own` before the remote's name, `refs` after it.
     pub(super) fn talk(&self, own: &[&str], refs: &[String]) -> Result<Said> {
         let (through, name) = self.through()?;
-        let words = through.iter().map(String::as_str).chain(own.iter().copied()).chain([name.as_str()]);
+        let words = through.iter().map(String::as_str).chain(own.iter().copied()).chain(["--", name.as_str()]);
         let args: Vec<&str> = words.chain(refs.iter().map(String::as_str)).collect();
         self.git.remote_call(&Call::new(&args))
     }

@@ -4,13 +4,14 @@
 
 use super::chain::{Draft, Ledger, Standing, Swap};
 use super::journal::{Tail, discard};
-use super::operations::{SWAPS, steps_json};
+use super::operations::SWAPS;
 use super::place::{folder, lock};
 use super::record::{Counts, Ended, Kind, Record, StepRecord};
 use super::release::Release;
 use super::state::{Deployment, State};
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
+use ciao_base::event::steps_json;
 
 /// What somebody approves.
 #[derive(Debug, Clone)]

@@ -76,7 +76,7 @@ pub struct Named {
 
 impl From<&Release> for Named {
     fn from(release: &Release) -> Named {
-        let Release { id, commit, dirty, display } = release.clone();
+        let Release { id, commit, dirty, display, .. } = release.clone();
         Named { id, commit, dirty, display }
     }
 }

@@ -184,9 +184,15 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Whether what comes goes out as it is: there is nothing to mask.
+    #[must_use]
+    pub fn is_open(&self, dictionary: &Dictionary) -> bool {
+        dictionary.automaton.is_none() && self.held.is_empty()
+    }
+
     /// Takes the next chunk, and appends to `out` what can be given out.
     pub fn push(&mut self, dictionary: &Dictionary, chunk: &[u8], out: &mut Vec<u8>) {
-        if dictionary.automaton.is_none() && self.held.is_empty() {
+        if self.is_open(dictionary) {
             out.extend_from_slice(chunk);
             return;
         }

@@ -2,7 +2,7 @@
 //!
 //! Pure. What is wrong becomes findings; a plan is made whenever one can be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -31,6 +31,7 @@ pub struct Built<'d> {
 #[derive(Clone, Copy)]
 pub struct Origin<'d> {
     pub declared: &'d Declared,
+    pub pipeline: &'d declare::Pipeline,
     /// Index among the steps of its pipeline.
     pub index: usize,
     pub file: &'d Arc<Utf8Path>,
@@ -41,6 +42,21 @@ pub struct Origin<'d> {
 /// Builds the plan of one environment. Findings come with it; there is none if its order has a cycle.
 #[must_use]
 pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Option<Built<'d>>, Vec<Finding>) {
+    plan(inputs, environment, files, false)
+}
+
+/// The plan made without a single value, which therefore none can change: what the snapshots of the step order hold.
+#[must_use]
+pub fn skeleton(inputs: Inputs<'_>, environment: &str, files: &Files) -> Option<Plan> {
+    plan(inputs, environment, files, true).0.map(|built| built.plan)
+}
+
+fn plan<'d>(
+    inputs: Inputs<'d>,
+    environment: &str,
+    files: &'d Files,
+    skeleton: bool,
+) -> (Option<Built<'d>>, Vec<Finding>) {
     let mut findings = Vec::new();
     let none = declare::Values::none(&declare::values_file(environment));
     let values = inputs.declarations.values_of(environment).unwrap_or(&none);
@@ -55,12 +71,15 @@ pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Op
         findings.push(Finding::error(Code::Syntax, place, message, format!("mend {file}")).only_in(environment));
         return (None, findings);
     }
-    let names = names(inputs.declarations, environment, values, &mut findings);
+    let mut names = names(inputs.declarations, environment, values, &mut findings);
+    if skeleton {
+        names.forget_values();
+    }
     let called = inputs.declarations.environment.deploy.iter().map(|deploy| pipeline_file(&deploy.pipeline.value));
     if called.into_iter().any(|file| broken(&file)) {
         return (None, findings);
     }
-    let mut builder = Builder { inputs, environment, files, names, findings, used: HashMap::new() };
+    let mut builder = Builder { inputs, environment, files, names, skeleton, findings, used: HashMap::new() };
     let instances = builder.instances();
     let drafts = builder.drafts(&instances);
     let built = builder.assemble(&instances, &drafts);
@@ -99,15 +118,10 @@ impl<'d> Builder<'d, '_> {
         let text = |file: &Utf8Path| self.inputs.sources.text(file.as_str()).unwrap_or_default();
         let lines = |file: &'d File| &**file.lines.get_or_init(|| line_starts(text(&file.path)));
         let lines: Vec<&[usize]> = instances.iter().map(|instance| lines(instance.file)).collect();
-        let plan = Plan {
-            environment: self.environment.to_owned(),
-            personal: self.inputs.declarations.is_personal(self.environment),
-            env: BTreeMap::new(),
-            calls,
-            steps: Vec::with_capacity(drafts.len()),
-            graph,
-            secrets: BTreeMap::new(),
-        };
+        let personal = self.inputs.declarations.is_personal(self.environment);
+        let mut plan = Plan::empty(self.environment, personal);
+        (plan.calls, plan.graph) = (calls, graph);
+        plan.steps.reserve(drafts.len());
         let mut built = Built { plan, origins: Vec::with_capacity(drafts.len()), uses: Vec::new() };
         let everywhere = self.shared_env(&mut built.plan);
         for old in &listed {
@@ -118,8 +132,13 @@ impl<'d> Builder<'d, '_> {
             let start = draft.declared.span.start as usize;
             step.line = lines[draft.call].partition_point(|line| *line <= start);
             built.plan.steps.push(step);
-            let file = &instance.file.path;
-            built.origins.push(Origin { declared: draft.declared, index: draft.index, file, deploy: instance.deploy });
+            built.origins.push(Origin {
+                declared: draft.declared,
+                pipeline: instance.pipeline,
+                index: draft.index,
+                file: &instance.file.path,
+                deploy: instance.deploy,
+            });
         }
         let needed: BTreeSet<&Arc<str>> =
             built.plan.steps.iter().filter(|step| step.runs).flat_map(|step| &step.secrets).collect();
@@ -147,7 +166,7 @@ impl<'d> Builder<'d, '_> {
         let mut step = scope.step(draft.declared, instance.pipeline, &instance.file.folder, self.inputs.tasks);
         let (own, outer) = (draft.item.as_ref(), instance.item.as_ref());
         let call = &built.plan.calls[draft.call];
-        scope.identify(&mut step, call, own.and_then(Item::name), outer.and_then(Item::name));
+        scope.identify(&mut step, call, own, outer);
         for common in shared {
             step.parameters.extend(common.parameters.iter().cloned());
             step.secrets.extend(common.secrets.iter().cloned());
@@ -167,7 +186,8 @@ impl<'d> Builder<'d, '_> {
         let mut scope = Scope::new(self.environment, &self.names, &place.file, true);
         plan.env = scope.env(&self.inputs.declarations.environment.env);
         let common = Common { parameters: scope.used, secrets: scope.secrets, uses: Vec::new() };
-        self.findings.extend(scope.findings);
+        let found = self.too_early(scope.findings);
+        self.findings.extend(found);
         common.parameters.iter().for_each(|name| self.use_name(name, true));
         common
     }
@@ -191,9 +211,10 @@ impl<'d> Builder<'d, '_> {
         let each = instance.item.as_ref().and_then(|item| item.name.clone());
         let name = deploy.name.value.to_string();
         let call = Call {
-            id: each.as_ref().map_or_else(|| name.clone(), |each| format!("{name}[{each}]")),
+            id: name.clone() + &instance.item.as_ref().map_or_else(String::new, Item::in_brackets),
             name,
             each,
+            for_each: deploy.for_each.as_ref().map(ToString::to_string),
             parallel: deploy.parallel,
             needs: deploy.needs.as_ref().map(|needs| needs.iter().map(|need| need.value.to_string()).collect()),
             env,

@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::Tree;
 use super::names::{Named, Names};
 use ciao_base::task::Tasks;
-use ciao_declare::finding::{Finding, Place, Span};
+use ciao_declare::finding::{Code, Finding, Place, Span};
 use ciao_declare::step::Step as Declared;
 use ciao_declare::{self as declare, Declarations, pipeline_file};
 
@@ -58,7 +58,7 @@ pub struct Within {
 /// The item of a `for_each`.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// `None` where the list has no value: then there is one instance, of which nothing is known.
+    /// `None` where the list has no value: then there is one instance, of which nothing is known, `web[${each}]`.
     pub name: Option<String>,
     pub tree: Arc<Named>,
 }
@@ -68,8 +68,9 @@ impl Item {
         Item { name, tree: Arc::new(Named::new("each".into(), tree)) }
     }
 
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// What stands in the id of an instance.
+    pub fn in_brackets(&self) -> String {
+        format!("[{}]", self.name.as_deref().unwrap_or("${each}"))
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Builder<'d, 'e> {
     pub environment: &'e str,
     pub files: &'d Files,
     pub names: Names,
+    /// Whether it is a skeleton: no value is looked at, so every `for_each` makes one instance and every `when` holds.
+    pub skeleton: bool,
     pub findings: Vec<Finding>,
     /// Who uses a parameter: a step that runs, one that is switched off.
     pub used: HashMap<Arc<str>, (bool, bool)>,
@@ -109,6 +112,23 @@ impl Builder<'_, '_> {
         let (running, off) = self.used.entry(Arc::clone(name)).or_default();
         *running |= runs;
         *off |= !runs;
+    }
+
+    /// The findings of a string that is made before any step has run: an output is no unknown name there.
+    pub fn too_early(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        let steps = || self.inputs.declarations.pipelines.values().flat_map(|pipeline| &pipeline.steps);
+        let outputs = || steps().filter_map(|step| step.output.as_ref());
+        for finding in findings.iter_mut().filter(|finding| finding.code == Code::UnknownParameter) {
+            let name = finding.of.as_deref().unwrap_or_default();
+            let first = name.split('.').next().unwrap_or_default();
+            if outputs().any(|output| &*output.name.value == first) {
+                finding.message =
+                    format!("`{first}` is an output, and what stands here is needed before any step has run");
+                finding.help =
+                    format!("use `${{{name}}}` in the steps themselves: they need nobody to give it to them");
+            }
+        }
+        findings
     }
 }
 

@@ -13,8 +13,9 @@ use super::scope::Scope;
 use super::value::Shapes;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
-use ciao_declare::literal::Literal;
-use ciao_declare::step::{ForEach, When};
+use ciao_declare::literal::{Literal, Spanned};
+use ciao_declare::parameter::Parameter;
+use ciao_declare::step::{ForEach, Given, When};
 use ciao_declare::{self as declare, pipeline_file};
 
 impl<'d> Builder<'d, '_> {
@@ -85,6 +86,7 @@ impl<'d> Builder<'d, '_> {
     ) -> Vec<Option<Item>> {
         let (items, key) = match for_each {
             None => return vec![None],
+            Some(ForEach::Items(..)) if self.skeleton => (None, None),
             Some(ForEach::Items(items, _)) => {
                 let place = |span| Place { file: Arc::clone(file), span };
                 let trees = items.iter().map(|item| (plain_tree(&item.value), place(item.span))).collect();
@@ -156,7 +158,12 @@ impl<'d> Builder<'d, '_> {
             };
             if !is_item(&name) {
                 let message = format!("{name:?} cannot name an instance");
-                let help = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
+                let help = if name.contains("${") {
+                    "nothing is replaced in it: name a list alone, `for_each = \"name\"`; a call puts one together, \
+                     `with = { name = [\"a\", \"${others...}\"] }`"
+                } else {
+                    "use letters, digits, `.`, `_` and `-`, at most 128, beginning with a letter or digit"
+                };
                 self.findings.push(Finding::error(Code::BadName, place, message, help).only_in(self.environment));
             } else if !seen.insert(name.clone()) {
                 let message = format!("`{name}` stands in the list twice");
@@ -180,7 +187,9 @@ impl<'d> Builder<'d, '_> {
     ) -> HashMap<Arc<str>, Named> {
         let place = environment_place(deploy.span);
         let known = || pipeline.parameters.iter().map(|parameter| &*parameter.name);
-        for (key, _) in deploy.with.iter().filter(|(key, _)| !known().any(|name| name == &*key.value)) {
+        let mut with = Vec::new();
+        flatten("", &deploy.with, &pipeline.parameters, &mut with);
+        for (key, _) in with.iter().filter(|(key, _)| !known().any(|name| name == &*key.value)) {
             let message = format!("pipeline `{}` declares no parameter `{}`", deploy.pipeline.value, key.value);
             let help = suggest(&key.value, "parameters of the pipeline", known().collect::<Vec<_>>());
             let place = environment_place(key.span);
@@ -191,7 +200,7 @@ impl<'d> Builder<'d, '_> {
         let mut own = HashMap::new();
         let mut secrets = BTreeMap::new();
         for parameter in &pipeline.parameters {
-            let given = deploy.with.iter().find(|(key, _)| key.value == parameter.name);
+            let given = with.iter().find(|(key, _)| key.value == parameter.name);
             let tree = match (given, &parameter.default) {
                 (Some((_, given)), _) => scope.argument(given, parameter),
                 (None, Some(default)) => {
@@ -213,10 +222,14 @@ impl<'d> Builder<'d, '_> {
                 }
             };
             let mut named = Named::new(Arc::clone(&parameter.name), tree.map(Tree::bare));
+            if self.skeleton {
+                named.forget_value();
+            }
             named.key.clone_from(&parameter.key);
             own.insert(Arc::clone(&parameter.name), named);
         }
         let (findings, used) = (scope.findings, scope.used);
+        let findings = self.too_early(findings);
         self.findings.extend(findings);
         used.iter().for_each(|name| self.use_name(name, runs));
         own
@@ -234,6 +247,25 @@ impl<'d> Builder<'d, '_> {
             }
         }
         drafts
+    }
+}
+
+/// What is given, with the names of the groups that it is in.
+fn flatten<'g>(
+    prefix: &str,
+    with: &'g [(Spanned<Arc<str>>, Given)],
+    parameters: &[Parameter],
+    found: &mut Vec<(Spanned<Arc<str>>, &'g Given)>,
+) {
+    for (key, given) in with {
+        let name = format!("{prefix}{}", key.value);
+        let group = format!("{name}.");
+        match given {
+            Given::Table(entries, _) if parameters.iter().any(|parameter| parameter.name.starts_with(&group)) => {
+                flatten(&group, entries, parameters, found);
+            }
+            _ => found.push((Spanned { value: name.into(), span: key.span }, given)),
+        }
     }
 }
 

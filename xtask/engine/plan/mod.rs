@@ -40,6 +40,8 @@ pub struct Plan {
     pub graph: Graph,
     /// Where the secrets come from that a step of this plan uses, by name.
     pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    /// What steps name below `pipelines` or in `uses`, and a link leads to outside of the repository.
+    pub outside: BTreeSet<Utf8PathBuf>,
 }
 
 /// One call of a deployment pipeline, or one instance of a call with `for_each`.
@@ -49,6 +51,8 @@ pub struct Call {
     pub id: String,
     pub name: String,
     pub each: Option<String>,
+    /// The list of its `for_each`, as written.
+    pub for_each: Option<String>,
     /// The calls that it needs, by name; `None` where it needs all above.
     pub needs: Option<Vec<String>>,
     /// Whether its instances run side by side.
@@ -77,6 +81,8 @@ pub struct Step {
     pub name: String,
     /// The item of its own `for_each`, else that of its call's.
     pub each: Option<String>,
+    /// The list of its own `for_each`, as written.
+    pub for_each: Option<String>,
     pub action: Action,
     /// Its own variables only; [`Plan::env_of`] merges them with those of its pipeline and of all.
     pub env: BTreeMap<String, EnvValue>,
@@ -195,7 +201,15 @@ impl Plan {
             steps: Vec::new(),
             graph: Graph::default(),
             secrets: BTreeMap::new(),
+            outside: BTreeSet::new(),
         }
+    }
+
+    /// Every file that its steps name, compared right before they start, once.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<&Utf8Path> {
+        let named = self.steps.iter().flat_map(|step| &step.files).map(|file| &*file.path);
+        named.chain(self.outside.iter().map(|path| &**path)).collect()
     }
 
     /// All variables that the files set for a step: `[env]`, its pipeline's, its own; the last one counts.

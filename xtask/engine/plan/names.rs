@@ -31,6 +31,10 @@ impl Named {
         let pieces = tree.as_ref().and_then(pieces_of);
         Named { name, tree, pieces, missing: false, key: None, constant: false }
     }
+
+    pub fn forget_value(&mut self) {
+        (self.tree, self.pieces) = (None, None);
+    }
 }
 
 /// All names of an environment.
@@ -38,6 +42,13 @@ impl Named {
 pub struct Names {
     pub by_name: HashMap<Arc<str>, Named>,
     pub secrets: BTreeMap<Arc<str>, SecretSource>,
+}
+
+impl Names {
+    /// Leaves of every name only that there is one.
+    pub fn forget_values(&mut self) {
+        self.by_name.values_mut().for_each(Named::forget_value);
+    }
 }
 
 /// What a value is in a string: lists are nothing there, tables are JSON.
@@ -126,11 +137,24 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
         groups.extend(parameter.name.match_indices('.').map(|(dot, _)| &parameter.name[..dot]));
     }
     while let Some((name, key, value)) = open.pop() {
-        if declared.contains_key(name.as_str()) {
+        // A dot between quotes makes no group.
+        let quoted = key.value.contains('.');
+        if declared.contains_key(name.as_str()) && !quoted {
             continue;
         }
         let place = |span: Span| Place { file: Arc::clone(&values.file), span };
         match &value.value {
+            _ if quoted => {
+                let message = format!("`{:?}` is one name with a dot in it, and no parameter's", key.value);
+                let help = "write it without the quotes, where each dot begins what is in a group";
+                findings.push(Finding::error(Code::UnknownValue, place(key.span), message, help).of(&*name));
+                let secret = declared.get(name.as_str()).is_some_and(|parameter| parameter.secret);
+                if secret && !matches!(value.value, Literal::Table(_)) {
+                    let message = format!("`{name}` is a secret, and stands here in plain text");
+                    let help = "change it, for it is in the history now, and write where it is read from";
+                    findings.push(Finding::error(Code::PlainSecret, place(value.span), message, help).of(name));
+                }
+            }
             Literal::Table(inner) if groups.contains(name.as_str()) => {
                 open.extend(inner.iter().map(|(key, value)| (format!("{name}.{}", key.value), key, value)));
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::names::{Named, Names, pieces_of};
+use super::value;
 use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
 use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
 use ciao_declare::parameter::Parameter;
@@ -180,8 +181,11 @@ impl<'a> Scope<'a> {
         let candidates = if own.is_empty() { makers.iter().collect() } else { own };
         let declared: BTreeSet<(usize, &str)> = candidates.iter().map(|maker| (maker.deploy, &*maker.name)).collect();
         if declared.len() > 1 {
-            let message = format!("`{first}` is the output of {} steps", declared.len());
-            self.report(Code::TwoProviders, span, message, "give one of the outputs another name");
+            // Those of one pipeline are found where they are made.
+            if !declared.iter().all(|(deploy, _)| *deploy == candidates[0].deploy) {
+                let message = format!("`{first}` is the output of {} steps", declared.len());
+                self.report(Code::TwoProviders, span, message, "give one of the outputs another name");
+            }
             return Some(None);
         }
         let maker = candidates.iter().find(|maker| maker.step == self.step).or(candidates.first())?;
@@ -230,7 +234,7 @@ impl<'a> Scope<'a> {
             match part {
                 Part::Literal(text) => pieces.push(Piece::Literal(Arc::clone(text))),
                 Part::Reference { name, spread: true, span } => {
-                    let help = "write it alone, as an argument of its own: `\"${name...}\"` in a list of arguments";
+                    let help = "write it alone, `\"${name...}\"`: as an argument of its own, or in a list of a `with`";
                     self.report(Code::WrongType, *span, format!("`${{{name}...}}` is several arguments"), help);
                 }
                 Part::Reference { name, spread: false, span } => match self.find(name, *span) {
@@ -290,6 +294,17 @@ impl<'a> Scope<'a> {
     }
 
     fn spread(&mut self, name: &Arc<str>, span: Span) -> Option<Argument> {
+        let items = match self.list(name, span)? {
+            Tree::List(items) => items,
+            _ => Vec::new(),
+        };
+        let items =
+            items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
+        Some(Argument::Spread { name: Arc::clone(name), items })
+    }
+
+    /// The list of this name; nothing known where it has no value.
+    fn list(&mut self, name: &Arc<str>, span: Span) -> Option<Tree> {
         let Some(named) = self.named(name) else {
             let finding = Finding::error(
                 Code::UnknownParameter,
@@ -300,18 +315,28 @@ impl<'a> Scope<'a> {
             self.findings.push(finding.of(&**name));
             return None;
         };
-        let items = match &named.tree {
-            None => return Some(Argument::Spread { name: Arc::clone(name), items: Vec::new() }),
-            Some(Tree::List(items)) => items,
+        match &named.tree {
+            None => Some(Tree::Text(Text { pieces: vec![Piece::Missing] })),
+            Some(list @ Tree::List(_)) => {
+                list.each_text(&mut |text| self.note_secrets(&text.pieces));
+                Some(list.clone())
+            }
             Some(_) => {
                 self.report(Code::WrongType, span, format!("`{name}` is not a list"), format!("write `${{{name}}}`"));
-                return None;
+                None
             }
-        };
-        let items =
-            items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
-        items.iter().for_each(|item| self.note_secrets(&item.pieces));
-        Some(Argument::Spread { name: Arc::clone(name), items })
+        }
+    }
+
+    /// An element of a list in a `with`: `"${name...}"` stands for all items of the list.
+    fn element(&mut self, given: &Given) -> Tree {
+        if let Given::Text(template) = given
+            && let [Part::Reference { name, spread: true, span }] = template.parts.as_slice()
+        {
+            let value = self.list(name, *span).unwrap_or_else(|| Tree::List(Vec::new()));
+            return Tree::Typed { name: format!("{name}...").into(), value: Box::new(value) };
+        }
+        self.given(given)
     }
 
     /// An argument of `with`. A string that is exactly one `${name}` keeps its type.
@@ -327,8 +352,8 @@ impl<'a> Scope<'a> {
                 }
                 Tree::Text(self.text(template))
             }
-            Given::Plain(literal) => plain(&literal.value),
-            Given::List(items, _) => Tree::List(items.iter().map(|item| self.given(item)).collect()),
+            Given::Plain(literal) => value::tree(&literal.value),
+            Given::List(items, _) => Tree::List(items.iter().map(|item| self.element(item)).collect()),
             Given::Table(entries, _) => {
                 Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), self.given(value))).collect())
             }
@@ -351,10 +376,10 @@ impl<'a> Scope<'a> {
             return None;
         }
         let Some(json) = tree.as_json() else { return Some(tree) };
-        let literal = ciao_declare::literal::Spanned::new(from_json(&json), given.span());
+        let literal = ciao_declare::literal::Spanned::new(value::from_json(&json), given.span());
         let file = Arc::clone(&self.file);
         let pipeline = ciao_declare::EnvironmentPipeline::default();
-        let mut shapes = super::value::Shapes {
+        let mut shapes = value::Shapes {
             file: &file,
             pipeline: &pipeline,
             environment: self.environment,
@@ -459,42 +484,4 @@ pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
         return None;
     }
     Some(if parts.is_empty() { ".".into() } else { parts.join("/").into() })
-}
-
-fn plain(literal: &ciao_declare::literal::Literal) -> Tree {
-    use ciao_declare::literal::Literal;
-    match literal {
-        Literal::Boolean(boolean) => Tree::Boolean(*boolean),
-        Literal::Integer(integer) => Tree::Integer(*integer),
-        // Refused when the file is read.
-        Literal::LargeInteger => Tree::Float(f64::INFINITY),
-        Literal::Float(float) => Tree::Float(*float),
-        Literal::String(text) => Tree::Text(Text::literal(Arc::clone(text))),
-        Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),
-        Literal::List(items) => Tree::List(items.iter().map(|item| plain(&item.value)).collect()),
-        Literal::Table(entries) => {
-            Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), plain(&value.value))).collect())
-        }
-    }
-}
-
-/// A known value as if it were written, to check it like one.
-fn from_json(json: &serde_json::Value) -> ciao_declare::literal::Literal {
-    use ciao_declare::literal::{Literal, Spanned};
-    use serde_json::Value;
-    match json {
-        Value::Null => Literal::String("".into()),
-        Value::Bool(boolean) => Literal::Boolean(*boolean),
-        Value::Number(number) => {
-            number.as_i64().map_or_else(|| Literal::Float(number.as_f64().unwrap_or(f64::NAN)), Literal::Integer)
-        }
-        Value::String(text) => Literal::String(text.as_str().into()),
-        Value::Array(items) => Literal::List(items.iter().map(|item| Spanned::new(from_json(item), 0..0)).collect()),
-        Value::Object(entries) => Literal::Table(
-            entries
-                .iter()
-                .map(|(key, value)| (Spanned::new(key.as_str().into(), 0..0), Spanned::new(from_json(value), 0..0)))
-                .collect(),
-        ),
-    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::draft::Item;
 use super::scope::Scope;
 use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tree};
 use ciao_base::task::Tasks;
@@ -42,6 +43,7 @@ impl Scope<'_> {
             call: self.call,
             name: declared.name.value.to_string(),
             each: None,
+            for_each: declared.for_each.as_ref().map(ToString::to_string),
             action,
             env,
             cwd,
@@ -138,18 +140,19 @@ impl Scope<'_> {
         let json = with.to_json(&|text| text.known().as_deref().unwrap_or("unknown").into(), &|_, _| None);
         if let Err(why) = (task.verify)(json) {
             let message = format!("task `{}` does not take these arguments: {why}", name.value);
-            let help = format!("{}: {}", name.value, task.help);
+            let help = "correct `with`: it gives the fields of the task's arguments, in xtask/src/tasks.rs";
             let finding = Finding::error(Code::BadTaskArguments, place(span), message, help);
+            let finding = finding.note(format!("{}: {}", name.value, task.help));
             self.findings.push(finding.only_in(self.environment));
         }
     }
 
     /// Names the step among its instances.
-    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&str>, outer: Option<&str>) {
+    pub fn identify(&self, step: &mut Step, call: &Call, own: Option<&Item>, outer: Option<&Item>) {
         step.id = [&*call.id, "/", &*step.name].concat();
         if let Some(item) = own {
-            step.id += &format!("[{item}]");
+            step.id += &item.in_brackets();
         }
-        step.each = own.or(outer).map(str::to_owned);
+        step.each = own.or(outer).and_then(|item| item.name.clone());
     }
 }

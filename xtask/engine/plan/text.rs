@@ -54,7 +54,8 @@ pub enum Tree {
     Integer(i64),
     Float(f64),
     Text(Text),
-    /// A string that was exactly one `${name}`: the value keeps its type.
+    /// A string that was exactly one `${name}`: the value keeps its type. With `...` behind its name it is a list, and
+    /// stands in another one for its items.
     Typed {
         name: Arc<str>,
         value: Box<Tree>,
@@ -162,9 +163,21 @@ impl Tree {
     pub fn bare(self) -> Tree {
         match self {
             Tree::Typed { value, .. } => value.bare(),
-            Tree::List(items) => Tree::List(items.into_iter().map(Tree::bare).collect()),
+            Tree::List(items) => Tree::List(items.iter().flat_map(Tree::elements).cloned().map(Tree::bare).collect()),
             Tree::Table(entries) => Tree::Table(entries.into_iter().map(|(key, value)| (key, value.bare())).collect()),
             other => other,
+        }
+    }
+
+    /// What it is in a list: `"${name...}"` is every item of another one.
+    #[must_use]
+    pub fn elements(&self) -> &[Tree] {
+        match self {
+            Tree::Typed { name, value } if name.ends_with("...") => match &**value {
+                Tree::List(items) => items,
+                _ => std::slice::from_ref(self),
+            },
+            _ => std::slice::from_ref(self),
         }
     }
 
@@ -180,7 +193,11 @@ impl Tree {
             Tree::Float(float) => (*float).into(),
             Tree::Text(string) => text(string),
             Tree::Typed { name, value } => typed(name, value).unwrap_or_else(|| value.to_json(text, typed)),
-            Tree::List(items) => items.iter().map(|item| item.to_json(text, typed)).collect(),
+            Tree::List(items) => {
+                let whole = |item: &Tree| matches!(item, Tree::Typed { name, value } if typed(name, value).is_some());
+                let elements = |item| if whole(item) { std::slice::from_ref(item) } else { item.elements() };
+                items.iter().flat_map(elements).map(|item| item.to_json(text, typed)).collect()
+            }
             Tree::Table(table) => table.iter().map(|(key, value)| (key.clone(), value.to_json(text, typed))).collect(),
         }
     }

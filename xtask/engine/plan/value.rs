@@ -98,7 +98,7 @@ impl Shapes<'_> {
     }
 
     fn integer(&mut self, parameter: &Parameter, name: &str, integer: i64, span: Span) -> Checked {
-        let (least, most) = if parameter.kind == Type::Port { (1, 65535) } else { (i64::MIN, i64::MAX) };
+        let (least, most) = parameter.kind.bounds();
         let (min, max) = (parameter.min.unwrap_or(least).max(least), parameter.max.unwrap_or(most).min(most));
         if !(min..=max).contains(&integer) {
             let bounds = match (min, max) {
@@ -288,6 +288,9 @@ fn host(text: &str) -> Result<(), (&'static str, &'static str)> {
     if text.contains("://") {
         return Err(("it is a URL", HELP));
     }
+    if text.starts_with('[') && text.ends_with(']') {
+        return Err(("its brackets belong to a URL", "write the address without them, as in \"::1\""));
+    }
     if text.contains(':') {
         return Err(("it holds a port", "make the port a parameter of its own, of type \"port\""));
     }
@@ -320,4 +323,43 @@ fn url(text: &str) -> Result<(), (&'static str, &'static str)> {
         return Err(("it holds white space", "write it percent-encoded: `%20`"));
     }
     Ok(())
+}
+
+/// A value as it is written, of any shape.
+#[must_use]
+pub fn tree(literal: &Literal) -> Tree {
+    match literal {
+        Literal::Boolean(boolean) => Tree::Boolean(*boolean),
+        Literal::Integer(integer) => Tree::Integer(*integer),
+        // Refused when the file is read.
+        Literal::LargeInteger => Tree::Float(f64::INFINITY),
+        Literal::Float(float) => Tree::Float(*float),
+        Literal::String(text) => Tree::Text(Text::literal(Arc::clone(text))),
+        Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),
+        Literal::List(items) => Tree::List(items.iter().map(|item| tree(&item.value)).collect()),
+        Literal::Table(entries) => {
+            Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), tree(&value.value))).collect())
+        }
+    }
+}
+
+/// A known value as if it were written, to check it like one.
+#[must_use]
+pub fn from_json(json: &serde_json::Value) -> Literal {
+    use serde_json::Value;
+    match json {
+        Value::Null => Literal::String("".into()),
+        Value::Bool(boolean) => Literal::Boolean(*boolean),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| Literal::Float(number.as_f64().unwrap_or(f64::NAN)), Literal::Integer)
+        }
+        Value::String(text) => Literal::String(text.as_str().into()),
+        Value::Array(items) => Literal::List(items.iter().map(|item| Spanned::new(from_json(item), 0..0)).collect()),
+        Value::Object(entries) => Literal::Table(
+            entries
+                .iter()
+                .map(|(key, value)| (Spanned::new(key.as_str().into(), 0..0), Spanned::new(from_json(value), 0..0)))
+                .collect(),
+        ),
+    }
 }

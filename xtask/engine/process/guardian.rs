@@ -170,7 +170,10 @@ impl Guardian {
                     let ready = self.spawner.prepare(*launch);
                     self.start(ready);
                 }
-                Request::Prepare(launch) => self.next = Some((self.spawner.prepare(*launch), false)),
+                // What is told while nothing runs is looked at now: there is nothing that could change it.
+                Request::Prepare(launch) => {
+                    self.next = Some((self.spawner.prepare(*launch), self.running.is_none()));
+                }
                 Request::Go => self.go(),
                 Request::Signal(signal) => self.signal(signal),
                 Request::Kill => self.kill(),

@@ -32,6 +32,7 @@ pub struct Lane {
     output: OwnedFd,
     /// Standard output of a step that produces something.
     captured: OwnedFd,
+    wide: bool,
     retired: bool,
 }
 
@@ -68,7 +69,7 @@ impl Lane {
             // Out of reach of the terminal until it has a session of its own.
             .process_group(0)
             .spawn()?;
-        Ok(Lane { child, socket, inbox: Vec::new(), output, captured, retired: false })
+        Ok(Lane { child, socket, inbox: Vec::new(), output, captured, wide: false, retired: false })
     }
 
     #[must_use]
@@ -84,19 +85,14 @@ impl Lane {
         self.send(&Request::launch(launch, true))
     }
 
-    /// Tells the guardian what it will probably start next, while a step of it still runs. Nothing starts.
+    /// Tells the guardian what it will probably start next. Nothing starts.
     pub fn prepare(&mut self, launch: &Launch) {
         drop(self.send(&Request::launch(launch, false)));
     }
 
-    /// Starts what was prepared last in this lane, which must be free.
-    ///
-    /// # Errors
-    /// If the guardian is gone.
-    pub fn go(&mut self) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        Request::Go.write(&mut bytes);
-        self.send(&bytes)
+    /// Starts what was prepared last in this lane, which must be free. A guardian that is gone shows when it is listened to.
+    pub fn go(&mut self) {
+        self.ask(&Request::Go);
     }
 
     /// Sends `signal` to every process of the step once. A guardian that is gone shows when it is read from.
@@ -166,6 +162,18 @@ impl Lane {
         }
     }
 
+    /// Makes the pipes larger, so that a step that prints much is seldom waited for. A system has only so much room in pipes
+    /// for each user: those who print little leave it to others.
+    pub fn widen(&mut self) {
+        #[cfg(all(target_os = "linux", not(ciao_portable)))]
+        if !self.wide {
+            for pipe in [&self.output, &self.captured] {
+                rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20).ok();
+            }
+        }
+        self.wide = true;
+    }
+
     /// Lets the guardian go, which leaves alone what a detached step has left running. Waits until it has gone.
     pub fn retire(&mut self) {
         self.retired = true;
@@ -193,8 +201,10 @@ impl Lane {
     pub fn close(mut self, patience: Duration) {
         self.let_go();
         let until = Instant::now() + patience;
+        let mut pause = Duration::from_micros(50);
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
         }
     }
 }
@@ -231,11 +241,9 @@ pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
     out
 }
 
-/// A pipe whose reading end does not block; large, so that a step that prints much is seldom waited for.
+/// A pipe whose reading end does not block.
 fn pipe() -> io::Result<(OwnedFd, Stdio)> {
     let (near, far) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&near, true)?;
-    #[cfg(all(target_os = "linux", not(ciao_portable)))]
-    rustix::pipe::fcntl_setpipe_size(&near, 256 << 10).ok();
     Ok((near, far.into()))
 }

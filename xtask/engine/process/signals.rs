@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -68,6 +68,9 @@ impl Signals {
             }
             // The flag first: who is woken must find it.
             signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
+            if matches!(number, SIGINT | SIGTERM | SIGHUP) {
+                signals.ids.push(signal_hook::flag::register(number, Arc::clone(unheard()))?);
+            }
             signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
             signals.seen.push((signal, flag));
         }
@@ -93,6 +96,7 @@ impl Signals {
         let _came = self.endings.came();
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
+        unheard().store(false, Ordering::SeqCst);
         self.seen.iter().filter(|(_, flag)| flag.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
     }
 
@@ -135,6 +139,17 @@ impl Drop for Signals {
             signal_hook::low_level::unregister(id);
         }
     }
+}
+
+/// Whether a signal that ends things has come that nobody has taken yet: for who waits and has no [`Signals`].
+#[must_use]
+pub fn somebody_wants_out() -> bool {
+    unheard().load(Ordering::SeqCst)
+}
+
+fn unheard() -> &'static Arc<AtomicBool> {
+    static UNHEARD: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    UNHEARD.get_or_init(Arc::default)
 }
 
 /// Whether this process was started with the signal ignored. Only Linux tells without unsafe code.

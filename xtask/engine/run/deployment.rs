@@ -3,9 +3,8 @@
 //! It joins what decides ([`Schedule`], [`Course`]) with what acts ([`Lane`]). It knows nothing of git, gates or
 //! displays.
 
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-
-use rustix::process::Pid;
 
 use super::course::{Course, Next, Part};
 use super::event::{Event, Outcome};
@@ -20,6 +19,12 @@ use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};
 
 /// What is read of a step's output at a time.
 const BLOCK: usize = 128 << 10;
+/// From so many bytes at once on, more is expected at once.
+const MUCH: usize = 4 << 10;
+/// How long it is left to gather then: otherwise every page that is printed would wake this process.
+const GATHER: Duration = Duration::from_micros(300);
+/// How often it is looked for a guardian that is being started.
+const COMING: Duration = Duration::from_millis(1);
 /// How long nothing is looked at: the lock and the display.
 const TICK: Duration = Duration::from_millis(100);
 /// A guardian, and the step that it looks after.
@@ -27,7 +32,7 @@ pub struct Slot {
     pub lane: Lane,
     pub course: Option<Course>,
     /// What its guardian has been told that it may start next.
-    ahead: Option<Ahead>,
+    pub ahead: Option<Ahead>,
 }
 
 pub struct Loop<'a, 'r> {
@@ -37,9 +42,17 @@ pub struct Loop<'a, 'r> {
     pub signals: &'r mut Signals,
     pub schedule: Schedule,
     pub slots: Vec<Slot>,
+    /// Guardians that are being started; `None` when all have come.
+    pub coming: Option<Receiver<Lane>>,
+    /// Guardians that have nothing more to do.
+    pub leaving: Vec<Lane>,
+    /// How many steps have not begun.
+    unbegun: usize,
     /// What detached steps have left running.
     spared: Vec<Member>,
     block: Vec<u8>,
+    /// Some step prints much.
+    pours: bool,
     pub results: Vec<StepResult>,
     /// Steps whose `finally` is owed, in the order in which they started.
     pub owed: Vec<usize>,
@@ -54,7 +67,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         launcher: Launcher<'a>,
         outlet: Outlet<'r>,
         signals: &'r mut Signals,
-        crew: Vec<Lane>,
+        crew: Receiver<Lane>,
         runs: &[bool],
     ) -> Loop<'a, 'r> {
         let plan = deployment.plan;
@@ -66,9 +79,13 @@ impl<'a, 'r> Loop<'a, 'r> {
             outlet,
             signals,
             schedule: Schedule::new(&plan.graph, |step| runs[step], deployment.jobs),
-            slots: crew.into_iter().map(|lane| Slot { lane, course: None, ahead: None }).collect(),
+            slots: Vec::new(),
+            coming: Some(crew),
+            leaving: Vec::new(),
+            unbegun: runs.iter().filter(|&&runs| runs).count(),
             spared: Vec::new(),
             block: vec![0; BLOCK],
+            pours: false,
             results: results(deployment, runs),
             owed,
             failures: Vec::new(),
@@ -82,6 +99,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         // What came while the lock was taken and secrets were read.
         self.on_signals();
         loop {
+            self.welcome();
             while let Some(step) = self.next_step() {
                 self.begin(step);
             }
@@ -93,11 +111,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
         self.finally();
         let end = self.end();
-        // All of them first: they go side by side.
-        self.slots.iter().for_each(|slot| slot.lane.let_go());
-        for slot in self.slots.drain(..) {
-            slot.lane.close(Duration::from_secs(1));
-        }
+        self.dismiss();
         self.outlet.flush();
         let steps = &self.deployment.plan.steps;
         // What steps owe that the plan has no more, nobody can do here.
@@ -127,6 +141,10 @@ impl<'a, 'r> Loop<'a, 'r> {
         if self.outlet.journal_error.is_some() || self.stop.is_some() {
             self.schedule.stop();
         }
+        // The first steps start as their guardians come.
+        if self.coming.is_some() && self.slots.iter().all(|slot| slot.course.is_some()) {
+            return None;
+        }
         self.schedule.start_next()
     }
 
@@ -136,6 +154,7 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// A step begins: with its guard, if it has one.
     fn begin(&mut self, step: usize) {
+        self.unbegun -= 1;
         let plan = &self.deployment.plan.steps[step];
         let hushed = plan.output.as_ref().is_some_and(|output| output.secret);
         let mut course = Course::new(step, Voice::new(self.deployment.logs, &plan.id, hushed));
@@ -146,22 +165,6 @@ impl<'a, 'r> Loop<'a, 'r> {
                 self.over(&mut course, Outcome::Failed, Some(words));
             }
         }
-    }
-
-    /// A lane that is free and alive: the one whose guardian knows of `step` already, if there is one.
-    pub fn lane(&mut self, step: Option<usize>) -> std::io::Result<usize> {
-        let knows = |slot: &Slot| slot.course.is_none() && slot.ahead.as_ref().map(|ahead| ahead.index) == step;
-        let free = |slot: &Slot| slot.course.is_none();
-        while let Some(free) = self.slots.iter().position(knows).or_else(|| self.slots.iter().position(free)) {
-            match self.slots[free].lane.hear() {
-                Word::Gone => drop(self.slots.remove(free)),
-                _ => return Ok(free),
-            }
-        }
-        let Deployment { exe, caller, busy, .. } = self.deployment;
-        let lane = Lane::start(exe, &caller.passed, busy.as_deref())?;
-        self.slots.push(Slot { lane, course: None, ahead: None });
-        Ok(self.slots.len() - 1)
     }
 
     pub fn guard_or_attempt(&mut self, slot: usize, mut course: Course) {
@@ -206,6 +209,15 @@ impl<'a, 'r> Loop<'a, 'r> {
 
     /// Records what is pending, and only then starts what follows from it.
     pub fn launch(&mut self) {
+        // Meanwhile guardians make ready what is about to start.
+        for Slot { lane, course, ahead } in &mut self.slots {
+            if let Some(Course { launch: Some(launch), prepared, .. }) = course
+                && !*prepared
+            {
+                lane.prepare(launch);
+                (*prepared, *ahead) = (true, None);
+            }
+        }
         let recorded = self.outlet.flush();
         let mut launched = Vec::new();
         for slot in 0..self.slots.len() {
@@ -213,8 +225,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             let Some(launch) = course.launch.take() else { continue };
             if recorded && !matches!(self.stop, Some(Stop { now: true, .. })) {
                 *ahead = None;
-                // A guardian that is gone shows when it is listened to.
-                drop(if course.prepared { lane.go() } else { lane.launch(&launch) });
+                lane.go();
                 course.started = Some(launch);
                 if course.part == Part::Attempt {
                     launched.push((slot, course.step));
@@ -240,21 +251,28 @@ impl<'a, 'r> Loop<'a, 'r> {
         self.outlet.tick();
         let now = Instant::now();
         let due = self.slots.iter().filter_map(|slot| slot.course.as_ref()?.due()).min();
-        let timeout = due.map_or(TICK, |due| due.saturating_duration_since(now)).min(TICK);
+        let pours = std::mem::take(&mut self.pours);
+        let longest = match (pours, &self.coming) {
+            (true, _) => GATHER,
+            (false, Some(_)) => COMING,
+            (false, None) => TICK,
+        };
+        let timeout = due.map_or(longest, |due| due.saturating_duration_since(now)).min(longest);
         let busy: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].course.is_some()).collect();
         let mut fds = vec![self.signals.fd()];
-        fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds()));
+        let each = if pours { 1 } else { 3 };
+        fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds().into_iter().take(each)));
         // It fails only for want of memory; then the clock goes on and it is tried again.
         let ready = process::readable(&fds, Some(timeout)).unwrap_or_else(|_| vec![true; fds.len()]);
         if ready[0] {
             self.on_signals();
         }
         // From the last: a lane that is gone is taken out.
-        for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(3)).rev() {
-            if ready[1] {
+        for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(each)).rev() {
+            if pours || ready[1] {
                 self.read(slot, false, 4);
             }
-            if ready[2] {
+            if pours || ready[2] {
                 self.read(slot, true, 4);
             }
             if ready[0] {
@@ -266,6 +284,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
         self.look_at_clock();
         self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
+        self.let_go(self.unbegun);
     }
 
     /// Reads at most `blocks` of what a step has printed.
@@ -275,6 +294,10 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &self.deployment.plan.steps[course.step];
         for _ in 0..blocks {
             let Some(count) = slot.lane.read(captured, &mut self.block) else { return };
+            if count >= MUCH {
+                self.pours = true;
+                slot.lane.widen();
+            }
             self.outlet.hear(step, &mut course.voice, captured, &self.block[..count]);
         }
     }
@@ -439,10 +462,6 @@ impl<'a, 'r> Loop<'a, 'r> {
         let words = "its guardian was killed, so nobody saw how it ended; what could be found of it was killed";
         let outcome = if course.part == Part::Guard { Outcome::Failed } else { Outcome::Unknown };
         self.over(&mut course, outcome, Some(words.to_owned()));
-    }
-
-    fn lanes(&self) -> Vec<Pid> {
-        self.slots.iter().map(|slot| slot.lane.pid()).collect()
     }
 
     /// Puts a `finally` onto its way.

@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use camino::{Utf8Component, Utf8PathBuf};
-use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
 use super::Deployment;
 use super::mask::SHORTEST;
 use super::secrets::Secrets;
-use ciao_base::hex;
+use ciao_base::checksum::sha256;
 use ciao_base::variables::{Danger, danger, is_name};
 use ciao_plan::{Action, Argument, Builtin, EnvValue, Finally, NamedFile, Output, Piece, Stdin, Step, Text, Tree};
 use ciao_process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
@@ -203,9 +203,9 @@ impl<'a> Launcher<'a> {
 
     fn same<'f>(&self, files: impl Iterator<Item = &'f NamedFile>, so: &str) -> Refused<()> {
         for file in files {
-            let bytes = std::fs::read(self.deployment.root.join(&file.path))
-                .map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
-            if hex(&Sha256::hash(&bytes)) != file.sha256 {
+            let now = File::open(self.deployment.root.join(&file.path)).and_then(|mut file| sha256(&mut file));
+            let (now, _) = now.map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
+            if now != file.sha256 {
                 return Err(format!("{} has changed since the plan was made; {so}", file.path));
             }
         }
@@ -351,7 +351,10 @@ impl<'a> Launcher<'a> {
                 None => Value::from(self.string(text)?),
             },
             Tree::Typed { value, .. } => self.value(value)?,
-            Tree::List(items) => Value::Array(items.iter().map(|item| self.value(item)).collect::<Refused<_>>()?),
+            Tree::List(items) => {
+                let items = items.iter().flat_map(Tree::elements);
+                Value::Array(items.map(|item| self.value(item)).collect::<Refused<_>>()?)
+            }
             Tree::Table(table) => {
                 let entries = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
                 Value::Object(entries.collect::<Refused<_>>()?)
@@ -364,7 +367,10 @@ impl<'a> Launcher<'a> {
         let id = &self.deployment.plan.steps[step as usize].id;
         let produced = self.outputs[step as usize].as_ref();
         let produced = produced.ok_or_else(|| format!("step {id} has produced nothing in this deployment"))?;
-        let Some(json) = &produced.json else { return Ok(Value::from(produced.text.clone())) };
+        let Some(json) = &produced.json else {
+            let text = Value::from(produced.text.clone());
+            return self.filled(step, path, &text).map(|()| text);
+        };
         let mut value = json;
         for key in path {
             let next = match value {
@@ -373,7 +379,21 @@ impl<'a> Launcher<'a> {
             };
             value = next.ok_or_else(|| format!("there is no `{}` in what step {id} has produced", path.join(".")))?;
         }
+        self.filled(step, path, value)?;
         Ok(value.clone())
+    }
+
+    /// Nothing in the place of a value deletes `/` in the worst case.
+    fn filled(&self, step: u32, path: &[String], value: &Value) -> Refused<()> {
+        let what = match value {
+            Value::Null => "null",
+            Value::String(text) if text.is_empty() => "empty",
+            _ => return Ok(()),
+        };
+        let maker = &self.deployment.plan.steps[step as usize];
+        let name = maker.output.iter().map(|output| &output.name).chain(path);
+        let name = name.map(String::as_str).collect::<Vec<_>>().join(".");
+        Err(format!("output `{name}` of step {} is {what}; nothing was started with it", maker.id))
     }
 
     fn string(&self, text: &Text) -> Refused<String> {

@@ -12,6 +12,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub const HALF: u64 = 8 << 20;
 /// The deployments of an environment whose logs are kept.
 pub const KEPT: usize = 20;
+/// What is written to a file at a time. For more at once Linux looks for large pieces of memory to keep it in, which may take ten
+/// times as long as copying it.
+const PIECE: usize = 32 << 10;
 
 /// The folder of the logs of one deployment.
 #[must_use]
@@ -73,7 +76,7 @@ impl Log {
         }
         let Some(file) = &mut self.file else { unreachable!("it was made just now") };
         let head = usize::try_from(self.half.saturating_sub(self.written)).unwrap_or(usize::MAX).min(bytes.len());
-        file.write_all(&bytes[..head])?;
+        in_pieces(file, &bytes[..head])?;
         self.written += head as u64;
         let mut rest = &bytes[head..];
         while !rest.is_empty() {
@@ -86,7 +89,7 @@ impl Log {
             if at == 0 {
                 ring.seek(SeekFrom::Start(0))?;
             }
-            ring.write_all(&rest[..count])?;
+            in_pieces(ring, &rest[..count])?;
             self.written += count as u64;
             rest = &rest[count..];
         }
@@ -120,6 +123,14 @@ impl Log {
         }
         fs::remove_file(self.path.with_extension("tail"))
     }
+}
+
+/// Writes all of `bytes` to a file, in pieces of a size that is quick.
+///
+/// # Errors
+/// As [`Write::write_all`].
+pub fn in_pieces(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))
 }
 
 fn open(path: &Utf8Path) -> io::Result<File> {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod course;
+mod crew;
 mod deployment;
 pub mod environment;
 mod finally;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -32,6 +34,7 @@ pub use ciao_mask as mask;
 
 use ciao_plan::Plan;
 use ciao_process::{Exit, Lane, Signals, no_core_dumps, orphans_come_here};
+pub use crew::crew;
 use deployment::Loop;
 use event::{Journal, Outcome};
 use launch::{Launcher, Produced};
@@ -140,12 +143,12 @@ pub struct Summary {
 /// Runs the plan: everything that is to run, in order, then what is owed. It returns when nothing of it is running. How it
 /// ended the reporter is not told here: that is known when it is recorded.
 ///
-/// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: see [`crew`].
+/// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: the guardians that [`crew`] starts.
 pub fn run(
     deployment: &Deployment<'_>,
     secrets: &Secrets,
     signals: &mut Signals,
-    crew: Vec<Lane>,
+    crew: Receiver<Lane>,
     journal: &mut dyn Journal,
     reporter: &mut dyn Reporter,
 ) -> Summary {
@@ -167,22 +170,6 @@ pub fn run(
     }
     let launcher = Launcher::new(deployment, secrets);
     Loop::new(deployment, launcher, outlet, signals, crew, &runs).run()
-}
-
-/// Starts the guardians of the steps that start first: while the lock is taken there is time for it. `runs` says which
-/// steps are to run. One that cannot be started is tried again when it is needed.
-#[must_use]
-pub fn crew(
-    plan: &Plan,
-    runs: impl Fn(&ciao_plan::Step) -> bool,
-    jobs: usize,
-    exe: &std::path::Path,
-    caller: &environment::Caller,
-    busy: &std::path::Path,
-) -> Vec<Lane> {
-    let mut schedule = schedule::Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
-    let first = std::iter::from_fn(|| schedule.start_next());
-    first.map_while(|_| Lane::start(exe, &caller.passed, Some(busy)).ok()).collect()
 }
 
 fn to_run(deployment: &Deployment<'_>, step: &ciao_plan::Step) -> bool {

@@ -58,9 +58,12 @@ impl Voice {
                 return;
             }
         }
+        let stream = if captured { &mut self.captured } else { &mut self.printed };
+        if stream.is_open(dictionary) {
+            return self.out(bytes, to);
+        }
         let mut masked = std::mem::take(&mut self.masked);
         masked.clear();
-        let stream = if captured { &mut self.captured } else { &mut self.printed };
         stream.push(dictionary, bytes, &mut masked);
         self.out(&masked, to);
         self.masked = masked;

@@ -1,11 +1,12 @@
 //! Findings in the look of rustc: the source line, a caret, and what to do.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use ciao_declare::finding::{Finding, Place, Severity};
+use ciao_declare::finding::{Code, Finding, Place, Severity, Span};
 
 /// The text of a file, if it is known.
 pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;
@@ -15,6 +16,10 @@ pub type Texts<'a> = &'a dyn Fn(&Utf8Path) -> Option<&'a str>;
 pub fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, texts: Texts<'_>, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut lines = Lines::new(texts);
+    let findings: Vec<&Finding> = findings.into_iter().collect();
+    for finding in findings.iter().filter(|finding| finding.code == Code::PlainSecret) {
+        lines.secrets.push(finding.place.clone());
+    }
     findings.into_iter().map(|finding| one(finding, &mut lines, &renderer) + "\n\n").collect()
 }
 
@@ -26,7 +31,7 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
     let title = level.primary_title(printable(&finding.message)).id(finding.code.name());
     let mut notes: Vec<String> = finding.notes.iter().map(|note| printable(note)).collect();
     if let Some(environments) = &finding.environments {
-        notes.push(format!("in {}", environments.join(", ")));
+        notes.push(printable(&format!("in {}", environments.join(", "))));
     }
     let mut group = Group::with_title(title);
     let related = finding.related.iter().map(|(place, _)| place);
@@ -35,17 +40,17 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
     group = match excerpt(&here, lines) {
         Some(excerpt) => {
             let primary = AnnotationKind::Primary.span(excerpt.spans[0].clone());
-            let primary = if finding.label.is_empty() { primary } else { primary.label(finding.label.clone()) };
+            let primary = if finding.label.is_empty() { primary } else { primary.label(printable(&finding.label)) };
             let others = finding.related.iter().filter(|(place, _)| place.file == finding.place.file);
             let others = others.zip(&excerpt.spans[1..]).map(|((_, what), span)| beside(span.clone(), what));
             group.element(
                 Snippet::source(excerpt.text)
-                    .path(finding.place.file.as_str())
+                    .path(printable(finding.place.file.as_str()))
                     .line_start(excerpt.first_line)
                     .annotations(std::iter::once(primary).chain(others)),
             )
         }
-        None => group.element(Origin::path(finding.place.file.as_str())),
+        None => group.element(Origin::path(printable(finding.place.file.as_str()))),
     };
     let others: Vec<&(Place, String)> =
         finding.related.iter().filter(|(place, _)| place.file != finding.place.file).collect();
@@ -55,7 +60,7 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
             let spans = excerpt.spans.into_iter().zip(same_file).map(|(span, (_, what))| beside(span, what));
             group = group.element(
                 Snippet::source(excerpt.text)
-                    .path(places[0].file.as_str())
+                    .path(printable(places[0].file.as_str()))
                     .line_start(excerpt.first_line)
                     .annotations(spans),
             );
@@ -63,10 +68,20 @@ fn one(finding: &Finding, lines: &mut Lines<'_>, renderer: &Renderer) -> String 
     }
     let notes = notes.into_iter().map(|note| Level::NOTE.message(note));
     let help = (!finding.help.is_empty()).then(|| Level::HELP.message(printable(&finding.help)));
-    renderer.render(&[group.elements(notes).elements(help)]).to_string()
+    aligned(renderer.render(&[group.elements(notes).elements(help)]).to_string())
 }
 
-fn beside(span: std::ops::Range<usize>, what: &str) -> Annotation<'static> {
+/// Without a source line the arrow would stand at the edge, left of everything else.
+fn aligned(mut text: String) -> String {
+    let arrow = text.find("--> ").unwrap_or_default();
+    let start = text[..arrow].rfind('\n').map_or(0, |end| end + 1);
+    if text[start..arrow].starts_with(['\x1b', '-']) || (start > 0 && start == arrow) {
+        text.insert(start, ' ');
+    }
+    text
+}
+
+fn beside(span: Range<usize>, what: &str) -> Annotation<'static> {
     AnnotationKind::Context.span(span).label(printable(what))
 }
 
@@ -75,13 +90,15 @@ struct Excerpt {
     text: String,
     first_line: usize,
     /// Of the places, in their order.
-    spans: Vec<std::ops::Range<usize>>,
+    spans: Vec<Range<usize>>,
 }
 
 /// A line longer than this is shown in part.
 const WIDEST: usize = 400;
 
 fn excerpt(places: &[&Place], lines: &mut Lines<'_>) -> Option<Excerpt> {
+    let secrets = lines.secrets.iter().filter(|place| place.file == places[0].file).map(|place| place.span);
+    let mut secrets: Vec<Span> = secrets.collect();
     let file = lines.of(&places[0].file);
     let text = Some(file.text).filter(|text| !text.is_empty())?;
     let near = |at: usize| floor(text, at.min(text.len())).max(file.starts[0]);
@@ -100,7 +117,7 @@ fn excerpt(places: &[&Place], lines: &mut Lines<'_>) -> Option<Excerpt> {
     let (line_start, line_end) = (file.starts[first_line], file.end(file.line(to)));
     let from = near(line_start.max(from.saturating_sub(WIDEST)));
     let to = near(line_end.min(to + WIDEST));
-    Some(Excerpt {
+    let mut excerpt = Excerpt {
         // Control characters would act on the terminal, and keep their width so that the carets stay right.
         text: text[from..to]
             .chars()
@@ -108,7 +125,29 @@ fn excerpt(places: &[&Place], lines: &mut Lines<'_>) -> Option<Excerpt> {
             .collect(),
         first_line: first_line + 1,
         spans: places.into_iter().map(|(start, end)| start - from..end - from).collect(),
-    })
+    };
+    // From the end, so that what is before keeps its place.
+    secrets.sort_unstable_by(|one, other| other.cmp(one));
+    for secret in secrets {
+        let (start, end) = (near(secret.start as usize).max(from), near(secret.end as usize).min(to));
+        if start < end {
+            excerpt.hide(start - from..end - from);
+        }
+    }
+    Some(excerpt)
+}
+
+impl Excerpt {
+    /// A log is often read by more people than the repository.
+    fn hide(&mut self, secret: Range<usize>) {
+        const STARS: &str = "***";
+        self.text.replace_range(secret.clone(), STARS);
+        let end = secret.start + STARS.len();
+        let moved = |at: usize| if at < secret.end { at.min(end) } else { at - secret.end + end };
+        for span in &mut self.spans {
+            *span = moved(span.start)..moved(span.end);
+        }
+    }
 }
 
 /// A printable character of as many bytes.
@@ -133,6 +172,8 @@ pub fn position(text: &str, at: u32) -> (usize, usize) {
 /// Where the lines of every file begin, found out once: thousands of findings of a large file cost no more than its size.
 pub struct Lines<'a> {
     texts: Texts<'a>,
+    /// What is shown to nobody.
+    secrets: Vec<Place>,
     files: BTreeMap<Utf8PathBuf, File<'a>>,
 }
 
@@ -146,7 +187,7 @@ struct File<'a> {
 impl<'a> Lines<'a> {
     #[must_use]
     pub fn new(texts: Texts<'a>) -> Lines<'a> {
-        Lines { texts, files: BTreeMap::new() }
+        Lines { texts, secrets: Vec::new(), files: BTreeMap::new() }
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
@@ -184,10 +225,10 @@ impl File<'_> {
     }
 }
 
-/// Without anything that a terminal would act on.
+/// Without anything that a terminal would act on but the ends of lines, and tabs.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
+    text.chars().map(|char| if char.is_control() && !"\n\t".contains(char) { '\u{fffd}' } else { char }).collect()
 }
 
 /// The workflow commands with which GitHub Actions shows findings beside the files.
@@ -199,8 +240,8 @@ pub fn annotations(findings: &[&Finding], texts: Texts<'_>) -> String {
     let shown = findings.iter().map(|finding| {
         let level = if finding.severity == Severity::Error { "error" } else { "warning" };
         let (line, column) = lines.position(&finding.place.file, finding.place.span.start);
-        let file = property(finding.place.file.as_str());
-        let message = data(&format!("{}\nhelp: {}", finding.message, finding.help));
+        let file = property(&printable(finding.place.file.as_str()));
+        let message = data(&printable(&format!("{}\nhelp: {}", finding.whole(), finding.help)));
         format!("::{level} file={file},line={line},col={column},title={}::{message}", finding.code.name())
     });
     shown.collect::<Vec<_>>().join("\n")

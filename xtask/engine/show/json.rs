@@ -6,9 +6,9 @@ use hmac_sha256::Hash as Sha256;
 use serde_json::{Value, json};
 
 use super::word::{Side, plain};
-use super::write::Json;
 use crate::findings::{Lines, Texts};
 use ciao_base::hex;
+use ciao_base::json::Json;
 use ciao_declare::finding::{Finding, Severity};
 use ciao_plan::{Action, Argument, EnvValue, Finally, Output, Plan, Retries, Stdin, Text, Tree};
 
@@ -32,34 +32,33 @@ impl std::fmt::Display for Shown {
 /// The plan as a program reads it; `release` is null where there is no git repository or no commit.
 #[must_use]
 pub fn plan(plan: &Plan, release: Option<&ShownRelease>) -> Shown {
-    let (mut out, digest) = steps(plan);
-    let steps = std::mem::take(&mut out.indented);
-    out = Json::default();
-    out.open('{');
+    let (steps, digest) = steps(plan, Json::shown());
+    let mut out = Json::shown();
+    out.open("{");
     out.text("digest", &digest);
     out.text("environment", &plan.environment);
     out.plain("format", "1");
     let release = release.map(|release| json!({ "id": release.id, "commit": release.commit, "dirty": release.dirty }));
     out.value("release", &release.into());
     out.key("steps");
-    out.indented.push_str(&steps);
-    out.close('}');
-    Shown(out.indented)
+    let mut text = out.indented.take().unwrap_or_default() + &steps.indented.unwrap_or_default();
+    text.push_str("\n}");
+    Shown(text)
 }
 
-/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved.
+/// SHA-256 of the plan with its values and the bytes of the files that it names, without secrets: what is approved. On
+/// which line a step stands is no part of it.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
-    steps(plan).1
+    steps(plan, Json::default()).1
 }
 
 /// All steps, as the second level of the plan, and the digest of the plan.
-fn steps(plan: &Plan) -> (Json, String) {
+fn steps(plan: &Plan, mut out: Json) -> (Json, String) {
     let mut hash = Sha256::new();
     hash.update(plan.environment.as_bytes());
-    let mut out = Json::default();
     out.depth = 1;
-    out.open('[');
+    out.open("[");
     for (index, shown) in plan.steps.iter().enumerate() {
         out.item();
         out.dense.clear();
@@ -73,14 +72,14 @@ fn steps(plan: &Plan) -> (Json, String) {
         }
         hash.update(b"\n");
     }
-    out.close(']');
+    out.close("]");
     (out, hex(&hash.finalize()))
 }
 
 /// One step. The keys are sorted, here and below.
 fn step(out: &mut Json, plan: &Plan, index: usize) {
     let step = &plan.steps[index];
-    out.open('{');
+    out.open("{");
     command(out, &step.action, "command", Side::Value);
     out.text("cwd", &plain(&step.cwd, Side::Value));
     out.plain("detach", boolean(step.detach));
@@ -90,7 +89,7 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     finally(out, step.finally.as_deref());
     out.text("id", &step.id);
     out.text("kind", kind(&step.action));
-    out.plain("line", &step.line.to_string());
+    out.beside("line", &step.line.to_string());
     out.list("needs", plan.direct_needs(index).into_iter().map(|need| &*plan.steps[need].id));
     output(out, step.output.as_ref());
     out.list("parameters", step.parameters.iter().map(|name| &**name));
@@ -111,7 +110,7 @@ fn step(out: &mut Json, plan: &Plan, index: usize) {
     out.plain("verify", boolean(step.verify));
     out.optional("when", (!step.when.is_empty()).then(|| step.when.join(" and ")).as_deref());
     with(out, &step.action);
-    out.close('}');
+    out.close("}");
 }
 
 fn boolean(value: bool) -> &'static str {
@@ -128,7 +127,7 @@ fn command(out: &mut Json, action: &Action, key: &str, side: Side) {
 
 fn arguments(out: &mut Json, key: &str, first: Option<&Text>, arguments: &[Argument], side: Side) {
     out.key(key);
-    out.open('[');
+    out.open("[");
     if let Some(first) = first {
         out.item();
         out.string(&plain(first, side));
@@ -144,7 +143,7 @@ fn arguments(out: &mut Json, key: &str, first: Option<&Text>, arguments: &[Argum
             out.string(&plain(text, side));
         }
     }
-    out.close(']');
+    out.close("]");
 }
 
 fn with(out: &mut Json, action: &Action) {
@@ -164,21 +163,21 @@ pub fn tree(tree: &Tree, side: Side) -> Value {
 
 fn env<'a>(out: &mut Json, variables: impl Iterator<Item = (&'a str, &'a EnvValue)>) {
     out.key("env");
-    out.open('{');
+    out.open("{");
     for (name, value) in variables {
         match value {
             EnvValue::Text(text) => out.text(name, &plain(text, Side::Value)),
             EnvValue::File(text) => file(out, name, text),
         }
     }
-    out.close('}');
+    out.close("}");
 }
 
 fn file(out: &mut Json, key: &str, text: &Text) {
     out.key(key);
-    out.open('{');
+    out.open("{");
     out.text("file", &plain(text, Side::Value));
-    out.close('}');
+    out.close("}");
 }
 
 fn stdin(out: &mut Json, stdin: Option<&Stdin>) {
@@ -203,7 +202,7 @@ fn output(out: &mut Json, output: Option<&Output>) {
 fn finally(out: &mut Json, finally: Option<&Finally>) {
     let Some(finally) = finally else { return out.plain("finally", "null") };
     out.key("finally");
-    out.open('{');
+    out.open("{");
     command(out, &finally.action, "command", Side::Value);
     out.text("cwd", &plain(&finally.cwd, Side::Value));
     env(out, finally.env.iter().map(|(name, value)| (&**name, value)));
@@ -212,7 +211,7 @@ fn finally(out: &mut Json, finally: Option<&Finally>) {
     stdin(out, finally.stdin.as_ref());
     out.value("timeout_s", &seconds(finally.timeout));
     with(out, &finally.action);
-    out.close('}');
+    out.close("}");
 }
 
 fn retries(retries: Retries) -> Value {
@@ -239,7 +238,7 @@ pub fn findings(findings: &[Finding], texts: Texts<'_>) -> Value {
             "column": column,
             "end_line": end_line,
             "end_column": end_column,
-            "message": finding.message,
+            "message": finding.whole(),
             "help": finding.help,
             "of": finding.of,
             "environments": finding.environments,

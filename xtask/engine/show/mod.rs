@@ -8,4 +8,3 @@ pub mod json;
 pub mod plan;
 pub mod usage;
 pub mod word;
-mod write;

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
+use super::findings::printable;
 use super::json::tree;
 use super::word::{Side, plain, push_word, push_words, quote, word};
 use ciao_base::task::Tasks;
 use ciao_plan::{Action, Call, EnvValue, Piece, Plan, Stdin, Step};
 
-/// The text form of a plan.
+/// The text form of a plan. The skeleton of `plan::build::skeleton` is the same whatever the values are; that of a plan
+/// with values has its instances.
 #[must_use]
 pub fn text(plan: &Plan, side: Side, tasks: &Tasks) -> String {
     let mut text = plan.environment.clone();
@@ -39,25 +41,25 @@ fn line(text: &mut String, first: &str, rest: &str) {
 }
 
 fn heading(text: &mut String, call: &Call, side: Side) {
-    let mut remarks = Vec::new();
-    remarks.extend(order(call.needs.as_deref(), call.parallel));
+    let mut remarks = order(call.for_each.as_deref(), call.needs.as_deref(), call.parallel, side);
     if !call.env.is_empty() {
         remarks.push(format!("env {}", env(&call.env, side)));
     }
-    line(text, &format!("  {}", call.id), &remark(&remarks));
+    line(text, &printable(&format!("  {}", call.id)), &remark(&remarks));
 }
 
-/// Where it departs from the order listed.
-fn order(needs: Option<&[String]>, parallel: bool) -> Vec<String> {
+/// Where it departs from the order listed. The list of a `for_each` is seen by the instances that it makes, where it has values.
+fn order(for_each: Option<&str>, needs: Option<&[String]>, parallel: bool, side: Side) -> Vec<String> {
+    let for_each = for_each.filter(|_| side == Side::Skeleton).map(|list| format!("for_each {list}"));
     let needs = needs.map(|needs| match needs {
         [] => "needs nothing".to_owned(),
         needs => format!("needs {}", needs.join(" ")),
     });
-    needs.into_iter().chain(parallel.then(|| "parallel".to_owned())).collect()
+    for_each.into_iter().chain(needs).chain(parallel.then(|| "parallel".to_owned())).collect()
 }
 
 fn remark(remarks: &[String]) -> String {
-    if remarks.is_empty() { String::new() } else { format!("  # {}", remarks.join(", ")) }
+    if remarks.is_empty() { String::new() } else { printable(&format!("  # {}", remarks.join(", "))) }
 }
 
 fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Tasks) {
@@ -65,7 +67,7 @@ fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Ta
     let name = step.id.strip_prefix(&call.id).and_then(|name| name.strip_prefix('/')).unwrap_or(&step.id);
     // A fixed column: a longer name moves its own line only.
     text.push_str("    ");
-    text.push_str(name);
+    push_name(text, name);
     text.push_str(&"                    "[name.chars().count().min(19)..]);
     if !step.env.is_empty() {
         text.push_str(&env(&step.env, side));
@@ -123,7 +125,7 @@ fn push_command(text: &mut String, action: &Action, side: Side) {
         }
         Action::Task { name, with } => {
             text.push_str("task ");
-            text.push_str(name);
+            push_name(text, name);
             let with = tree(with, side);
             if with.as_object().is_some_and(|with| !with.is_empty()) {
                 text.push(' ');
@@ -133,8 +135,16 @@ fn push_command(text: &mut String, action: &Action, side: Side) {
     }
 }
 
+/// Most names have nothing that a terminal would act on, and no time for a look at each letter.
+fn push_name(text: &mut String, name: &str) {
+    match name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        true => text.push_str(name),
+        false => text.push_str(&printable(name)),
+    }
+}
+
 fn remarks(step: &Step, side: Side) -> Vec<String> {
-    let mut remarks = order(step.needs.as_deref(), step.parallel);
+    let mut remarks = order(step.for_each.as_deref(), step.needs.as_deref(), step.parallel, side);
     let mut say = |what: &str, names: &[String]| {
         if !names.is_empty() {
             remarks.push(format!("{what} {}", names.join(" ")));
@@ -175,5 +185,5 @@ fn env(variables: &BTreeMap<String, EnvValue>, side: Side) -> String {
         // What bash and zsh write for the path of a file with this content.
         EnvValue::File(text) => format!("{name}=<(echo {})", word(text, side)),
     });
-    shown.collect::<Vec<_>>().join(" ")
+    printable(&shown.collect::<Vec<_>>().join(" "))
 }

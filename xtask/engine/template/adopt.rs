@@ -216,7 +216,7 @@ fn adopted(name: String, found: &[Found], order: &[&Found], source: &str) -> Ado
     if !secrets.is_empty() {
         adopted.notes.push(format!("secrets stand in {}: take them out before you commit", secrets.join(", ")));
     }
-    let folder = Utf8PathBuf::from(crate::declare::DEPLOYMENTS).join(&adopted.name);
+    let folder = Utf8PathBuf::from(ciao_declare::DEPLOYMENTS).join(&adopted.name);
     adopted.files.push((folder.join("pipeline.toml"), pipeline.into_bytes(), false));
     adopted.files.extend(found.iter().map(|file| (folder.join(&file.path), file.content.clone(), file.script)));
     adopted

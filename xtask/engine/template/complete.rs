@@ -6,9 +6,9 @@
 use camino::Utf8Path;
 use clap::{Arg, Command, ValueEnum};
 
-use crate::finding::Code;
-use crate::repository::Repository;
-use crate::task::Tasks;
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_declare::finding::Code;
 
 /// Print the completions of a shell, to be read by its start-up file
 #[derive(Debug, clap::Args)]

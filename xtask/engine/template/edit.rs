@@ -204,10 +204,10 @@ pub fn with_settings(text: &str, ours: &str) -> String {
     let (mut missing, mut comment) = (String::new(), String::new());
     let lines = ours.lines().skip_while(|line| line.trim() != HEADER).skip(1);
     for line in lines.take_while(|line| !line.starts_with('[')) {
-        let package = line.split(['.', ' ', '=']).next().unwrap_or_default();
+        let key = line.split(" = ").next().unwrap_or_default();
         if line.starts_with('#') {
             comment += &format!("{line}\n");
-        } else if package.is_empty() || theirs.has(&[&TABLE[..], &[package]].concat()) {
+        } else if key.is_empty() || theirs.has(&TABLE.into_iter().chain(key.split('.')).collect::<Vec<_>>()) {
             comment.clear();
         } else {
             missing += &format!("{}{line}\n", std::mem::take(&mut comment));

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use hmac_sha256::Hash as Sha256;
 
 use super::Refusal;
-use crate::hex;
+use ciao_base::hex;
 
 /// What happens to one file.
 pub struct Change {

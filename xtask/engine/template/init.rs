@@ -11,10 +11,10 @@ use super::git::git;
 use super::origin::{Origin, RECORD};
 use super::proof::Cargo;
 use super::starter::{self, Starter};
-use super::{Refusal, adopt, confirmed, lock, write};
-use crate::repository::Repository;
-use crate::show::{self, word::Side};
-use crate::task::Tasks;
+use super::{Refusal, adopt, confirmed, lock, snapshot, write};
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_show::{self as show, word::Side};
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
@@ -102,14 +102,13 @@ fn copy(destination: &Destination, changes: &[Change]) -> Result<(), Refusal> {
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with.
 fn snapshots(root: &Utf8Path, package: bool) -> Result<Vec<Change>, Refusal> {
     let repository = Repository::read(root);
-    let examined = repository.examine(&Tasks::new());
     let mut changes = Vec::new();
     // As insta writes it, so that what is accepted later differs in the order alone.
     let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
     for environment in repository.declarations.orchestration.names() {
-        let Some(plan) = examined.plan(environment) else { continue };
-        let path = format!("tests/snapshots/{}.snap", crate::testing::snapshot(environment));
-        let order = show::plan::text(plan, Side::Skeleton, &Tasks::new());
+        let Some(plan) = repository.skeleton(environment, &Tasks::new()) else { continue };
+        let path = format!("tests/snapshots/{}.snap", snapshot(environment));
+        let order = show::plan::text(&plan, Side::Skeleton, &Tasks::new());
         if !root.join(&path).exists() {
             let text = format!("---\nsource: {source}\n---\n{order}");
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
@@ -341,7 +340,7 @@ impl Draft<'_> {
 
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
-        let mut ignored = self.destination.text(".gitignore")?.unwrap_or_default();
+        let mut ignored = self.destination.text(GITIGNORE)?.unwrap_or_default();
         for (line, example) in [
             ("/target/", "target/x"),
             ("pipelines/environments/personal/", "pipelines/environments/personal/x.toml"),
@@ -353,7 +352,7 @@ impl Draft<'_> {
             }
         }
         if !ignored.is_empty() {
-            self.put(".gitignore", ignored)?;
+            self.put(GITIGNORE, ignored)?;
         }
         if self.destination.converts_line_ends("pipelines/deployments/app/verify.sh") {
             // The system looks for an interpreter whose name ends in a carriage return.
@@ -391,8 +390,10 @@ fn with_member(text: &str, document: &Document<'_>) -> String {
     added.unwrap_or_else(|| document.with_key("workspace", "members", "[\"xtask\"]"))
 }
 
+pub const GITIGNORE: &str = ".gitignore";
+
 /// The text with one more line at its end, in its line ends.
-fn with_line(text: &str, line: &str) -> String {
+pub fn with_line(text: &str, line: &str) -> String {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
     format!("{text}{gap}{line}{end}")

@@ -2,6 +2,8 @@
 //!
 //! Everything here ends in a list of changes that `write` makes, all or none. Nothing here runs a deployment.
 
+#![forbid(unsafe_code)]
+
 mod adopt;
 mod complete;
 pub mod destination;
@@ -60,11 +62,23 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
+/// The folder of the xtask that this program was built from.
+fn built_in() -> &'static Utf8Path {
+    let template = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    template.ancestors().nth(2).unwrap_or(template)
+}
+
+/// The name of the snapshot that holds the order of an environment's steps.
+#[must_use]
+pub fn snapshot(environment: &str) -> String {
+    format!("step-order-{environment}")
+}
+
 /// Says that this program was built for another repository than the one it was called in: two copies that share a build
 /// folder have one program file, and cargo has been seen to run the one's for the other.
 #[must_use]
 pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
-    let built_in = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built_in = built_in();
     let here = root.join("xtask");
     let same = |left: &Utf8Path, right: &Utf8Path| left.canonicalize().ok() == right.canonicalize().ok();
     if !here.join("engine/lib.rs").is_file() || same(built_in, &here) {

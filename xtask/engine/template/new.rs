@@ -6,17 +6,22 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use toml::de::DeTable;
 
 use super::edit::{Document, quoted as string};
-use super::file::Change;
+use super::file::{self, Change};
+use super::git::git;
+use super::init::{GITIGNORE, with_line};
 use super::{Refusal, ask, undo, write};
-use crate::declare::literal::Literal;
-use crate::declare::orchestration::Environment;
-use crate::declare::parameter::{Parameter, Type};
-use crate::declare::read::NameRule;
-use crate::declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use crate::finding::suggest;
-use crate::repository::Repository;
+use ciao_base::task::Tasks;
+use ciao_check::repository::Repository;
+use ciao_declare::finding::{and_then, suggest};
+use ciao_declare::literal::{Literal, Spanned, literal};
+use ciao_declare::orchestration::Environment;
+use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::read::NameRule;
+use ciao_declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use ciao_plan::value::Shapes;
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -91,13 +96,13 @@ pub struct StepArgs {
 ///
 /// # Errors
 /// If it cannot be written; then nothing has changed.
-pub fn new(args: &NewArgs, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
+pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) -> Result<(), Refusal> {
     undo::recover(root)?;
     let repository = Repository::read(root);
     let changes = match &args.what {
         What::Environment(args) => environment(args, &repository)?,
         What::Pipeline { name, before } => pipeline(name, before.as_deref(), &repository)?,
-        What::Step(args) => step(args, &repository)?,
+        What::Step(args) => step(args, tasks, &repository)?,
     };
     for change in changes.iter().filter(|change| change.path.extension() == Some("toml")) {
         let text = String::from_utf8_lossy(change.after.as_deref().unwrap_or_default());
@@ -143,12 +148,21 @@ fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Ch
         Refusal::new(format!("there is no environment `{name}`"), suggest(name, "environments", known))
     };
     let like = declarations.values_of(&args.like).ok_or_else(|| unknown(&args.like))?;
-    let own = own_values(args, &declarations.environment.parameters, like)?;
+    let own = own_values(args, &declarations.environment, like)?;
     let mut changes = Vec::new();
     if args.personal {
         let path = Utf8Path::new(PERSONAL).join(format!("{name}.toml"));
         let text = format!("like = {}\n{}", string(&args.like), as_tables(&own));
+        let example = path.to_string();
         changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
+        // No commit is to have what is one's own. Where there is no git, nothing is committed.
+        if git(root, &["check-ignore", "--quiet", "--no-index", &example]).is_err_and(|said| said.is_empty()) {
+            let ignored = file::read(root, Utf8Path::new(GITIGNORE))?.unwrap_or_default();
+            let ignored = String::from_utf8(ignored)
+                .map_err(|_| Refusal::new(format!("{GITIGNORE} is not UTF-8"), "convert it, then again"))?;
+            let line = with_line(&ignored, &format!("{PERSONAL}/"));
+            changes.extend(Change::new(root, GITIGNORE, Some(line.into_bytes()))?);
+        }
         return Ok(changes);
     }
     let listed = declarations.orchestration.get(&args.like).ok_or_else(|| {
@@ -193,9 +207,11 @@ fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
 /// The values that it does not share, by name, as TOML: those given, and those that no two environments may have in common.
 fn own_values(
     args: &EnvironmentArgs,
-    parameters: &[Parameter],
-    like: &crate::declare::Values,
+    pipeline: &EnvironmentPipeline,
+    like: &ciao_declare::Values,
 ) -> Result<BTreeMap<String, String>, Refusal> {
+    let parameters = &pipeline.parameters;
+    let checked = |parameter: &Parameter, given: &str| checked(parameter, given, pipeline, &args.name);
     let mut own = BTreeMap::new();
     for given in &args.set {
         let help = "write it as `--set site.port=8443`";
@@ -205,7 +221,7 @@ fn own_values(
         let parameter = parameters.iter().find(|parameter| &*parameter.name == name).ok_or_else(|| {
             Refusal::new(format!("there is no parameter `{name}`"), suggest(name, "parameters", known))
         })?;
-        own.insert(name.to_owned(), as_toml(parameter, value));
+        own.insert(name.to_owned(), checked(parameter, value)?);
     }
     for parameter in parameters.iter().filter(|parameter| parameter.distinct || parameter.secret) {
         let Some(value) = like.get(&parameter.name).filter(|_| !own.contains_key(&*parameter.name)) else { continue };
@@ -221,7 +237,7 @@ fn own_values(
             let help = parameter.help.as_deref().map_or(String::new(), |help| format!(" ({help})"));
             match ask(&format!("{}{help}{proposed}: ", parameter.name))?.as_str() {
                 "" => derived,
-                answer => Some(as_toml(parameter, answer)),
+                answer => Some(checked(parameter, answer)?),
             }
         } else {
             derived
@@ -255,6 +271,31 @@ fn derived(value: &Literal, like: &str, name: &str) -> Option<String> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// What was given on the command line, as TOML, if the parameter takes it.
+fn checked(
+    parameter: &Parameter,
+    given: &str,
+    pipeline: &EnvironmentPipeline,
+    environment: &str,
+) -> Result<String, Refusal> {
+    let written = as_toml(parameter, given);
+    let text = format!("value = {written}");
+    let read = DeTable::parse(&text).ok().filter(|table| table.get_ref().len() == 1);
+    let read = read.and_then(|table| table.get_ref().get("value").map(literal));
+    let value = read.unwrap_or_else(|| Spanned::new(Literal::String(given.into()), 0..0));
+    let (file, mut findings) = (values_file(environment).as_path().into(), Vec::new());
+    let secrets = &mut BTreeMap::new();
+    Shapes { file: &file, pipeline, environment, findings: &mut findings, secrets }.check(
+        parameter,
+        &parameter.name,
+        &value,
+    );
+    match findings.into_iter().next() {
+        None => Ok(written),
+        Some(finding) => Err(Refusal::new(format!("--set {}: {}", parameter.name, finding.message), finding.help)),
     }
 }
 
@@ -345,7 +386,7 @@ fn placed(file: &str, text: &str, key: &str, by: &str, before: Option<&str>, blo
     Ok(format!("{}{block}\n{}", &text[..lines.start], &text[lines.start..]))
 }
 
-fn step(args: &StepArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
+fn step(args: &StepArgs, tasks: &Tasks, repository: &Repository) -> Result<Vec<Change>, Refusal> {
     let (root, pipelines) = (&repository.root, &repository.declarations.pipelines);
     let Some(pipeline) = pipelines.get(args.pipeline.as_str()) else {
         let known: Vec<&str> = pipelines.keys().map(|name| &**name).collect();
@@ -357,6 +398,11 @@ fn step(args: &StepArgs, repository: &Repository) -> Result<Vec<Change>, Refusal
     let mut block = format!("[[step]]\nname = {}\n", string(&args.name));
     let mut changes = Vec::new();
     if let Some(task) = &args.task {
+        if tasks.get(task).is_none() {
+            let known: Vec<&str> = tasks.iter().map(|(name, _)| name).collect();
+            let help = and_then(&suggest(task, "tasks", known), "tasks are registered in xtask/src/tasks.rs");
+            return Err(Refusal::new(format!("no task `{task}` is registered"), help));
+        }
         block += &format!("task = {}\n", string(task));
     } else if args.command.is_empty() {
         let script = args.script.clone().unwrap_or_else(|| format!("{}.sh", args.name));

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Refusal;
 use super::edit::{Document, quoted, without};
 use super::file::{fingerprint, read};
 use super::git::git;
+use super::{Refusal, built_in};
 
 /// The folder that is replaced whole.
 pub const ENGINE: &str = "xtask/engine";
@@ -40,7 +40,7 @@ impl Origin {
     /// # Errors
     /// If it is not there any more.
     pub fn of_this_program() -> Result<Origin, Refusal> {
-        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = built_in();
         let gone = || {
             let help = "run it with `cargo xtask` in the repository whose engine is to be copied";
             Refusal::new(format!("the engine that this program was built from is not in {folder} any more"), help)

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Refusal;
-use crate::repository::Repository;
+use ciao_check::repository::Repository;
 
 /// Cargo in one folder. From its making on, SIGINT, SIGTERM and SIGHUP do not end this program but what it runs.
 pub struct Cargo {

@@ -24,7 +24,14 @@ pub fn show(changes: &[Change], out: &mut dyn Write) -> std::io::Result<()> {
     }
     for change in changes.iter().filter(|change| !engine(change)) {
         match (&change.before, &change.after) {
-            (None, _) => writeln!(out, "  create  {}", change.path)?,
+            (None, after) => {
+                writeln!(out, "  create  {}", change.path)?;
+                // What is one line is shown as a line that is added.
+                let text = String::from_utf8_lossy(after.as_deref().unwrap_or_default());
+                if text.lines().count() == 1 {
+                    writeln!(out, "            + {}", text.trim_end())?;
+                }
+            }
             (_, None) => writeln!(out, "  remove  {}", change.path)?,
             (Some(before), Some(after)) => {
                 writeln!(out, "  change  {}", change.path)?;

@@ -98,6 +98,10 @@ impl Reporter for Json {
         self.screen.drain(time)
     }
 
+    fn lost(&mut self) -> Option<std::io::Error> {
+        self.screen.lost()
+    }
+
     fn tick(&mut self) {
         self.screen.flush();
     }

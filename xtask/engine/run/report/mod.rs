@@ -50,6 +50,10 @@ pub trait Reporter {
     fn finished(&mut self, summary: &Summary);
     /// Shows what a slow reader has left, for about so long; whether there is more of it.
     fn drain(&mut self, time: Duration) -> bool;
+    /// Why what was asked for could not be written, once the deployment is over.
+    fn lost(&mut self) -> Option<std::io::Error> {
+        None
+    }
     /// Called before anybody waits, and about ten times a second while steps run: what is not shown yet is shown now.
     fn tick(&mut self) {}
     /// Everything is about to be stopped, by Ctrl-Z.

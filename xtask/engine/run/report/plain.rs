@@ -66,9 +66,8 @@ impl Reporter for Plain {
 
     fn output(&mut self, step: &Step, lines: &[u8]) {
         if !self.style.quiet {
-            self.block.clear();
             prefixed(&step.id, lines, &mut self.block);
-            self.screen.write(&self.block);
+            self.screen.write_block(&mut self.block);
         }
     }
 

@@ -13,6 +13,7 @@ use rustix::event::PollFlags;
 
 use super::spool::Spool;
 use super::writer::Writer;
+use crate::logs::in_pieces;
 
 /// Above this it is waited for the reader.
 const ENOUGH: usize = 64 << 10;
@@ -31,6 +32,8 @@ pub struct Screen {
     /// Writes to `to`, once there is much to write.
     writer: Option<Writer>,
     stuck: bool,
+    /// Why nothing can be written any more.
+    error: Option<io::Error>,
     missed: usize,
     notice: fn(usize) -> String,
 }
@@ -59,6 +62,7 @@ impl Screen {
             plain: !waits,
             writer: None,
             stuck: false,
+            error: None,
             missed: 0,
             notice,
         };
@@ -92,15 +96,22 @@ impl Screen {
             let missed = std::mem::take(&mut self.missed);
             self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
         }
-        if self.plain {
-            self.flush();
-            return self.all(bytes);
-        }
         self.waiting.extend_from_slice(bytes);
         self.flush();
         if self.waiting.len() > ENOUGH && !self.stuck {
             self.wait();
         }
+    }
+
+    /// As [`Screen::write`]. `block` is empty then: where there is much to write it is not copied.
+    pub fn write_block(&mut self, block: &mut Vec<u8>) {
+        if self.plain {
+            self.flush();
+            self.all(block);
+        } else {
+            self.write(block);
+        }
+        block.clear();
     }
 
     /// Writes `bytes` with the next flush at the latest: something small that nobody waits for.
@@ -112,13 +123,19 @@ impl Screen {
     }
 
     /// To a file.
-    fn all(&mut self, bytes: &[u8]) {
-        if self.writer.is_none() && bytes.len() >= MUCH {
+    fn all(&mut self, block: &mut Vec<u8>) {
+        if self.writer.is_none() && block.len() >= MUCH {
             self.writer = self.to.as_ref().and_then(|to| to.try_clone().ok()).and_then(Writer::start);
         }
         let written = match (&self.writer, &mut self.to) {
-            (Some(writer), _) => writer.write(bytes),
-            (None, Some(to)) => to.write_all(bytes).is_ok(),
+            (Some(writer), _) => writer.write(block),
+            (None, Some(to)) => match in_pieces(to, block) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.error = Some(error);
+                    false
+                }
+            },
             (None, None) => true,
         };
         if !written {
@@ -129,7 +146,14 @@ impl Screen {
     /// Waits until everything that can be written is.
     pub fn finish(&mut self) {
         self.flush();
-        self.writer = None;
+        if let Some(Err(error)) = self.writer.take().map(|mut writer| writer.finish()) {
+            self.error = Some(error);
+        }
+    }
+
+    /// Why not everything could be written, after [`Screen::finish`].
+    pub fn lost(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     /// Writes what is waiting, as far as that goes without waiting.
@@ -146,9 +170,12 @@ impl Screen {
         if self.waiting.is_empty() {
             return;
         }
-        if self.writer.is_some() {
-            let waiting = std::mem::take(&mut self.waiting);
-            return self.all(&waiting);
+        if self.plain {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            self.all(&mut waiting);
+            waiting.clear();
+            self.waiting = waiting;
+            return;
         }
         let mut written = 0;
         while let Some(to) = &mut self.to
@@ -162,7 +189,8 @@ impl Screen {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Closed, hung up, or a full disk.
-                _ => self.to = None,
+                Ok(_) => self.to = None,
+                Err(error) => (self.to, self.error) = (None, Some(error)),
             }
         }
         if self.to.is_none() {

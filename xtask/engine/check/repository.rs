@@ -1,16 +1,18 @@
 //! A repository, read and checked: the straight line from a folder to plans and findings that every command begins with.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::check::{self, Check};
-use crate::declare::Declarations;
-use crate::finding::Finding;
 use crate::inspect::{Facts, Found, inspect};
-use crate::plan::build::{Files, Inputs, build, files};
-use crate::plan::named::{Candidate, Named};
-use crate::plan::{NamedFile, Plan};
-use crate::sources::Sources;
-use crate::task::Tasks;
+use crate::{self as check, Check};
+use ciao_base::task::Tasks;
+use ciao_declare::finding::Finding;
+use ciao_declare::sources::Sources;
+use ciao_declare::{Declarations, PERSONAL};
+use ciao_plan::build::{Files, Inputs, build, files, skeleton};
+use ciao_plan::named::{Candidate, Named};
+use ciao_plan::{NamedFile, Plan};
 
 /// What stands in the files.
 pub struct Repository {
@@ -46,13 +48,29 @@ impl Repository {
     /// The text of a file that a finding is about.
     #[must_use]
     pub fn text(&self, file: &Utf8Path) -> Option<&str> {
-        self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text())
+        let text = self.sources.text(file.as_str()).or_else(|| self.sources.nearby.get(file)?.text());
+        text.or_else(|| self.sources.shown.get(file).map(String::as_str))
     }
 
     /// Whether the list of environments itself could not be read: then nobody can say which there are.
     #[must_use]
     pub fn unreadable(&self) -> bool {
-        self.findings.iter().any(|finding| finding.place.file.as_str() == crate::declare::ORCHESTRATION)
+        let files = [ciao_declare::ORCHESTRATION, ciao_declare::PIPELINES];
+        self.findings.iter().any(|finding| files.contains(&finding.place.file.as_str()))
+    }
+
+    /// The files that these plans are made of and name, but for what is a person's own: they are to be in the release.
+    #[must_use]
+    pub fn deployed<'a>(&'a self, plans: impl Iterator<Item = &'a Plan>) -> BTreeSet<&'a Utf8Path> {
+        let declared = self.sources.texts.keys().map(|file| &**file).filter(|file| !file.starts_with(PERSONAL));
+        declared.chain(plans.filter(|plan| !plan.personal).flat_map(Plan::files)).collect()
+    }
+
+    /// The plan of an environment without any value; none where its order has a cycle or a file cannot be read.
+    #[must_use]
+    pub fn skeleton(&self, environment: &str, tasks: &Tasks) -> Option<Plan> {
+        let inputs = Inputs { declarations: &self.declarations, tasks, sources: &self.sources };
+        skeleton(inputs, environment, &self.files)
     }
 
     /// Makes all plans and checks everything.
@@ -96,15 +114,22 @@ fn attach(mut plan: Plan, candidates: Vec<Vec<Candidate>>, named: &Named, facts:
         candidates.sort_unstable_by_key(|candidate| (candidate.path, !candidate.deployed));
         candidates.dedup_by_key(|candidate| candidate.path);
         for candidate in candidates {
-            let Some(Found::File(file)) = found[candidate.path as usize] else { continue };
+            let found = found[candidate.path as usize];
+            if !matches!(found, Some(Found::File(_) | Found::Outside)) {
+                continue;
+            }
             let path = &named.paths[candidate.path as usize];
             let patterns = used.get(&*step.file).map(Vec::as_slice).unwrap_or_default();
             // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
             let is_released = candidate.deployed
                 || path.starts_with("pipelines")
-                || patterns.iter().any(|pattern| crate::glob::matches(pattern, path));
-            if is_released {
-                step.files.push(NamedFile { path: path.clone(), sha256: file.sha256.clone() });
+                || patterns.iter().any(|pattern| ciao_declare::glob::matches(pattern, path));
+            match found {
+                Some(Found::File(file)) if is_released => {
+                    step.files.push(NamedFile { path: path.clone(), sha256: file.sha256.clone() })
+                }
+                Some(Found::Outside) if is_released => _ = plan.outside.insert(path.clone()),
+                _ => {}
             }
         }
         step.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
@@ -119,7 +144,7 @@ fn used(declarations: &Declarations) -> Used {
     let with = declarations.pipelines.iter().filter(|(_, pipeline)| !pipeline.uses.is_empty());
     with.map(|(name, pipeline)| {
         let patterns = check::forgotten::patterns(name, pipeline).filter_map(|(_, path)| path);
-        (crate::declare::pipeline_file(name), patterns.collect())
+        (ciao_declare::pipeline_file(name), patterns.collect())
     })
     .collect()
 }

@@ -1,4 +1,5 @@
-//! JSON as text, in the two forms that a plan is needed in, made at once: dense, for its digest, and indented, for people.
+//! JSON as text, in the two forms that a plan is needed in, made at once: dense, for its digest, and indented, for people. Where
+//! nobody reads it, only the first.
 //!
 //! A tree of values would be made, copied and walked twice, and for a plan of thousands of steps that is most of the time.
 
@@ -8,42 +9,53 @@ use serde_json::Value;
 #[derive(Default)]
 pub struct Json {
     pub dense: String,
-    pub indented: String,
+    pub indented: Option<String>,
     pub depth: usize,
     /// Whether something stands in the innermost list or table.
     filled: bool,
 }
 
 impl Json {
+    /// For people too.
+    #[must_use]
+    pub fn shown() -> Json {
+        Json { indented: Some(String::new()), ..Json::default() }
+    }
+
     fn push(&mut self, text: &str) {
         self.dense.push_str(text);
-        self.indented.push_str(text);
+        self.indent(text);
+    }
+
+    fn indent(&mut self, text: &str) {
+        if let Some(indented) = &mut self.indented {
+            indented.push_str(text);
+        }
     }
 
     fn line(&mut self) {
-        self.indented.push('\n');
+        let Some(indented) = &mut self.indented else { return };
+        indented.push('\n');
         let mut left = self.depth * 2;
         while left > 0 {
             let some = left.min(16);
-            self.indented.push_str(&"                "[..some]);
+            indented.push_str(&"                "[..some]);
             left -= some;
         }
     }
 
-    pub fn open(&mut self, bracket: char) {
-        self.dense.push(bracket);
-        self.indented.push(bracket);
+    pub fn open(&mut self, bracket: &str) {
+        self.push(bracket);
         self.depth += 1;
         self.filled = false;
     }
 
-    pub fn close(&mut self, bracket: char) {
+    pub fn close(&mut self, bracket: &str) {
         self.depth -= 1;
         if self.filled {
             self.line();
         }
-        self.dense.push(bracket);
-        self.indented.push(bracket);
+        self.push(bracket);
         self.filled = true;
     }
 
@@ -62,7 +74,7 @@ impl Json {
         self.push("\"");
         self.push(key);
         self.dense.push_str("\":");
-        self.indented.push_str("\": ");
+        self.indent("\": ");
     }
 
     pub fn string(&mut self, text: &str) {
@@ -93,14 +105,21 @@ impl Json {
         self.push(written);
     }
 
+    /// As [`Json::plain`], and no matter for the digest.
+    pub fn beside(&mut self, key: &str, written: &str) {
+        let dense = self.dense.len();
+        self.plain(key, written);
+        self.dense.truncate(dense);
+    }
+
     pub fn list<'a>(&mut self, key: &str, texts: impl Iterator<Item = &'a str>) {
         self.key(key);
-        self.open('[');
+        self.open("[");
         for text in texts {
             self.item();
             self.string(text);
         }
-        self.close(']');
+        self.close("]");
     }
 
     pub fn value(&mut self, key: &str, value: &Value) {
@@ -111,23 +130,23 @@ impl Json {
     fn any(&mut self, value: &Value) {
         match value {
             Value::Array(items) => {
-                self.open('[');
+                self.open("[");
                 for item in items {
                     self.item();
                     self.any(item);
                 }
-                self.close(']');
+                self.close("]");
             }
             Value::Object(entries) => {
-                self.open('{');
+                self.open("{");
                 for (key, value) in entries {
                     self.item();
                     self.string(key);
                     self.dense.push(':');
-                    self.indented.push_str(": ");
+                    self.indent(": ");
                     self.any(value);
                 }
-                self.close('}');
+                self.close("}");
             }
             Value::String(text) => self.string(text),
             Value::Null => self.push("null"),

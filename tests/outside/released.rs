@@ -1,0 +1,159 @@
+//! A file that a step names and that is not in the commit could change behind an open gate.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+
+/// Deploys to dev, changes a file without that git sees it, and tries prod.
+#[track_caller]
+fn is_in_no_release(repo: &Repo, file: &str) {
+    let (_, said, code) = run(repo, &["deploy", "dev"]);
+    assert_eq!(code, 0, "{said}");
+    let named = format!("{file} is deployed, and is not in the commit");
+    assert!(said.contains(&format!("warning: {named}")), "{said}");
+    let (_, said, code) = run(repo, &["deploy", "prod"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains(&named) && said.contains("git add --force"), "{said}");
+    let (plan, said, code) = run(repo, &["plan", "dev", "--format", "json"]);
+    assert!(code == 0 && plan.contains("\"dirty\": true") && said.contains(&named), "{plan}{said}");
+    let (_, said, code) = run(repo, &["status"]);
+    assert!(code == 0 && said.contains(&named), "{said}");
+}
+
+/// After what is missing is committed, both are open.
+#[track_caller]
+fn is_released(repo: &Repo) {
+    for environment in ["dev", "prod"] {
+        let (_, said, code) = run(repo, &["deploy", environment]);
+        assert!(code == 0 && !said.contains("warning"), "{said}");
+    }
+}
+
+fn with(repo: &Repo, path: &str, text: &str) {
+    repo.write(path, text);
+    std::fs::set_permissions(repo.path(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+const MORE: &str = "pipelines/deployments/web/pipeline.toml";
+
+fn add(repo: &Repo, step: &str) {
+    let text = std::fs::read_to_string(repo.path(MORE)).unwrap();
+    repo.write(MORE, format!("{text}\n[[step]]\nname = \"more\"\n{step}\n"));
+}
+
+#[test]
+fn a_script_that_git_ignores_went_to_prod_untried() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "script = \"x.sh\"");
+    with(&repo, "pipelines/deployments/web/x.sh", "#!/bin/sh\necho untried\n");
+    repo.write(".gitignore", "x.sh\n");
+    repo.commit();
+    is_in_no_release(&repo, "pipelines/deployments/web/x.sh");
+    repo.git(&["add", "--force", "pipelines/deployments/web/x.sh"]);
+    repo.commit();
+    is_released(&repo);
+}
+
+#[test]
+fn an_ignored_input_or_pipeline_or_values_file_went_to_prod_untried() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "run = [\"cat\"]\nstdin = { file = \"../../../data/in.txt\" }");
+    repo.write("data/in.txt", "untried");
+    repo.write(".gitignore", "/data/\n");
+    repo.commit();
+    is_in_no_release(&repo, "data/in.txt");
+    let repo = Repo::bare(TWO).committed();
+    repo.git(&["rm", "--cached", "--quiet", "pipelines/environments/prod.toml"]);
+    repo.write(".gitignore", "prod.toml\n");
+    repo.commit();
+    is_in_no_release(&repo, "pipelines/environments/prod.toml");
+    let repo = Repo::bare(TWO).committed();
+    repo.git(&["rm", "--cached", "--quiet", MORE]);
+    repo.write(".gitignore", "pipeline.toml\n");
+    repo.commit();
+    is_in_no_release(&repo, MORE);
+}
+
+#[test]
+fn an_argument_behind_a_link_out_of_the_repository_went_to_prod_untried() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "run = [\"cat\", \"conf/x\"]");
+    let elsewhere = Repo::bare("");
+    elsewhere.write("x", "untried");
+    symlink(&elsewhere.root, repo.path("pipelines/deployments/web/conf")).unwrap();
+    repo.commit();
+    is_in_no_release(&repo, "pipelines/deployments/web/conf/x");
+}
+
+#[test]
+fn a_link_is_in_the_release_if_git_keeps_it() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "run = [\"cat\", \"conf/x\", \"again\"]\nstdin = { file = \"conf/x\" }");
+    repo.write("data/x", "x");
+    symlink("../../../data", repo.path("pipelines/deployments/web/conf")).unwrap();
+    symlink("conf/x", repo.path("pipelines/deployments/web/again")).unwrap();
+    repo.commit();
+    is_released(&repo);
+    // One that git ignores, between a path and a file that it keeps.
+    std::fs::remove_file(repo.path("pipelines/deployments/web/conf")).unwrap();
+    symlink("../../../data", repo.path("pipelines/deployments/web/other")).unwrap();
+    repo.write(MORE, std::fs::read_to_string(repo.path(MORE)).unwrap().replace("conf/x", "other/x"));
+    std::fs::remove_file(repo.path("pipelines/deployments/web/again")).unwrap();
+    repo.write(MORE, std::fs::read_to_string(repo.path(MORE)).unwrap().replace(", \"again\"", ""));
+    repo.write(".gitignore", "other\n");
+    repo.commit();
+    is_in_no_release(&repo, "pipelines/deployments/web/other/x");
+}
+
+#[test]
+fn pipelines_below_the_root_of_their_repository_are_in_the_release() {
+    let repo = Repo::bare(&TWO.replace("\n-- ", "\n-- /sub/pipelines/"));
+    repo.git(&["init", "--quiet", "--initial-branch=main"]);
+    repo.commit();
+    for environment in ["dev", "prod"] {
+        let (_, said, code) = run(&repo, &["-C", "sub", "deploy", environment]);
+        assert!(code == 0 && !said.contains("warning"), "{said}");
+    }
+    // What is committed counts as the declared gate also there, whatever the working tree says.
+    let orchestration = std::fs::read_to_string(repo.path("sub/pipelines/orchestration.toml")).unwrap();
+    repo.write(
+        "sub/pipelines/orchestration.toml",
+        orchestration.replace("name = \"prod\"", "name = \"prod\"\nafter = []"),
+    );
+    let (_, said, code) = run(&repo, &["-C", "sub", "deploy", "prod"]);
+    assert!(code == 3 && said.contains("dirty"), "{code} {said}");
+}
+
+#[test]
+fn plan_said_nothing_where_a_deployment_could_name_no_release() {
+    let repo = Repo::bare(TWO);
+    for format in ["text", "json"] {
+        let (plan, said, code) = run(&repo, &["plan", "dev", "--format", format]);
+        assert!(code == 0 && plan.contains("install"), "{plan}");
+        assert!(said.contains("warning: `deploy dev` would refuse") && said.contains("it is not in git"), "{said}");
+    }
+    repo.git(&["init", "--quiet"]);
+    let (_, said, _) = run(&repo, &["plan", "dev"]);
+    assert!(said.contains("nothing is committed yet"), "{said}");
+    repo.commit();
+    assert_eq!(run(&repo, &["plan", "dev"]).1, "");
+    assert_eq!(run(&repo, &["plan", "dev", "--format", "json"]).1, "");
+    let mut xtask = repo.xtask(&["plan", "dev"]);
+    let output = xtask.command().env("PATH", "/nonexistent").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: `deploy dev` would refuse"));
+}
+
+#[test]
+fn a_file_of_a_submodule_is_in_the_release_by_its_commit() {
+    let repo = Repo::bare(TWO).committed();
+    add(&repo, "run = [\"cat\"]\nstdin = { file = \"../../../vendor/in.txt\" }");
+    repo.write("vendor/in.txt", "x");
+    repo.git(&["init", "--quiet", "vendor"]);
+    repo.git(&["-C", "vendor", "add", "--all"]);
+    repo.git(&["-C", "vendor", "commit", "--quiet", "--message=B"]);
+    repo.commit();
+    is_released(&repo);
+    repo.write("vendor/in.txt", "y");
+    let (_, said, code) = run(&repo, &["deploy", "prod"]);
+    assert!(code == 3 && said.contains("changes that are not committed"), "{said}");
+}

@@ -1,0 +1,133 @@
+//! Whether a file is in the release: what git ignores, and what a link leads to outside of the repository, could be changed
+//! after a deployment has proved it, and no gate would close. It knows git's trees and links, and no pipelines.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::git::Git;
+use super::release::entries;
+use super::{Error, Result};
+
+/// How many links one path may go through: as many as the system follows.
+const LINKS: usize = 40;
+
+/// The first of these files, from the folder that `pipelines` is in, that is not in the commit HEAD. Nothing else may have
+/// changed: then what is in the commit is what is in the working tree.
+///
+/// # Errors
+/// If git cannot read the commit.
+pub fn not_in_head<'f>(git: &Git, files: impl Iterator<Item = &'f Path> + Clone) -> Result<Option<&'f Path>> {
+    let base = Path::new(&git.prefix);
+    let mut trees = Trees { git, known: HashMap::new() };
+    let folders =
+        files.clone().flat_map(|file| base.join(file).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>());
+    trees.read(folders)?;
+    for file in files {
+        if !trees.contain(&base.join(file))? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The folders of the commit by their path from its root; of each name in it the kind. None: there is no such folder.
+struct Trees<'g> {
+    git: &'g Git,
+    known: HashMap<PathBuf, Option<HashMap<Vec<u8>, Kind>>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    File,
+    Folder,
+    Link,
+    /// What is in it has a commit of its own, which this one names.
+    Submodule,
+}
+
+impl Trees<'_> {
+    /// Reads the folders that are not known yet, all at once.
+    fn read(&mut self, folders: impl Iterator<Item = PathBuf>) -> Result<()> {
+        let mut new: Vec<PathBuf> = folders.filter(|folder| !self.known.contains_key(folder)).collect();
+        new.sort();
+        new.dedup();
+        // A name with a line end cannot be asked for: it counts as not there.
+        let names = new.iter().map(|folder| folder.to_str().filter(|name| !name.contains('\n')).unwrap_or("\u{fffd}"));
+        let names: Vec<String> = names.map(|name| format!("HEAD:{name}")).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        for (folder, object) in new.into_iter().zip(self.git.objects(&names)?) {
+            let tree = object.filter(|object| object.kind == "tree").map(|object| {
+                let entries = entries(&object.content, object.id.len() / 2);
+                entries.into_iter().map(|entry| (entry.name.to_vec(), kind(entry.head))).collect()
+            });
+            self.known.insert(folder, tree);
+        }
+        Ok(())
+    }
+
+    fn contain(&mut self, file: &Path) -> Result<bool> {
+        let mut file = file.to_owned();
+        for _ in 0..LINKS {
+            match self.link(&file)? {
+                Step::In => return Ok(true),
+                Step::Out => return Ok(false),
+                Step::To(path) => file = path,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes down to a file as far as the first link.
+    fn link(&mut self, file: &Path) -> Result<Step> {
+        let mut folder = PathBuf::new();
+        let mut parts = file.components();
+        while let Some(part) = parts.next() {
+            self.read(std::iter::once(folder.clone()))?;
+            let name = part.as_os_str().as_encoded_bytes();
+            let Some(kind) = self.known.get(&folder).and_then(|tree| tree.as_ref()?.get(name)) else {
+                return Ok(Step::Out);
+            };
+            match kind {
+                Kind::File | Kind::Submodule => return Ok(Step::In),
+                Kind::Folder => folder.push(part),
+                Kind::Link => {
+                    let target = std::fs::read_link(self.git.root.join(&folder).join(part))
+                        .map_err(|error| Error::unreadable(format!("follow the link {}: {error}", file.display())))?;
+                    return Ok(within(&folder.join(target).join(parts.as_path())).map_or(Step::Out, Step::To));
+                }
+            }
+        }
+        Ok(Step::In)
+    }
+}
+
+enum Step {
+    In,
+    Out,
+    To(PathBuf),
+}
+
+fn kind(head: &[u8]) -> Kind {
+    match head {
+        [b'4', ..] => Kind::Folder,
+        [b'1', b'2', ..] => Kind::Link,
+        [b'1', b'6', ..] => Kind::Submodule,
+        _ => Kind::File,
+    }
+}
+
+/// The path without `.` and `..`; none if it leads out of the repository.
+fn within(path: &Path) -> Option<PathBuf> {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => normal.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if normal.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(normal)
+}

@@ -1,0 +1,107 @@
+//! The guardians of a deployment: who looks after the next step, and who may go.
+//!
+//! It knows nothing of what they are asked to do.
+
+use std::path::Path;
+use std::sync::mpsc::{Sender, TryRecvError};
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::Deployment;
+use super::deployment::{Loop, Slot};
+use super::environment::Caller;
+use super::schedule::Schedule;
+use ciao_plan::{Plan, Step};
+use ciao_process::{Lane, Word};
+
+/// How long a guardian that was let go may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Starts the guardians of the steps that start first: while the lock is taken there is time for it. `runs` says which
+/// steps are to run. One that cannot be started is tried again when it is needed. It ends early when nobody takes them.
+pub fn crew(
+    plan: &Plan,
+    runs: impl Fn(&Step) -> bool,
+    jobs: usize,
+    exe: &Path,
+    caller: &Caller,
+    busy: &Path,
+    to: &Sender<Lane>,
+) {
+    let mut schedule = Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
+    while schedule.start_next().is_some() {
+        let Ok(lane) = Lane::start(exe, &caller.passed, Some(busy)) else { return };
+        if to.send(lane).is_err() {
+            return;
+        }
+    }
+}
+
+impl Loop<'_, '_> {
+    /// Takes the guardians that have been started meanwhile.
+    pub fn welcome(&mut self) {
+        while let Some(coming) = &self.coming {
+            match coming.try_recv() {
+                Ok(lane) => self.slots.push(Slot { lane, course: None, ahead: None }),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => self.coming = None,
+            }
+        }
+    }
+
+    /// Waits for those that are still being started.
+    fn welcome_all(&mut self) {
+        let coming = self.coming.take().into_iter().flatten();
+        self.slots.extend(coming.map(|lane| Slot { lane, course: None, ahead: None }));
+    }
+
+    /// A lane that is free and alive: the one whose guardian knows of `step` already, if there is one.
+    pub fn lane(&mut self, step: Option<usize>) -> std::io::Result<usize> {
+        let knows = |slot: &Slot| slot.course.is_none() && slot.ahead.as_ref().map(|ahead| ahead.index) == step;
+        let free = |slot: &Slot| slot.course.is_none();
+        while let Some(free) = self.slots.iter().position(knows).or_else(|| self.slots.iter().position(free)) {
+            match self.slots[free].lane.hear() {
+                Word::Gone => drop(self.slots.remove(free)),
+                _ => return Ok(free),
+            }
+        }
+        let Deployment { exe, caller, busy, .. } = self.deployment;
+        let lane = Lane::start(exe, &caller.passed, busy.as_deref())?;
+        self.slots.push(Slot { lane, course: None, ahead: None });
+        Ok(self.slots.len() - 1)
+    }
+
+    /// All guardians. Who is not among them, and below this process, is a stray; so nobody may be on the way here.
+    pub fn lanes(&mut self) -> Vec<Pid> {
+        self.welcome_all();
+        self.slots.iter().map(|slot| slot.lane.pid()).chain(self.leaving.iter().map(Lane::pid)).collect()
+    }
+
+    /// Lets the guardians go that neither `steps` more nor a `finally` will need: while others run there is time for it.
+    pub fn let_go(&mut self, steps: usize) {
+        if self.coming.is_some() {
+            return;
+        }
+        let mut kept = 0;
+        for slot in (0..self.slots.len()).rev() {
+            if self.slots[slot].course.is_none() {
+                kept += 1;
+                if kept > steps.max(1) {
+                    let lane = self.slots.remove(slot).lane;
+                    lane.let_go();
+                    self.leaving.push(lane);
+                }
+            }
+        }
+    }
+
+    /// The deployment is over: waits until all guardians have gone.
+    pub fn dismiss(&mut self) {
+        self.welcome_all();
+        self.leaving.extend(self.slots.drain(..).map(|slot| slot.lane));
+        // All of them first: they go side by side.
+        self.leaving.iter().for_each(Lane::let_go);
+        self.leaving.drain(..).for_each(|lane| lane.close(PATIENCE));
+    }
+}
