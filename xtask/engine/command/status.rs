@@ -72,8 +72,14 @@ pub fn show(session: &Session<'_>, args: &ShowArgs) -> u8 {
 
 fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
     let (ledger, records) = session.records(&args.environment)?;
-    // An `unlocked` that freed nobody only accepted a ledger.
+    let nothing: Vec<&String> = records
+        .iter()
+        .filter(|(_, record)| record.nothing_ran)
+        .filter_map(|(_, record)| record.deployment.as_ref())
+        .collect();
+    // An `unlocked` that freed nobody only accepted a ledger; and one of which nothing ran is not the last.
     let is_deployment = |record: &Record| match record.event {
+        _ if record.deployment.as_ref().is_some_and(|id| nothing.contains(&id)) => false,
         Kind::Started | Kind::Resumed | Kind::Finished => true,
         Kind::Unlocked => record.deployment.is_some(),
         _ => false,
