@@ -2,6 +2,8 @@
 
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "gates/held_up.rs"]
+mod held_up;
 #[path = "support/terminal.rs"]
 #[allow(dead_code)]
 mod terminal;

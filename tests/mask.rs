@@ -95,7 +95,13 @@ fn case() -> impl Strategy<Value = Case> {
         "[ -~äöß€\n]{8,60}".prop_map(String::into_bytes),
         prop::collection::vec(0x20_u8.., 8..40),
     ];
-    let wrap = prop_oneof![Just(None), Just(Some((64, "\n"))), Just(Some((76, "\n"))), Just(Some((76, "\r\n")))];
+    let wrap = prop_oneof![
+        Just(None),
+        (16_usize..100).prop_map(|width| Some((width, "\n"))),
+        Just(Some((64, "\n"))),
+        Just(Some((76, "\n"))),
+        Just(Some((76, "\r\n")))
+    ];
     (
         prop::collection::vec(secret, 1..5),
         any::<usize>(),
@@ -190,6 +196,16 @@ fn a_secret_is_known_in_the_forms_that_tools_print() {
     has_form("secret12", "NlY3JldDEy"); // after one byte: xsecret12 = eHNlY3JldDEy
     has_form("secret12", "zZWNyZXQxM"); // after two: xxsecret12 = eHhzZWNyZXQxMg==
     has_form("first line\nsecond line", "second line");
+    has_form("aB<c>&\"d'e", "aB\\u003cc\\u003e\\u0026\\\"d'e"); // Go
+    has_form("a\"bé\\cdef", "a\\\\\\\"b\\\\u00e9\\\\\\\\cdef"); // JSON in JSON
+    has_form("it's 9999", "it''s 9999");
+    has_form("it's é99", "it\\'s \\xc3\\xa999"); // Python
+    has_form("secret12!", "73:65:63:72:65:74:31:32:21"); // openssl
+    has_form("secret12!", "73 65 63 72 65 74 31 32 21"); // od -An -tx1
+    has_form("secret12!", "73 65 63 72 65 74 31 32  21"); // hexdump -C
+    has_form("secret12!", "7365 6372 6574 3132 21"); // xxd
+    has_form("secret12!", "73 6563 7265 7431 3221");
+    has_form("secret12!", "73, 0x65, 0x63, 0x72, 0x65, 0x74, 0x31, 0x32, 0x21"); // xxd -i
 }
 
 #[test]

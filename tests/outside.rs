@@ -3,6 +3,8 @@
 
 #[path = "outside/begun.rs"]
 mod begun;
+#[path = "outside/ended.rs"]
+mod ended;
 #[path = "outside/released.rs"]
 mod released;
 #[path = "outside/shown.rs"]

@@ -115,3 +115,97 @@ fn a_damaged_journal_is_told_of_by_its_line_and_a_torn_one_is_resumed() {
     ledger.unlock(&unlock).unwrap();
     deploy(&ledger, "dev");
 }
+
+/// A ref that points to what is no event: it is said, others go on, and `unlock --accept-ledger` is the way out.
+#[track_caller]
+fn can_be_accepted(ledger: &Ledger, overwritten: &str) {
+    ledger.sync().unwrap();
+    says(&refused(ledger.start(&request(ledger, "dev"))), &["5: ", "not write: ", overwritten, "--accept-ledger"]);
+    let rows = ledger.rows(&[request(ledger, "dev"), request(ledger, "test")]).unwrap();
+    assert_eq!(rows[0].gate.reasons[0].code, "rewritten");
+    assert!(rows[1].gate.open);
+    deploy(ledger, "test");
+    let gate = ledger.gate(&after(request(ledger, "prod"), &["dev"])).unwrap();
+    assert_eq!(gate.reasons[0].code, "rewritten");
+    let unlock =
+        |accept_ledger| ledger.unlock(&Unlock { environment: "dev".into(), reason: "it is".into(), accept_ledger });
+    says(&refused(unlock(false)), &["5: ", "--accept-ledger"]);
+    unlock(true).unwrap();
+    deploy(ledger, "dev");
+    assert!(ledger.row(&request(ledger, "dev")).unwrap().gate.open);
+}
+
+#[test]
+fn fault_41_a_ledger_overwritten_with_something_else_was_a_dead_end_for_all() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("alone")));
+    let head = git(&ledger.git.root, "rev-parse HEAD");
+    deploy(&ledger, "dev");
+    let fence = ledger.standing("dev").unwrap().state().unwrap().seq;
+    git(&ledger.git.root, "update-ref refs/deployments/dev HEAD");
+    can_be_accepted(&ledger, &head[..12]);
+    assert!(ledger.standing("dev").unwrap().state().unwrap().seq > fence, "a fence never goes back");
+    // A blob, and one that was never anything else.
+    let blob = git(&ledger.git.root, "rev-parse HEAD:pipelines/environment.toml");
+    git(&ledger.git.root, &format!("update-ref refs/deployments/dev {blob}"));
+    can_be_accepted(&ledger, &blob[..12]);
+    git(&ledger.git.root, "update-ref -d refs/ciao/local/dev");
+    git(&ledger.git.root, "update-ref refs/deployments/dev HEAD");
+    can_be_accepted(&ledger, &head[..12]);
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let other = shared(&clone(&folder, &bare, "berta"));
+    deploy(&ledger, "dev");
+    other.sync().unwrap();
+    git(&bare, "update-ref refs/deployments/dev refs/heads/main");
+    can_be_accepted(&ledger, &git(&repo, "rev-parse HEAD")[..12]);
+    deploy(&other, "dev");
+}
+
+/// Takes the newest event of dev out of a bare repository, as a gc may that runs into a push.
+fn lose(bare: &std::path::Path) -> String {
+    let lost = git(bare, "rev-parse refs/deployments/dev");
+    for pack in std::fs::read_dir(bare.join("objects/pack")).unwrap().map(|entry| entry.unwrap().path()) {
+        if pack.extension().is_some_and(|end| end == "pack") {
+            let moved = bare.join("moved.pack");
+            std::fs::rename(&pack, &moved).unwrap();
+            let mut unpack = std::process::Command::new("git");
+            unpack.current_dir(bare).args(["unpack-objects", "-q"]).stdin(std::fs::File::open(moved).unwrap());
+            assert!(unpack.status().unwrap().success());
+        }
+        std::fs::remove_file(pack).ok();
+    }
+    std::fs::remove_file(bare.join("objects").join(&lost[..2]).join(&lost[2..])).unwrap();
+    lost
+}
+
+#[test]
+fn fault_44_a_remote_that_has_lost_the_newest_event_was_a_dead_end() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    let other = shared(&clone(&folder, &bare, "berta"));
+    deploy(&ledger, "dev");
+    other.sync().unwrap();
+    deploy(&ledger, "dev");
+    // Who has it puts it back.
+    lose(&bare);
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "has lost objects of", "--accept-ledger"]);
+    let unlock = Unlock { environment: "dev".into(), reason: "it lost it".into(), accept_ledger: true };
+    ledger.unlock(&unlock).unwrap();
+    deploy(&ledger, "dev");
+    says(&refused(ledger.unlock(&unlock)), &["2: ", "nobody holds it"]);
+    other.sync().unwrap();
+    deploy(&ledger, "dev");
+    // Who has not is shown the others, and can begin anew.
+    let lost = lose(&bare);
+    other.sync().unwrap();
+    let rows = other.rows(&[request(&other, "dev"), request(&other, "test")]).unwrap();
+    assert!(rows[0].gate.reasons[0].text.contains(&lost[..12]) && rows[1].gate.open);
+    says(&refused(other.start(&request(&other, "dev"))), &["5: ", "origin has lost it", "--accept-ledger"]);
+    other.unlock(&unlock).unwrap();
+    deploy(&other, "dev");
+    deploy(&other, "test");
+}

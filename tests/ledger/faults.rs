@@ -212,7 +212,7 @@ fn fault_34_a_holder_that_was_unlocked_cannot_append_and_is_told_of_as_late() {
     ledger.sync().unwrap(); // what the watch does every twenty seconds
     std::thread::sleep(Duration::from_millis(1200));
     assert!(watch.lost.load(std::sync::atomic::Ordering::SeqCst));
-    says(&refused(ledger.finish(slow, &good())), &["6: ", "its lock was taken away"]);
+    says(&refused(ledger.finish(slow, &good())), &["4: ", "its lock was taken away"]);
     other.finish(newer, &bad()).unwrap();
     deploy(&ledger, "dev");
     let history = ledger.history("dev", 10).unwrap();

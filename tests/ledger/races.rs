@@ -131,6 +131,44 @@ fn fault_38_a_loser_that_gives_up_leaves_the_winner_alone() {
     ledger.finish(holding, &good()).unwrap();
 }
 
+/// Deploys again and again, while another asks for the same: nobody dies, and nobody is said to.
+fn nobody_is_killed(ledger: &Ledger, other: &Ledger, rounds: usize) {
+    let over = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                match ledger.start(&request(ledger, "dev")) {
+                    Ok(holding) => drop(ledger.finish(holding, &good()).expect("it is recorded")),
+                    Err(error) => assert!(!error.message.contains("killed"), "{error}"),
+                }
+            }
+            over.store(1, Ordering::SeqCst);
+        });
+        let asked = request(other, "dev");
+        while over.load(Ordering::SeqCst) == 0 {
+            match other.start(&asked) {
+                Ok(holding) => drop(other.finish(holding, &good()).expect("it is recorded")),
+                Err(error) => assert!(!error.message.contains("killed"), "{error}"),
+            }
+            other.sync().expect("the remote can be reached");
+            let row = other.row(&asked).expect("the ledger can be read");
+            assert_ne!(row.state.word(), "unfinished", "{:?}", row.notes);
+            let said = refused(other.unfinished("dev"));
+            assert!(!said.contains("killed") && !said.contains("journal"), "{said}");
+        }
+    });
+}
+
+#[test]
+fn fault_36_a_holder_that_has_just_ended_well_was_called_killed() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("alone"));
+    nobody_is_killed(&open(&repo, false), &open(&repo, false), 60);
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    nobody_is_killed(&open(&repo, true), &open(&clone(&folder, &bare, "berta"), true), 25);
+}
+
 #[test]
 fn who_waits_is_next() {
     let folder = Folder::new();

@@ -397,7 +397,10 @@ impl Play {
             exe,
         };
         let (_, nobody) = std::sync::mpsc::channel();
-        ciao::run::run(&deployment, &secrets, &mut signals, nobody, journal, reporter)
+        let summary = ciao::run::run(&deployment, &secrets, &mut signals, nobody, journal, reporter);
+        reporter.finished(&summary);
+        while reporter.drain(Duration::from_secs(1)) {}
+        summary
     }
 }
 
@@ -439,6 +442,10 @@ impl Journal for Paper {
 struct Said(String);
 
 impl Reporter for Said {
+    fn drain(&mut self, _: Duration) -> bool {
+        false
+    }
+
     fn begun(&mut self, _environment: &str, _steps: usize) {}
     fn started(&mut self, _step: &Step, _attempt: u32, _finally: bool) {}
     fn output(&mut self, step: &Step, lines: &[u8]) {

@@ -242,6 +242,25 @@ fn what_its_owner_wrote_after_the_kill_is_left() {
     assert_eq!(run(&proved.root, "git", &["status", "--porcelain"]), format!(" M {FILE}\n"));
 }
 
+#[test]
+fn an_upgrade_that_was_killed_before_its_proof_deploys_nothing() {
+    let mut proved = Proved::new();
+    proved.after = "kill -9 $PPID; exit 0";
+    proved.upgrade();
+    for command in [["deploy", "dev"].as_slice(), &["doctor"]] {
+        let (code, said) = xtask(&[&["-C", arg(&proved.root)], command].concat());
+        assert!(code != 0 && said.contains("was killed here before what it wrote was proved"), "{code} {said}");
+    }
+    // It is theirs once they have committed it.
+    let now = tree(&proved.root);
+    run(&proved.root, "git", &["add", "--all"]);
+    run(&proved.root, "git", &["commit", "-qm", "upgraded"]);
+    xtask(&["init", arg(&proved.root)]);
+    assert_eq!(tree(&proved.root), now);
+    let (code, said) = xtask(&["-C", arg(&proved.root), "deploy", "dev"]);
+    assert_eq!(code, 0, "{said}");
+}
+
 /// Killed without warning, later each time, until it is quick enough: it is all there, or nothing is.
 #[test]
 fn killed_at_any_moment_it_is_all_or_nothing() {

@@ -46,7 +46,7 @@ fn whose(ledger: &Ledger, environment: &str, standing: &Standing) -> String {
             holder.host,
             holder.since,
             holder.step.as_ref().map_or_else(String::new, |step| format!(", at {step}")),
-            ledger.lives(environment, holder)
+            ledger.lives(environment, standing)
         ),
         None => format!("{environment}: nobody deploys it"),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -14,7 +14,7 @@ use crate::cli::{DeployArgs, Format, OrchestrateArgs, ResumeArgs, RunOptions};
 use crate::finding::suggest;
 use crate::ledger::record::{Ended, StepRecord};
 use crate::ledger::state::{Deployment as Current, Proof};
-use crate::ledger::{Ending, Failure, Force, Holding, Ledger, Release, Request};
+use crate::ledger::{Ending, Error, Failure, Force, Holding, Ledger, Release, Request};
 use crate::plan::{Plan, Step};
 use crate::process::{Lane, Signals, itself};
 use crate::repository::{Examined, Repository};
@@ -44,6 +44,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
     let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
+    let ledger = ledger.heeding(signals.endings());
     let mut request = session.request(&repository, plan, &ledger, &release);
     request.complete = only.is_none();
     request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
@@ -138,8 +139,8 @@ fn hold(
             let known = &holding.journal.carried;
             let before = |step: &Step| known.get(&step.id).cloned().unwrap_or_else(|| not_run(&step.id, step.runs));
             let steps = ready.plan.steps.iter().map(before).collect();
-            let recorded = finish(session, ready, holding, ended, steps);
-            return recorded.map_or_else(|Refused(code)| code, |()| code);
+            let recorded = finish(session, ready, holding, ended, steps).err();
+            return recorded.map_or(code, |error| session.refused(&error).0);
         }
     };
     let mut reporter = session.reporter(ready.options.format);
@@ -161,29 +162,35 @@ fn hold(
         caller: caller.clone(),
         exe: itself(),
     };
-    let summary = run::run(&deployment, &secrets, signals, crew, &mut holding.journal, &mut *reporter);
+    let mut summary = run::run(&deployment, &secrets, signals, crew, &mut holding.journal, &mut *reporter);
     drop(watch);
-    if let Some(error) = reporter.lost() {
-        session.output.lose(&error);
-    }
     let ended = match summary.end {
         End::Succeeded => Ended::Succeeded,
         End::Failed | End::NotRecorded => Ended::Failed,
         End::Interrupted(_) | End::Fenced => Ended::Interrupted,
     };
-    let code = code(&summary);
     let steps = step_records(ready.plan, &summary, &holding.journal.carried);
-    match finish(session, ready, holding, ended, steps) {
-        Ok(()) => code,
-        // What happened to the deployment matters more than that it could not be told.
-        Err(Refused(recorded)) => {
-            if code == 0 {
-                recorded
-            } else {
-                code
-            }
-        }
+    let unrecorded = finish(session, ready, holding, ended, steps).err();
+    let taken = unrecorded.as_ref().is_some_and(|error| error.failure == Failure::Held);
+    if taken && !matches!(summary.end, End::Interrupted(_)) {
+        summary.end = End::Fenced;
     }
+    tell(&mut *reporter, &summary, signals);
+    if let Some(error) = reporter.lost() {
+        session.output.lose(&error);
+    }
+    let recorded = unrecorded.map_or(0, |error| session.refused(&error).0);
+    // What happened to the deployment matters more than that it could not be told.
+    match code(&summary) {
+        0 => recorded,
+        code => code,
+    }
+}
+
+/// Says how it ended, however slowly that is read, unless somebody wants out: it is over, and recorded.
+fn tell(reporter: &mut dyn Reporter, summary: &Summary, signals: &mut Signals) {
+    reporter.finished(summary);
+    while reporter.drain(Duration::from_millis(100)) && signals.ending().is_none() {}
 }
 
 /// The folders of a deployment on this machine.
@@ -252,17 +259,31 @@ fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRec
     all.map(|step| before(&step).unwrap_or(step)).collect()
 }
 
+/// How long nothing is said while the end is being recorded.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Records how it ended, and says what is waited for if that takes long.
 fn finish(
     session: &Session<'_>,
     ready: &Ready<'_>,
     holding: Holding,
     outcome: Ended,
     steps: Vec<StepRecord>,
-) -> Result<()> {
-    match ready.ledger.finish(holding, &Ending { outcome, steps }) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(session.refused(&error)),
-    }
+) -> std::result::Result<(), Error> {
+    let ending = Ending { outcome, steps };
+    let Some(remote) = &ready.ledger.settings.remote else { return ready.ledger.finish(holding, &ending).map(drop) };
+    let (done, over) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if over.recv_timeout(SILENT) == Err(RecvTimeoutError::Timeout) {
+                let text = "does not answer: still trying to record the end (after Ctrl-C the next command does)";
+                session.output.say(&format!("{remote} {text}"));
+            }
+        });
+        let recorded = ready.ledger.finish(holding, &ending).map(|_| ());
+        drop(done);
+        recorded
+    })
 }
 
 fn code(summary: &Summary) -> u8 {
@@ -284,6 +305,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
+    let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
@@ -319,6 +341,11 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
         None => names.len(),
         Some(until) => match names.iter().position(|name| name == until) {
             Some(last) => last + 1,
+            None if repository.declarations.is_personal(until) => {
+                let text = "is personal: no orchestration comes to it\n  help: cargo xtask deploy";
+                session.output.error(&format!("environment `{until}` {text} {until}"));
+                return Err(Refused(exit::REFUSED_BY_FINDINGS));
+            }
             None => {
                 session.unknown_environment(&repository, until);
                 return Err(Refused(exit::REFUSED_BY_FINDINGS));
@@ -327,6 +354,7 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
     };
     let plans = names[..last].iter().filter_map(|name| examined.plan(name));
     let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
+    let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {
         let plan = session.plan(&repository, &examined, name)?;

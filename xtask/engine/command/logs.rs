@@ -4,7 +4,9 @@ use super::prepare::Refused;
 use super::{Session, exit};
 use crate::cli::LogsArgs;
 use crate::finding::suggest;
-use crate::run::logs::{file_name, newest};
+use crate::ledger::Ledger;
+use crate::repository::Repository;
+use crate::run::logs::{file_name, folder, newest};
 
 pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
     let repository = session.read();
@@ -19,6 +21,9 @@ pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
     if !repository.declarations.environments().any(|name| name == args.environment) && !repository.unreadable() {
         session.unknown_environment(&repository, &args.environment);
         return exit::REFUSED_BY_FINDINGS;
+    }
+    if let Some(code) = silent(session, &repository, &ledger, args) {
+        return code;
     }
     let (deployment, logs) = match newest(&session.home(&ledger.git).join("logs"), &args.environment) {
         Ok(found) => found,
@@ -44,4 +49,26 @@ pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
         }
     }
     0
+}
+
+/// Where the last deployment is this clone's, and nothing of it was printed.
+fn silent(session: &Session<'_>, repository: &Repository, ledger: &Ledger, args: &LogsArgs) -> Option<u8> {
+    let LogsArgs { environment, step } = args;
+    let own = if repository.declarations.is_personal(environment) { ledger.private() } else { ledger.clone() };
+    let standing = own.standing(environment).ok()?;
+    let last = standing.state()?.current.as_ref().filter(|last| last.place.clone == own.caller.place.clone)?;
+    if folder(&session.home(&own.git).join("logs"), environment, &last.id).exists() {
+        return None;
+    }
+    let examined = repository.examine(session.tasks);
+    let steps = examined.plan(environment).map(|plan| plan.steps.iter().map(|step| &*step.id).collect::<Vec<_>>());
+    if let (Some(step), Some(steps)) = (step, steps)
+        && !steps.contains(&step.as_str())
+    {
+        let help = suggest(step, "steps", steps.into_iter());
+        session.output.error(&format!("there is no step `{step}` in {environment}\n  help: {help}"));
+        return Some(exit::REFUSED_BY_FINDINGS);
+    }
+    session.output.say(&format!("the last deployment of {environment} printed nothing here"));
+    Some(0)
 }

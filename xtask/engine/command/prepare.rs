@@ -11,6 +11,7 @@ use crate::ledger::{self, Changes, Force, Ledger, Release, Request, Settings, So
 use crate::plan::{Plan, Step};
 use crate::repository::{Examined, Repository};
 use crate::show::{self, word::Side};
+use crate::template;
 
 /// Why a command does nothing; it has been said already.
 pub struct Refused(pub u8);
@@ -83,6 +84,10 @@ impl Session<'_> {
         if !repository.declarations.environments().any(|name| name == environment) && !repository.unreadable() {
             self.unknown_environment(repository, environment);
             return Err(Refused(exit::REFUSED_BY_FINDINGS));
+        }
+        if let Some(refusal) = template::unproved(&self.root) {
+            self.output.error(&refusal.to_string());
+            return Err(Refused(refusal.code));
         }
         let stopping: Vec<&Finding> = examined.stopping(environment).collect();
         match examined.plan(environment).filter(|_| stopping.is_empty()) {

@@ -6,8 +6,9 @@ use crate::cli::{Format, HistoryArgs, ShowArgs, StatusArgs};
 use crate::finding::Finding;
 use crate::ledger::gate::Reason;
 use crate::ledger::record::{Kind, Record};
-use crate::ledger::{Ledger, Verdict, status};
+use crate::ledger::{Check, Ledger, Verdict, status};
 use crate::plan::Plan;
+use crate::template;
 
 /// How many events `history` shows: what a person looks at, and what stays quick at any age.
 const SHOWN: usize = 1000;
@@ -71,8 +72,14 @@ pub fn show(session: &Session<'_>, args: &ShowArgs) -> u8 {
 
 fn one(session: &Session<'_>, args: &ShowArgs) -> Result<u8> {
     let (ledger, records) = session.records(&args.environment)?;
-    // An `unlocked` that freed nobody only accepted a ledger.
+    let nothing: Vec<&String> = records
+        .iter()
+        .filter(|(_, record)| record.nothing_ran)
+        .filter_map(|(_, record)| record.deployment.as_ref())
+        .collect();
+    // An `unlocked` that freed nobody only accepted a ledger; and one of which nothing ran is not the last.
     let is_deployment = |record: &Record| match record.event {
+        _ if record.deployment.as_ref().is_some_and(|id| nothing.contains(&id)) => false,
         Kind::Started | Kind::Resumed | Kind::Finished => true,
         Kind::Unlocked => record.deployment.is_some(),
         _ => false,
@@ -106,7 +113,11 @@ pub fn doctor(session: &Session<'_>) -> u8 {
         Err(Refused(code)) => return code,
     };
     let names: Vec<&str> = repository.declarations.environments().collect();
-    let checks = ledger.doctor(&names);
+    let mut checks = ledger.doctor(&names);
+    if let Some(refusal) = template::unproved(&session.root) {
+        let text = format!("{}; {}", refusal.message, refusal.help);
+        checks.push(Check { what: "engine", verdict: Verdict::Bad, text });
+    }
     for check in &checks {
         let verdict = match check.verdict {
             Verdict::Good => "ok  ",

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use xshell::{Cmd, Shell};
 
 use super::{Error, Result};
-use ciao_process::{readable, somebody_wants_out};
+use ciao_process::{Endings, readable, somebody_wants_out};
 
 /// How long a command that talks to a remote may take before it counts as unknown.
 pub const NETWORK: Duration = Duration::from_secs(60);
@@ -76,11 +76,26 @@ pub struct Said {
     pub stderr: String,
     /// It was killed because it took too long.
     pub late: bool,
+    /// It was killed because of a signal to this process.
+    pub stopped: bool,
 }
 
 impl Said {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end().to_owned()
+    }
+
+    /// Whether a remote said that it has not got what it should have.
+    pub fn is_damage(&self) -> bool {
+        let words =
+            ["unresolved deltas", "missing necessary objects", "bad object", "not our ref", "invalid sha1 pointer"];
+        words.iter().any(|words| self.stderr.contains(words) || String::from_utf8_lossy(&self.stdout).contains(words))
+    }
+
+    /// What ssh said why it did not let anybody in.
+    pub fn ssh_line(&self) -> Option<&str> {
+        let mut lines = self.stderr.lines();
+        lines.find(|line| line.contains("denied") || line.contains("verification"))
     }
 }
 
@@ -118,7 +133,7 @@ impl<'a> Call<'a> {
         Ok(running)
     }
 
-    /// Starts git before it is known what goes in, with [`Running::feed`]: it waits for that.
+    /// Starts git before it is known what goes in, with `Running::feed`: it waits for that.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -134,6 +149,54 @@ impl<'a> Call<'a> {
     /// If it cannot be started.
     pub fn run(&self, folder: &Path, limit: Duration) -> Result<Said> {
         self.start(folder)?.end(limit)
+    }
+
+    /// Runs git and waits for it, as long as nobody wants out.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn run_patiently(&self, folder: &Path, limit: Duration, patience: &Patience) -> Result<Said> {
+        self.start(folder)?.end_patiently(limit, patience)
+    }
+}
+
+/// How long a git may go on after a signal has come that ends things.
+#[derive(Debug, Clone, Default)]
+pub struct Patience {
+    endings: Endings,
+    /// Since when the end of a deployment is being recorded, and how many signals had come before.
+    recording: Option<(Instant, u32)>,
+}
+
+/// The whole stop fits into the seven seconds that CI engines give, and so does the recording of it.
+const WHOLE: Duration = Duration::from_millis(6500);
+/// Where steps have taken all of it, and after a second signal.
+const LEAST: Duration = Duration::from_millis(400);
+const SECOND: Duration = Duration::from_secs(2);
+
+impl Patience {
+    #[must_use]
+    pub fn new(endings: Endings) -> Patience {
+        Patience { endings, recording: None }
+    }
+
+    /// From now on it is about recording what has happened: a signal that came before leaves time for it.
+    #[must_use]
+    pub fn recording(&self) -> Patience {
+        Patience { recording: Some((Instant::now(), self.endings.came().0)), ..self.clone() }
+    }
+
+    /// Whether nothing is to be waited for any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match (self.endings.came(), self.recording) {
+            ((_, None), _) => false,
+            ((count, Some(first)), Some((begun, before))) => {
+                let until = if before >= 2 { begun + SECOND } else { (first + WHOLE).max(begun + LEAST) };
+                count > before.max(1) || Instant::now() >= until
+            }
+            ((_, Some(_)), None) => true,
+        }
     }
 }
 
@@ -228,9 +291,13 @@ impl Running {
     ///
     /// # Errors
     /// If what it says cannot be read.
-    pub fn end(mut self, limit: Duration) -> Result<Said> {
+    pub fn end(self, limit: Duration) -> Result<Said> {
+        self.end_patiently(limit, &Patience::default())
+    }
+
+    fn end_patiently(mut self, limit: Duration, patience: &Patience) -> Result<Said> {
         let child = self.child.take().unwrap_or_else(|| unreachable!("it ends once"));
-        collect(child, limit, READS.contains(&&*self.what))
+        collect(child, limit, READS.contains(&&*self.what), patience)
             .map_err(|error| Error::unreadable(format!("run git {}: {error}", self.what)))
     }
 }
@@ -250,13 +317,17 @@ fn kill(child: &mut Child) {
     child.wait().ok();
 }
 
-fn collect(mut child: Child, limit: Duration, reads: bool) -> io::Result<Said> {
+fn collect(mut child: Child, limit: Duration, reads: bool, patience: &Patience) -> io::Result<Said> {
     let (begun, mut asked) = (Instant::now(), Asked::default());
     let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
     let mut pipes = pipes.map(|pipe| pipe.map(File::from));
     let mut said = [Vec::new(), Vec::new()];
-    let mut status = None;
+    let (mut status, mut stopped) = (None, false);
     while begun.elapsed() <= limit && !(reads && asked.enough()) {
+        stopped = patience.is_over();
+        if stopped {
+            break;
+        }
         let open: Vec<usize> = (0..2).filter(|index| pipes[*index].is_some()).collect();
         if open.is_empty() {
             status = wait(&mut child, limit.saturating_sub(begun.elapsed()))?;
@@ -288,7 +359,13 @@ fn collect(mut child: Child, limit: Duration, reads: bool) -> io::Result<Said> {
     }
     let [stdout, stderr] = said;
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    Ok(Said { ok: status.is_some_and(|status| status.success()), stdout, stderr, late: status.is_none() })
+    Ok(Said {
+        ok: status.is_some_and(|status| status.success()),
+        stdout,
+        stderr,
+        late: status.is_none(),
+        stopped: stopped && status.is_none(),
+    })
 }
 
 /// `None` if it takes longer.

@@ -6,17 +6,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hmac_sha256::Hash as Sha256;
 
 use super::call::{LOCAL, Running};
-use super::git::{Call, Git, TABLES_LOCKED};
+use super::git::{Call, Git, Patience, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
 use super::{Error, Result, Source, hex, rfc3339};
+use ciao_process::Endings;
 
 /// `[ledger]` of orchestration.toml.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Ledger {
     pub settings: Settings,
     pub source: Source,
     pub caller: Caller,
+    /// Environments of whose newest event the remote has the name, and nothing else.
+    pub(super) lost: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// The newest event of an environment.
@@ -63,6 +67,8 @@ pub struct Standing {
     pub rewritten: Option<Rewritten>,
     /// The local chain is to be published: the remote has none yet.
     pub unpublished: bool,
+    /// What the ledger's ref points to, if that is no event that can be read; `tip` is the newest one that could be.
+    pub instead: Option<String>,
 }
 
 pub type Standings = BTreeMap<String, Standing>;
@@ -89,6 +95,12 @@ impl Standing {
     pub fn state(&self) -> Option<&State> {
         self.tip.as_ref().map(|tip| &tip.state)
     }
+
+    /// What the ledger's ref points to, where it counts.
+    pub(super) fn at(&self) -> Option<&str> {
+        let tip = self.tip.as_ref().filter(|_| !self.unpublished).map(|tip| tip.commit.as_str());
+        self.instead.as_deref().or(tip)
+    }
 }
 
 impl Ledger {
@@ -99,7 +111,21 @@ impl Ledger {
     pub fn open(folder: &Path, settings: Settings, source: Source) -> Result<Ledger> {
         let git = Git::open(folder)?;
         let caller = Caller::here(&git);
-        Ok(Ledger { git, settings, source, caller })
+        Ok(Ledger { git, settings, source, caller, lost: Arc::default() })
+    }
+
+    /// The same, which waits for no remote any more as soon as a signal ends things.
+    #[must_use]
+    pub fn heeding(mut self, endings: Endings) -> Ledger {
+        self.git.patience = Patience::new(endings);
+        self
+    }
+
+    /// The same, to record what has happened: also after a signal there is some time for it.
+    pub(super) fn recording(&self) -> Ledger {
+        let mut ledger = self.clone();
+        ledger.git.patience = self.git.patience.recording();
+        ledger
     }
 
     /// The same for environments that are one person's: it stays in this clone.
@@ -171,18 +197,25 @@ impl Ledger {
                 let adopt = tip.is_none() && seen.is_none() && self.settings.remote.is_some();
                 let (commit, text) =
                     if adopt { (home.clone(), &objects[first + 4]) } else { (tip, &objects[first + 1]) };
-                let mut standing = Standing { unpublished: adopt && commit.is_some(), ..Standing::default() };
+                let mut standing = Standing::default();
                 if let Some(commit) = &commit {
-                    let state = text
-                        .as_ref()
-                        .ok_or_else(|| "it has no state.json".to_owned())
-                        .and_then(|object| State::parse(&object.content));
-                    let state = state.map_err(|why| {
-                        Error::unreadable(format!("read the ledger of {name}: {commit} is not an event of ciao: {why}"))
-                    })?;
-                    standing.tip = Some(Tip { commit: commit.clone(), state });
+                    let state = text.as_ref().ok_or_else(|| "it has no state.json".to_owned());
+                    match state.and_then(|object| State::parse(&object.content)) {
+                        Ok(state) => {
+                            standing.tip = Some(Tip { commit: commit.clone(), state });
+                            standing.unpublished = adopt;
+                        }
+                        Err(why) => self.not_an_event(&mut standing, seen.as_deref(), commit, &why)?,
+                    }
                 }
-                standing.rewritten = self.rewritten(name, seen.as_deref(), standing.tip.as_ref())?;
+                if let Some(lost) = self.lost_at(name).filter(|lost| Some(lost) != commit.as_ref()) {
+                    let remote = self.settings.remote.as_deref().unwrap_or_default();
+                    let why = format!("{remote} has lost it; a clone that has it puts it back");
+                    self.not_an_event(&mut standing, seen.as_deref(), &lost, &why)?;
+                }
+                if standing.instead.is_none() {
+                    standing.rewritten = self.rewritten(name, seen.as_deref(), standing.tip.as_ref())?;
+                }
                 if let (Some(commit), None, false) = (&commit, &standing.rewritten, adopt) {
                     let mut move_ref = |name: &str, old: Option<&String>| {
                         if old != Some(commit) {
@@ -202,6 +235,18 @@ impl Ledger {
             return Ok(standings);
         }
         Err(Error::unreadable("read the ledger: it changes faster than it can be read; try again"))
+    }
+
+    /// Of an environment whose ref points to what is no event: what was seen before it is what there is.
+    fn not_an_event(&self, standing: &mut Standing, seen: Option<&str>, commit: &str, why: &str) -> Result<()> {
+        let state = self.git.objects(&[format!("{}:state.json", seen.unwrap_or_default())])?.remove(0);
+        let state = state.and_then(|object| State::parse(&object.content).ok());
+        standing.tip = seen.zip(state).map(|(seen, state)| Tip { commit: seen.to_owned(), state });
+        standing.instead = Some(commit.to_owned());
+        let forged = Some(format!("{}: {why}", commit.get(..12).unwrap_or(commit)));
+        let (seen, now) = (seen.unwrap_or(commit).to_owned(), Some(commit.to_owned()));
+        standing.rewritten = Some(Rewritten { seen, now, forged });
+        Ok(())
     }
 
     /// What this clone knows of one environment.
@@ -252,6 +297,7 @@ impl Ledger {
             owed: Vec::new(),
             late: Vec::new(),
             place: None,
+            nothing_ran: false,
             accepted_over: None,
         }
     }
@@ -340,7 +386,7 @@ impl Ledger {
 
     fn swap_local(&self, environment: &str, after: &Standing, tip: &Tip, mut git: Running) -> Result<bool> {
         let (home, new) = (self.home(environment), &tip.commit);
-        let old = after.tip.as_ref().map_or_else(|| "0".repeat(new.len()), |tip| tip.commit.clone());
+        let old = after.at().map_or_else(|| "0".repeat(new.len()), str::to_owned);
         // The ledger's ref first: if the power goes in between, what was seen is older than what is, not newer.
         let moves = format!("update {home} {new} {old}\nupdate {} {new}\n", self.seen_ref(environment));
         for attempt in 0.. {
@@ -353,7 +399,7 @@ impl Ledger {
             if now.as_ref() == Some(new) {
                 return Ok(true);
             }
-            if now != after.tip.as_ref().map(|tip| tip.commit.clone()) {
+            if now.as_deref() != after.at() {
                 return Ok(now.is_some_and(|now| self.is_ancestor(new, &now) == Some(true)));
             }
             // Nothing moved. Whoever meets another writer at git's lock file comes again; after a second it was left behind.

@@ -36,6 +36,8 @@ fn check(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Check
 
 /// The first one that can be told to sync everything (`core.fsync`).
 const SYNCS: (u32, u32) = (2, 36);
+/// How many events of an environment are asked for their time.
+const LOOKED_AT: usize = 1000;
 /// A lock file this old belongs to nobody who is still at work.
 const LEFT: Duration = Duration::from_secs(10);
 
@@ -123,6 +125,13 @@ impl Ledger {
         let mut left = Vec::new();
         let refs = self.git.common.join("refs");
         find_locks(&refs, &mut left);
+        // A remote on this machine.
+        let name = self.settings.remote.as_deref().unwrap_or_default();
+        let urls = ["pushurl", "url"].map(|key| self.git.setting(&format!("remote.{name}.{key}")));
+        if let Some(url) = urls.into_iter().flatten().next() {
+            let remote = self.git.root.join(url.strip_prefix("file://").unwrap_or(url));
+            [remote.join("refs"), remote.join(".git/refs")].iter().for_each(|refs| find_locks(refs, &mut left));
+        }
         left.extend(
             ["packed-refs.lock", "shallow.lock"]
                 .map(|name| self.git.common.join(name))
@@ -164,16 +173,16 @@ impl Ledger {
 
     fn clock(&self, environments: &[&str]) -> Check {
         let now = (self.source.now)();
-        let standings = self.standings(environments).unwrap_or_default();
-        let times = standings.values().filter_map(|standing| humantime::parse_rfc3339(&standing.state()?.at).ok());
-        match times.max().and_then(|newest| newest.duration_since(now).ok()) {
+        let records = environments.iter().filter_map(|name| self.history(name, LOOKED_AT).ok()).flatten();
+        let times = records.filter_map(|(_, record)| humantime::parse_rfc3339(&record.at).ok());
+        match times.max().and_then(|latest| latest.duration_since(now).ok()) {
             Some(ahead) if ahead > Duration::from_secs(60) => {
                 let ahead = humantime::format_duration(Duration::from_secs(ahead.as_secs()));
                 check(
                     "clock",
                     Verdict::Doubtful,
                     format!(
-                        "the newest event is {ahead} in the future: this clock or its writer's is wrong, and soak times with it; timedatectl"
+                        "an event is {ahead} in the future: this clock or its writer's is wrong, and soak times with it; timedatectl"
                     ),
                 )
             }

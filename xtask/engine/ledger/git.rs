@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use super::call::{Call, Said};
-use super::call::{LOCAL, NETWORK, Object, Objects, Running};
+use super::call::{LOCAL, Object, Objects, Running};
+pub(super) use super::call::{NETWORK, Patience};
 use super::{Error, Result};
 
 /// What of the configuration is asked for, all at once.
@@ -24,6 +25,8 @@ pub struct Git {
     pub prefix: String,
     config: Arc<Vec<(String, String)>>,
     objects: Arc<Mutex<Option<Objects>>>,
+    /// With remotes.
+    pub(super) patience: Patience,
 }
 
 impl Git {
@@ -50,6 +53,7 @@ impl Git {
             prefix: prefix.trim_end_matches('/').to_owned(),
             config: Arc::new(settings(config)?),
             objects: Arc::new(Mutex::new(Some(objects))),
+            patience: Patience::default(),
         })
     }
 
@@ -77,7 +81,7 @@ impl Git {
         if !own_ssh && self.setting("core.sshcommand").is_none() {
             call = call.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15");
         }
-        call.run(&self.root, NETWORK)
+        call.run_patiently(&self.root, NETWORK, &self.patience)
     }
 
     /// What a local command answers, trimmed.

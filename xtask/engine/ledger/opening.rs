@@ -7,10 +7,11 @@ use std::time::SystemTime;
 
 use super::chain::{Ledger, Standings};
 use super::gate::{Branch, Gate, Question, Seen, gate};
+use super::journal::Tail;
 use super::operations::Request;
 use super::place::Life;
 use super::record::{Ended, Terms};
-use super::state::State;
+use super::state::{Forced, State};
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late};
 use super::{Error, Failure, Result};
 
@@ -204,18 +205,34 @@ impl Ledger {
         row.steps = deployment.steps;
         if deployment.forced {
             row.notes.push(format!("forced: {}", deployment.reason.as_deref().unwrap_or("no reason given")));
+        } else if let Some(forced) = &state.forced {
+            let reason = forced.reason.as_deref().unwrap_or("no reason given");
+            let Forced { release, by, at, .. } = forced;
+            row.notes.push(format!("release {release} was forced by {by} at {at}: {reason}"));
         }
         if let Some(outcome) = deployment.outcome {
             row.state = outcome.into();
             row.notes.extend(deployment.step.as_ref().map(|step| format!("stopped at {step}")));
             return Ok(row);
         }
-        let dead = self.life(&request.environment, deployment, false) == Life::Dead;
+        let (now, life) = self.fate(&request.environment, standing, false);
+        if now != *standing {
+            // It ended while it was looked at.
+            return self.row(request);
+        }
+        let dead = life == Some(Life::Dead);
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
-        let found = self.found(&request.environment, &deployment.event).ok().flatten();
+        row.gate.open = false;
+        let text = format!("{} deploys it, or left it unfinished", deployment.by);
+        row.gate.reasons.insert(0, super::gate::Reason { code: "held", text });
+        let found = self.journal_of(&request.environment, deployment);
+        let damaged = found.as_ref().is_some_and(|found| matches!(found.tail, Tail::Damaged(_)));
         let ended = found.as_ref().and_then(|found| found.progress.ended.as_ref()?.0.outcome);
         if dead {
-            row.notes.push(left(&row.name, ended));
+            row.notes.push(left(&row.name, ended, damaged));
+            // What nobody knows counts as owed.
+            let owed = found.as_ref().filter(|_| !damaged).map(|found| found.progress.owed.iter().cloned().collect());
+            row.owed = owed.unwrap_or_else(|| deployment.may_owe.clone());
         }
         if let Some(found) = &found {
             let steps: Vec<_> = found
@@ -245,8 +262,12 @@ impl Ledger {
 }
 
 /// Why the lock is held though its holder is gone, and what to do.
-fn left(environment: &str, ended: Option<Ended>) -> String {
+fn left(environment: &str, ended: Option<Ended>, damaged: bool) -> String {
     match ended {
+        None if damaged => format!(
+            "it was killed, and its journal is damaged: `cargo xtask resume {environment}` says how far it is known; then `cargo \
+             xtask unlock {environment} --reason …`, and deploy again"
+        ),
         Some(ended) => format!(
             "it ended ({}), which is not recorded yet: the next command that reaches the ledger records it",
             ended.word()

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
 use super::gate::Gate;
+use super::git::NETWORK;
 use super::journal::{Header, Journal, Line, discard};
-use super::place::{Life, folder, life, lock, note, noted};
+use super::place::{folder, lock, note};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
-use super::state::{Deployment, State};
+use super::state::State;
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
 use ciao_base::event::steps_json;
@@ -99,15 +100,24 @@ impl Ledger {
         let mut flock = Some(flock);
         for _ in 0..SWAPS {
             let answer = self.may_start(&attempt, request, &standings);
-            let Ok(answer) = answer else {
+            let answer = match answer {
+                Ok(answer) => answer,
                 // What is remembered may be out of date: nobody is refused before the remote was asked.
-                if synced || self.settings.remote.is_none() {
-                    return Err(answer.expect_err("it was matched as an error"));
+                Err(_) if !synced && self.settings.remote.is_some() => {
+                    synced = true;
+                    self.sync()?;
+                    standings = self.standings_of(request)?;
+                    continue;
                 }
-                synced = true;
-                self.sync()?;
-                standings = self.standings_of(request)?;
-                continue;
+                Err(refused) => {
+                    // A holder may have ended while it was looked at.
+                    let now = self.standings_of(request)?;
+                    if refused.failure != Failure::Held || now == standings {
+                        return Err(refused);
+                    }
+                    standings = now;
+                    continue;
+                }
             };
             let standing = standings[&request.environment].clone();
             self.describe(&mut record, request, &answer, &standing);
@@ -178,73 +188,13 @@ impl Ledger {
             None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
         };
         let remote = self.settings.remote.as_deref().unwrap_or(".");
+        let accept = format!("cargo xtask unlock {environment} --accept-ledger --reason …");
+        if rewritten.now.as_ref() == Some(&rewritten.seen) {
+            return format!("{what}; look at it (git show {seen}), then accept that it begins anew: {accept}");
+        }
         format!(
-            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: \
-             cargo xtask unlock {environment} --accept-ledger --reason …"
+            "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: {accept}"
         )
-    }
-
-    /// Why nobody else may deploy now: who, what, since when, where, at which step.
-    /// `locked`: this process has the clone's lock of the environment, so no other one can be the holder.
-    pub(super) fn held(&self, attempt: &str, standing: &Standing, locked: bool) -> Error {
-        let Some(holder) = standing.state().and_then(State::running) else {
-            return Error::new(
-                Failure::Held,
-                format!(
-                    "{attempt}: another command of this clone is about to deploy it; try again, or wait for it with --wait 10m"
-                ),
-            );
-        };
-        let environment =
-            &standing.tip.as_ref().unwrap_or_else(|| unreachable!("a holder is in a state")).state.environment;
-        let who = format!(
-            "{} deploys release {} since {} on {}",
-            holder.by, holder.release.display, holder.since, holder.host
-        );
-        let message = match self.life(environment, holder, locked) {
-            Life::Dead => {
-                let at = self.last_step(environment, &holder.event);
-                let at = at.map_or_else(String::new, |step| format!(" at step {step}"));
-                let there = Some(&holder.place.clone).filter(|clone| **clone != self.caller.place.clone);
-                let there = there.and_then(|clone| noted(clone)).map_or_else(String::new, |common| {
-                    format!(" in the clone {}", common.parent().unwrap_or(&common).display())
-                });
-                format!(
-                    "{attempt}: the deployment of release {} that {} began at {} on {} was killed{at}, and is unfinished; go on with \
-                     cargo xtask resume {environment}{there}, or give it up with cargo xtask unlock {environment} --reason …",
-                    holder.release.display, holder.by, holder.since, holder.host
-                )
-            }
-            Life::Ending => {
-                format!(
-                    "{attempt}: {who}; that was killed, and its steps are still being ended: try again in some seconds"
-                )
-            }
-            Life::Alive => format!("{attempt}: {who} (process {}); wait for it with --wait 10m", holder.place.pid),
-            Life::Elsewhere => format!(
-                "{attempt}: {who}; wait for it with --wait 10m, or if it is dead: cargo xtask unlock {environment} --reason …"
-            ),
-        };
-        Error::new(Failure::Held, message)
-    }
-
-    /// Whether a holder still runs, for who is asked to take its lock away.
-    #[must_use]
-    pub fn lives(&self, environment: &str, holder: &Deployment) -> &'static str {
-        match self.life(environment, holder, false) {
-            Life::Dead => "it was killed",
-            Life::Ending => "it was killed, and its steps are still being ended",
-            Life::Alive => "it runs: its steps will be stopped",
-            Life::Elsewhere => "it may still run there: ask first",
-        }
-    }
-
-    pub(super) fn life(&self, environment: &str, holder: &Deployment, locked: bool) -> Life {
-        let here = &self.caller.place;
-        if locked && here.machine == holder.place.machine && here.clone == holder.place.clone {
-            return Life::Dead;
-        }
-        life(&self.caller.place, &holder.place, &self.git, environment)
     }
 
     /// The file that guardians lock while they have steps of this environment.
@@ -335,8 +285,8 @@ impl Ledger {
     /// Records how a deployment ended, and gives the lock back.
     ///
     /// # Errors
-    /// Unrecorded: it is over, but the ledger does not know yet, or the lock was taken away meanwhile. What is known stays in the
-    /// journal, and the next command records it.
+    /// Unrecorded: it is over, but the ledger does not know yet. Held: the lock was taken away meanwhile. What is known stays in
+    /// the journal, and the next command records it.
     pub fn finish(&self, mut holding: Holding, ending: &Ending) -> Result<Record> {
         let mut record = self.record(&holding.environment, Kind::Finished);
         let ids = |wanted: &[Outcome]| -> Vec<String> {
@@ -361,10 +311,25 @@ impl Ledger {
         record.owed = holding.journal.owed.iter().cloned().collect();
         let stopped = [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Unknown];
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
+        let untouched = |step: &StepRecord| matches!(step.outcome, Outcome::NotRun | Outcome::Off);
+        record.nothing_ran = ending.outcome == Ended::Failed && ending.steps.iter().all(untouched);
+        if record.nothing_ran {
+            record.reason = Some("nothing ran".to_owned());
+        }
         let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
         let written = holding.journal.write(line);
-        let taken = || unrecorded(&holding.environment, "its lock was taken away meanwhile");
+        let taken = || {
+            Error::new(
+                Failure::Held,
+                format!(
+                    "record the end of the deployment of {}: its lock was taken away while it ran; what became of it is kept in the \
+                     journal, and the next event tells of it",
+                    holding.environment
+                ),
+            )
+        };
         let result = self
+            .recording()
             .record_end(&record, &ending.steps, holding.standing.clone())
             .and_then(|recorded| recorded.ok_or_else(taken));
         if result.is_ok() {
@@ -389,7 +354,7 @@ impl Ledger {
     ) -> Result<Option<Record>> {
         let environment = &record.environment;
         let unrecorded = |why: &str| unrecorded(environment, why);
-        let mut failed = 0;
+        let (mut failed, begun) = (0, Instant::now());
         for _ in 0..SWAPS {
             self.usable("record its end", environment, &standing).map_err(|error| unrecorded(&error.message))?;
             let holds = standing.state().and_then(State::running).is_some_and(|holder| {
@@ -407,7 +372,10 @@ impl Ledger {
             match self.append(environment, &standing, &draft, &[]) {
                 Ok(Swap::Done(tip)) => return Ok(Some(Record { seq: tip.state.seq, ..record.clone() })),
                 Ok(Swap::Lost) => standing = self.standing(environment).map_err(|error| unrecorded(&error.message))?,
-                Err(error) if failed == 2 => return Err(unrecorded(&error.message)),
+                // Who has not answered for a minute is not asked again.
+                Err(error) if failed == 2 || begun.elapsed() >= NETWORK || self.git.patience.is_over() => {
+                    return Err(unrecorded(&error.message));
+                }
                 Err(_) => {
                     failed += 1;
                     std::thread::sleep(Duration::from_millis(300 * failed));

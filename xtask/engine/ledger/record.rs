@@ -205,6 +205,9 @@ pub struct Record {
     pub late: Vec<Late>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub place: Option<Place>,
+    /// Of `finished`: no step was started, so that what was deployed before still is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nothing_ran: bool,
     /// The newest event that was known when a rewritten ledger was accepted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub accepted_over: Option<String>,

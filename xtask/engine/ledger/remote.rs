@@ -6,6 +6,7 @@
 use super::chain::{Ledger, Standing, Tip};
 use super::git::{Call, Said, one_line, stale_lock};
 use super::{Error, Result};
+use std::sync::PoisonError;
 
 /// Nothing but the refs that are named, and without the user's hooks.
 pub(super) const PUSH: [&str; 4] = ["push", "--porcelain", "--no-verify", "--no-follow-tags"];
@@ -58,7 +59,8 @@ impl Ledger {
         let ledger = format!("+{}:refs/ciao/remote/{key}/*", self.home("*"));
         let branches =
             self.settings.branches.iter().map(|name| format!("+refs/heads/{name}*:refs/ciao/branch/{key}/{name}*"));
-        let refspecs: Vec<String> = std::iter::once(ledger).chain(branches).collect();
+        let mut refspecs: Vec<String> = std::iter::once(ledger).chain(branches).collect();
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let fetch = [
             "fetch",
             "--quiet",
@@ -75,6 +77,15 @@ impl Ledger {
             if said.ok {
                 return Ok(());
             }
+            // The others can be fetched without those that the remote has lost.
+            let lost = said.stderr.split("not our ref ").nth(1).and_then(|rest| rest.split_whitespace().next());
+            if let Some(lost) = lost
+                && tries < FETCHES
+                && self.leave_out(lost, &mut refspecs)?
+            {
+                tries += 1;
+                continue;
+            }
             // Two fetches of one clone meet at the lock of the same ref: whoever comes second finds it up to date. And a
             // prune of everything young takes even what git is just receiving. No ref has moved: once more.
             tries += 1;
@@ -86,6 +97,67 @@ impl Ledger {
         }
     }
 
+    /// Notes the environments whose newest event the remote has lost, and does not ask for them any more. False: there is none.
+    fn leave_out(&self, lost: &str, refspecs: &mut Vec<String>) -> Result<bool> {
+        let home = self.home("");
+        let said = self.talk(&["ls-remote"], &[format!("{home}*")])?.text();
+        let named = said.lines().filter_map(|line| line.strip_prefix(lost)?.trim().strip_prefix(home.as_str()));
+        let known = refspecs.len();
+        for environment in named {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.to_owned(), lost.to_owned());
+            refspecs.push(format!("^{home}{environment}"));
+        }
+        Ok(refspecs.len() > known)
+    }
+
+    /// Puts back what the remote has lost of the newest event of an environment, if this clone has it; whether it did.
+    ///
+    /// # Errors
+    /// If it cannot be asked, or does not take it.
+    pub(super) fn mend(&self, environment: &str, tip: &Tip) -> Result<bool> {
+        let (home, attempt) = (self.home(environment), format!("put back the ledger of {environment}"));
+        let failed = |error: std::io::Error| Error::unreadable(format!("{attempt}: {error}"));
+        // A repository that has nothing asks for everything.
+        let empty = self.git.common.join(format!("ciao/empty-{}", std::process::id()));
+        let folder = empty.to_string_lossy().into_owned();
+        let format = if tip.commit.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
+        self.git.read(&attempt, &Call::new(&["init", "--quiet", "--bare", format, &folder]))?;
+        let (through, name) = self.through()?;
+        let words: Vec<&str> =
+            through.iter().map(String::as_str).chain(["fetch", "--quiet", "--depth=1", &name, &home]).collect();
+        let said = self.git.remote_call(&Call::new(&words).env("GIT_DIR", &empty));
+        std::fs::remove_dir_all(&empty).map_err(failed)?;
+        let said = said?;
+        if said.ok {
+            return Ok(false);
+        }
+        if !said.is_damage() {
+            return Err(self.remote_failure(&attempt, &said));
+        }
+        // A git sends nothing that a ref of the remote names already: the ref goes first.
+        self.forget(environment, &tip.commit)?;
+        self.move_ref(environment, "", &tip.commit)?;
+        Ok(true)
+    }
+
+    /// What the remote has of an environment's newest event: its name.
+    pub(super) fn lost_at(&self, environment: &str) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get(environment).cloned()
+    }
+
+    /// Takes a ref away from the remote that names what is not there.
+    pub(super) fn forget(&self, environment: &str, lost: &str) -> Result<()> {
+        self.move_ref(environment, lost, "")
+    }
+
+    fn move_ref(&self, environment: &str, old: &str, new: &str) -> Result<()> {
+        let home = self.home(environment);
+        let lease = format!("--force-with-lease={home}:{old}");
+        let push: Vec<&str> = PUSH.into_iter().chain([lease.as_str()]).collect();
+        let said = self.talk(&push, &[format!("{new}:{home}")])?;
+        if said.ok { Ok(()) } else { Err(self.remote_failure(&format!("put back the ledger of {environment}"), &said)) }
+    }
+
     pub(super) fn swap_remote(
         &self,
         environment: &str,
@@ -94,8 +166,7 @@ impl Ledger {
         leases: &[(String, String)],
     ) -> Result<bool> {
         let (home, new) = (self.home(environment), &tip.commit);
-        let old = after.tip.as_ref().filter(|_| !after.unpublished).map_or("", |tip| tip.commit.as_str());
-        let expected = [(home.clone(), old.to_owned())];
+        let expected = [(home.clone(), after.at().unwrap_or_default().to_owned())];
         let expected =
             expected.iter().chain(leases).map(|(name, commit)| format!("--force-with-lease={name}:{commit}"));
         let expected: Vec<String> = expected.collect();
@@ -138,8 +209,7 @@ impl Ledger {
             self.remember(environment, now.as_deref().unwrap_or(&tip.commit))?;
             return Ok(true);
         }
-        let old = after.tip.as_ref().filter(|_| !after.unpublished).map(|tip| tip.commit.clone());
-        if now != old
+        if now.as_deref() != after.at()
             || said.stderr.contains("stale info")
             || String::from_utf8_lossy(&said.stdout).contains("(stale info)")
         {
@@ -156,7 +226,9 @@ impl Ledger {
         let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
         let line = one_line(&said.stderr);
         let home = self.home("…");
-        Error::unreadable(if said.late {
+        Error::unreadable(if said.stopped {
+            format!("{attempt}: {name} had not answered when this was interrupted")
+        } else if said.late {
             format!("{attempt}: {name} did not answer within a minute; nothing is known about it: try again")
         } else if let Some(advice) = stale_lock(&all) {
             format!("{attempt}: at {name} {advice}")
@@ -166,7 +238,14 @@ impl Ledger {
             )
         } else if has(&["no space left", "quota", "disk full"]) {
             format!("{attempt}: the disk of {name} is full ({line})")
-        } else if has(&["hook declined", "protected branch"]) {
+        } else if said.is_damage() {
+            format!(
+                "{attempt}: {name} has lost objects of {home} (git fsck there says which); try again, and if it stays so, in a clone \
+                 that has them: cargo xtask unlock ENV --accept-ledger --reason … ({line})"
+            )
+        } else if has(&["publickey", "password)", "host key verification"]) {
+            format!("{attempt}: {name} does not let you in by ssh: {}", said.ssh_line().unwrap_or(&line))
+        } else if has(&["hook declined", "protected branch", "aborted by hook"]) {
             format!(
                 "{attempt}: a hook or rule of {name} refuses {home}; whoever runs it must allow that you create and update it ({line})"
             )

@@ -65,25 +65,29 @@ impl Ledger {
             Some(_) => return same_version(&attempt, &unfinished.deployment).map(|()| unfinished),
             None => {}
         }
-        if self.life(environment, &unfinished.deployment, false) != Life::Dead {
+        let (now, life) = self.fate(environment, &standing, false);
+        if now != standing {
+            // It ended, or somebody else was first, while it was looked at.
+            return self.unfinished(environment);
+        }
+        if life != Some(Life::Dead) {
             return Err(self.held(&attempt, &standing, false));
         }
         same_version(&attempt, &unfinished.deployment)?;
-        let give_up = format!(
-            "or give it up: cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}"
-        );
+        let give_up =
+            format!("give it up: cargo xtask unlock {environment} --reason …, then cargo xtask deploy {environment}");
         let Some(found) = self.found(environment, &unfinished.deployment.event)? else {
             let place = &unfinished.deployment.place;
             let why = match noted(&place.clone).filter(|_| place.clone != self.caller.place.clone) {
                 Some(common) => {
                     format!(
-                        "its journal is in another clone, {}: resume it there",
+                        "its journal is in another clone, {}: resume it there, or",
                         common.parent().unwrap_or(&common).display()
                     )
                 }
-                None => "its journal is not in this clone, so how far it came is not known".to_owned(),
+                None => "its journal is not in this clone, so how far it came is not known:".to_owned(),
             };
-            return Err(Error::new(Failure::Held, format!("{attempt}: {why}; {give_up}")));
+            return Err(Error::new(Failure::Held, format!("{attempt}: {why} {give_up}")));
         };
         if let Tail::Damaged(line) = found.tail {
             let steps: Vec<&str> = found.progress.steps.keys().map(String::as_str).collect();
@@ -270,11 +274,6 @@ impl Ledger {
         Ok(found.filter(|found| found.progress.header.as_ref().is_some_and(|header| header.event == event)))
     }
 
-    pub(super) fn last_step(&self, environment: &str, event: &str) -> Option<String> {
-        let progress = self.found(environment, event).ok()??.progress;
-        progress.running.first().cloned().or(progress.last)
-    }
-
     /// What this clone knows of a deployment whose lock was taken away. `locked`: the caller has the environment's lock,
     /// so nobody is at work with the journal.
     pub(super) fn late(&self, environment: &str, standing: &Standing, locked: bool) -> Result<Vec<Late>> {
@@ -379,7 +378,7 @@ impl Ledger {
     pub(super) fn adding_up(&self, environment: &str) -> Result<Option<usize>> {
         let Some(tip) = self.standing(environment)?.tip else { return Ok(Some(0)) };
         let (state, count) = self.recomputed(&tip.commit, RELEASES)?;
-        Ok((state == tip.state).then_some(count))
+        Ok(tip.state.is(&state).then_some(count))
     }
 }
 

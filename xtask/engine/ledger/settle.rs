@@ -41,21 +41,23 @@ impl Ledger {
         let place = folder(&self.git, &unlock.environment);
         let mut record = self.record(&unlock.environment, Kind::Unlocked);
         record.reason = Some(unlock.reason.clone());
+        let mended = if unlock.accept_ledger { self.put_back(&unlock.environment)? } else { None };
         self.appending(&unlock.environment, |standing| {
             let mut draft = Draft { record: record.clone(), files: Vec::new(), second_parent: None };
             match &standing.rewritten {
                 Some(_) if !unlock.accept_ledger => self.usable(&attempt, &unlock.environment, standing)?,
                 Some(rewritten) => {
-                    draft.record.accepted_over = Some(rewritten.seen.clone());
-                    draft.second_parent =
-                        self.git.objects(std::slice::from_ref(&rewritten.seen))?.remove(0).map(|object| object.id);
+                    let over = standing.instead.as_ref().unwrap_or(&rewritten.seen);
+                    draft.record.accepted_over = Some(over.clone());
+                    let over = self.git.objects(std::slice::from_ref(over))?.remove(0);
+                    draft.second_parent = over.filter(|object| object.kind == "commit").map(|object| object.id);
                 }
-                None => {}
+                None => draft.record.accepted_over.clone_from(&mended),
             }
             let holder = standing.state().and_then(State::running);
             if let Some(holder) = holder {
                 self.give_up(&mut draft, holder)?;
-            } else if standing.rewritten.is_none() {
+            } else if standing.rewritten.is_none() && mended.is_none() {
                 return Err(Error::new(
                     Failure::Usage,
                     format!("{attempt}: nobody holds it, and its ledger is as this clone knows it"),
@@ -70,6 +72,20 @@ impl Ledger {
                 drop(discard(&place));
             }
         })
+    }
+
+    /// Puts back at the remote what it has lost of the newest event. Where it is not here either, its name is taken away: git
+    /// takes nothing into a repository with such a ref. That event's commit; none: nothing is lost.
+    fn put_back(&self, environment: &str) -> Result<Option<String>> {
+        self.sync()?;
+        if let Some(lost) = self.lost_at(environment) {
+            self.forget(environment, &lost)?;
+            return Ok(Some(lost));
+        }
+        let standing = self.standing(environment)?;
+        let tip = standing.tip.as_ref().filter(|_| self.settings.remote.is_some() && standing.rewritten.is_none());
+        let Some(tip) = tip.filter(|_| !standing.unpublished) else { return Ok(None) };
+        Ok(self.mend(environment, tip)?.then(|| tip.commit.clone()))
     }
 
     /// What is known here of the deployment that is given up.

@@ -131,9 +131,38 @@ pub struct State {
     /// The gate that the last `started` passed.
     pub gate: Option<Terms>,
     pub late: Vec<Late>,
+    /// While a deployment runs: what is so again if nothing of it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Before>>,
+    /// The last deployment that was forced: it is shown for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Forced>,
+}
+
+/// The last deployment, and what that of the same release has proved, before another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    pub current: Option<Deployment>,
+    pub proof: Option<Proof>,
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forced {
+    pub release: String,
+    pub by: String,
+    pub at: String,
+    pub reason: Option<String>,
 }
 
 impl State {
+    /// Whether this is what it should be. An older ciao did not write what may be missing here.
+    #[must_use]
+    pub fn is(&self, expected: &State) -> bool {
+        let older = self.before.is_none() && self.forced.is_none();
+        self == expected || (older && *self == State { before: None, forced: None, ..expected.clone() })
+    }
+
     /// Reads `state.json`, also of a newer format as far as it can be understood.
     ///
     /// # Errors
@@ -199,6 +228,16 @@ pub fn fold_keeping(state: Option<State>, record: &Record, releases: usize) -> S
 
 fn begin(state: &mut State, record: &Record) {
     let Some(release) = record.release.clone() else { return };
+    // What nobody has ended is not so again.
+    let resumes = state.running().is_some();
+    let proof = state.proof(&release.id).cloned();
+    let set = proof.as_ref().and_then(|proof| state.sets.get(&proof.set).cloned()).unwrap_or_default();
+    let known = Before { current: state.current.clone(), proof, set };
+    state.before = (!resumes).then(|| Box::new(known));
+    if record.forced && record.event == Kind::Started {
+        let (by, at, reason) = (record.by.clone(), record.at.clone(), record.reason.clone());
+        state.forced = Some(Forced { release: release.display.clone(), by, at, reason });
+    }
     let before = state
         .current
         .take()
@@ -251,6 +290,15 @@ fn finish(state: &mut State, record: &Record) {
         state.current = Some(deployment);
         return;
     }
+    if let Some(before) = state.before.take().filter(|_| record.nothing_ran) {
+        state.proofs.retain(|proof| proof.release != deployment.release.id);
+        if let Some(proof) = before.proof {
+            state.sets.insert(proof.set.clone(), before.set);
+            state.proofs.push(proof);
+        }
+        state.current = before.current;
+        return;
+    }
     deployment.outcome = Some(record.outcome.unwrap_or(Ended::Interrupted));
     deployment.ended_at = Some(record.at.clone());
     deployment.steps = record.steps;
@@ -261,6 +309,7 @@ fn finish(state: &mut State, record: &Record) {
 }
 
 fn unlock(state: &mut State, record: &Record) {
+    state.before = None;
     let Some(mut deployment) = state.current.take() else { return };
     if deployment.outcome.is_none() {
         deployment.outcome = Some(Ended::Interrupted);

@@ -147,7 +147,9 @@ pub fn status_table(rows: &[Row], now: SystemTime) -> String {
             below.push(format!("owed: {}", row.owed.join(", ")));
         }
         below.extend(row.notes.iter().cloned());
-        below.extend(row.gate.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.text)));
+        // That it is held is told above.
+        let reasons = row.gate.reasons.iter().filter(|reason| reason.code != "held");
+        below.extend(reasons.map(|reason| format!("{}: {}", reason.code, reason.text)));
         let cells = [row.name.clone(), release.to_owned(), row.state.word().to_owned(), when, by, gate.to_owned()];
         lines.push((cells, below));
     }

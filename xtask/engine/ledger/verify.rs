@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use super::Result;
 use super::chain::{Ledger, Rewritten, Tip};
 use super::record::{FORMAT, Kind, Record};
 use super::state::{State, fold};
-use super::{Error, Result};
 
 /// How many new events are looked at, at most: of a ledger that was never seen, and of one that was.
 const LOOKED_AT: (usize, usize) = (100, 1000);
@@ -37,7 +37,11 @@ impl Ledger {
         }
         let rewritten = |seen: &str, forged| Ok(Some(Rewritten { seen: seen.to_owned(), now: now.clone(), forged }));
         let Some(tip) = tip else { return rewritten(seen.unwrap_or_default(), None) };
-        let (events, goes_on) = self.since(tip, seen)?;
+        let (events, goes_on) = match self.since(tip, seen)? {
+            Ok(found) => found,
+            // Which was the last good one is not known.
+            Err(why) => return rewritten(seen.unwrap_or(&tip.commit), Some(why)),
+        };
         if let Some(seen) = seen
             && !goes_on
             && self.is_ancestor(seen, &tip.commit) != Some(true)
@@ -50,12 +54,17 @@ impl Ledger {
         }
     }
 
-    /// The events from one that is taken as it is up to the tip, and whether it is the one that was seen.
-    fn since(&self, tip: &Tip, seen: Option<&str>) -> Result<(Vec<Event>, bool)> {
+    /// The events from one that is taken as it is up to the tip, and whether it is the one that was seen; or why one of them
+    /// is none.
+    #[allow(clippy::type_complexity)]
+    fn since(&self, tip: &Tip, seen: Option<&str>) -> Result<std::result::Result<(Vec<Event>, bool), String>> {
         let most = if seen.is_some() { LOOKED_AT.1 } else { LOOKED_AT.0 };
         let (mut events, mut next) = (Vec::new(), Some(tip.commit.clone()));
         while let Some(commit) = next.take() {
-            let event = self.event(&commit)?;
+            let event = match self.event(&commit)? {
+                Ok(event) => event,
+                Err(why) => return Ok(Err(format!("{}: {why}", &commit[..12]))),
+            };
             let known = seen == Some(commit.as_str());
             // Whoever accepted a ledger has looked at what came before; and what is newer than this ciao it cannot judge.
             let taken = event.record.accepted_over.is_some() || event.state.newer.is_some();
@@ -65,31 +74,33 @@ impl Ledger {
             events.push(event);
             if known {
                 events.reverse();
-                return Ok((events, true));
+                return Ok(Ok((events, true)));
             }
         }
         events.reverse();
-        Ok((events, false))
+        Ok(Ok((events, false)))
     }
 
-    fn event(&self, commit: &str) -> Result<Event> {
+    fn event(&self, commit: &str) -> Result<std::result::Result<Event, String>> {
         let names = [commit.to_owned(), format!("{commit}:record.json"), format!("{commit}:state.json")];
-        let none = |why: &str| Error::unreadable(format!("read the ledger: {commit} is not an event of ciao: {why}"));
-        let [head, record, state] = <[_; 3]>::try_from(self.git.objects(&names)?)
+        let found = <[_; 3]>::try_from(self.git.objects(&names)?)
             .unwrap_or_else(|_| unreachable!("each name has one answer"))
             .map(|object| object.map(|object| object.content));
-        let head = String::from_utf8_lossy(&head.ok_or_else(|| none("it is not there"))?).into_owned();
-        let of = |key: &str| head.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(key));
-        let record = record.ok_or_else(|| none("it has no record.json"))?;
-        let state = state.ok_or_else(|| none("it has no state.json"))?;
-        Ok(Event {
-            commit: commit.to_owned(),
-            parent: of("parent ").map(str::to_owned),
-            author: of("author ").unwrap_or_default().to_owned(),
-            record: serde_json::from_slice(&record).map_err(|error| none(&error.to_string()))?,
-            state: State::parse(&state).map_err(|why| none(&why))?,
-        })
+        Ok(read(commit, found))
     }
+}
+
+fn read(commit: &str, [head, record, state]: [Option<Vec<u8>>; 3]) -> std::result::Result<Event, String> {
+    let head = String::from_utf8_lossy(&head.ok_or("it is not there")?).into_owned();
+    let of = |key: &str| head.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(key));
+    let record = record.ok_or("it has no record.json")?;
+    Ok(Event {
+        commit: commit.to_owned(),
+        parent: of("parent ").map(str::to_owned),
+        author: of("author ").unwrap_or_default().to_owned(),
+        record: serde_json::from_slice(&record).map_err(|error| error.to_string())?,
+        state: State::parse(&state.ok_or("it has no state.json")?)?,
+    })
 }
 
 /// The first event that does not follow from the one before it: that one, and why.
@@ -108,7 +119,7 @@ fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, S
             format!("the event {} is there already", record.id)
         } else if record.seq != before.state.seq + 1 {
             format!("it is number {} after number {}", record.seq, before.state.seq)
-        } else if *state != fold(Some(before.state.clone()), record) {
+        } else if !state.is(&fold(Some(before.state.clone()), record)) {
             "its state.json is not what its record.json makes of the state before".to_owned()
         } else if !event.author.starts_with(&record.author()) {
             format!("it says that {} did it, and was written by {}", record.by, event.author)

@@ -15,8 +15,8 @@ use super::state::State;
 
 /// How often the ref in this clone is looked at: reading a small file.
 const HERE: Duration = Duration::from_millis(500);
-/// How often a remote is asked.
-const THERE: Duration = Duration::from_secs(20);
+/// How often a remote is asked: a connection each time, so that it is not asked before each step.
+const THERE: Duration = Duration::from_secs(5);
 
 /// A thread that looks; it ends when this is dropped.
 #[derive(Debug)]

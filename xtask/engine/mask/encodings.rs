@@ -1,4 +1,4 @@
-//! In which forms a secret may be printed: as it is, escaped for JSON, URLs, shells or XML, in hex, in base64.
+//! In which forms a secret may be printed: as it is, escaped for JSON, URLs, shells, XML, SQL or Python, in hex, in base64.
 //!
 //! Pure. It knows nothing of streams; line breaks and colour codes in between are the masker's to see through.
 
@@ -33,19 +33,25 @@ fn escaped(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     url(secret, out);
     shell(secret, out);
     xml(secret, out);
+    quoted(secret, out);
 }
+
+/// What serialisers escape because it means something in HTML: nothing, what Go's does, what PHP's can.
+const HTML: [&str; 3] = ["", "<>&", "<>&'"];
 
 fn json(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     let text = String::from_utf8_lossy(secret);
     // Serialisers differ in whether they escape `/`, what is not ASCII, and what means something in HTML.
     for slash in [false, true] {
         for ascii in [false, true] {
-            for html in [false, true] {
+            for html in HTML {
                 for capital in [false, true] {
                     let mut form = String::new();
                     for char in text.chars() {
                         json_char(char, slash, ascii, html, capital, &mut form);
                     }
+                    // JSON in a string of JSON: what logs and annotations hold.
+                    out.insert(form.replace('\\', "\\\\").replace('"', "\\\"").into_bytes());
                     out.insert(form.into_bytes());
                 }
             }
@@ -53,7 +59,7 @@ fn json(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-fn json_char(char: char, slash: bool, ascii: bool, html: bool, capital: bool, form: &mut String) {
+fn json_char(char: char, slash: bool, ascii: bool, html: &str, capital: bool, form: &mut String) {
     match char {
         '"' => form.push_str("\\\""),
         '\\' => form.push_str("\\\\"),
@@ -63,10 +69,7 @@ fn json_char(char: char, slash: bool, ascii: bool, html: bool, capital: bool, fo
         '\u{8}' => form.push_str("\\b"),
         '\u{c}' => form.push_str("\\f"),
         '/' if slash => form.push_str("\\/"),
-        _ if char < ' '
-            || (html && matches!(char, '<' | '>' | '&' | '\''))
-            || (ascii && !(' '..='\u{7e}').contains(&char)) =>
-        {
+        _ if char < ' ' || html.contains(char) || (ascii && !(' '..='\u{7e}').contains(&char)) => {
             for unit in char.encode_utf16(&mut [0; 2]) {
                 if capital { write!(form, "\\u{unit:04X}") } else { write!(form, "\\u{unit:04x}") }
                     .expect("a String takes everything");
@@ -164,11 +167,63 @@ fn xml(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
+/// As SQL, YAML and PowerShell double a quote, and as Python shows text and bytes.
+fn quoted(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+    for quote in [b'\'', b'"'] {
+        out.insert(
+            secret.iter().flat_map(|&byte| std::iter::repeat_n(byte, if byte == quote { 2 } else { 1 })).collect(),
+        );
+        for bytes in [false, true] {
+            let mut form = Vec::new();
+            for &byte in secret {
+                match byte {
+                    b'\n' => form.extend(b"\\n"),
+                    b'\t' => form.extend(b"\\t"),
+                    b'\r' => form.extend(b"\\r"),
+                    b'\\' => form.extend(b"\\\\"),
+                    b'\'' if quote == b'\'' => form.extend(b"\\'"),
+                    b' '..=b'~' => form.push(byte),
+                    0x80.. if !bytes => form.push(byte),
+                    _ => {
+                        form.extend(b"\\x");
+                        hex_digits(byte, false, &mut form);
+                    }
+                }
+            }
+            out.insert(form);
+        }
+    }
+}
+
 fn hex(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
-    for capital in [false, true] {
-        let mut form = Vec::new();
-        secret.iter().for_each(|&byte| hex_digits(byte, capital, &mut form));
-        out.insert(form);
+    let pairs = |capital: bool| -> Vec<Vec<u8>> {
+        let pair = |&byte| {
+            let mut form = Vec::with_capacity(2);
+            hex_digits(byte, capital, &mut form);
+            form
+        };
+        secret.iter().map(pair).collect()
+    };
+    let (lower, upper) = (pairs(false), pairs(true));
+    // Of certificates, of dumps, of arrays, of escapes.
+    let separated: [(&[Vec<u8>], &[u8]); 7] = [
+        (&lower, b""),
+        (&upper, b""),
+        (&lower, b":"),
+        (&upper, b":"),
+        (&lower, b" "),
+        (&lower, b", 0x"),
+        (&lower, b"\\x"),
+    ];
+    out.extend(separated.map(|(pairs, between)| pairs.join(between)));
+    // `xxd` groups two bytes, and the secret begins with the first or the second of them.
+    for first in [0, 1] {
+        let groups = lower[first..].chunks(2).map(|group| group.concat());
+        out.insert(lower[..first].iter().cloned().chain(groups).collect::<Vec<_>>().join(&b' '));
+    }
+    // `hexdump -C` has two blanks in the middle of its sixteen.
+    if let Some((left, right)) = lower.split_at_checked(8).filter(|(_, right)| !right.is_empty()) {
+        out.insert([left.join(&b' '), right.join(&b' ')].join(&b"  "[..]));
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Pure, and the same for every way of cutting the stream. It knows nothing of secrets. A break after at least
 //! [`WRAPPED`] bytes without a blank is taken for one that a tool has put into base64 or hex to make it narrow (`base64`
-//! wraps at 76, PEM at 64, `xxd -p` at 60); any other ends a line, so that a line of a log need not wait for the next one.
+//! wraps at 76, PEM at 64, `xxd -p` at 60), and so is one after [`NARROW`] digits of them; any other ends a line, so that a line of a log need not wait for the next one.
 
 use std::io::BufRead;
 use std::ops::Range;
 
 /// From how many bytes without a blank on the end of a line may be the middle of a word.
 pub const WRAPPED: usize = 60;
+/// The same of digits of base64 or hex only: narrow columns are made of nothing else.
+const NARROW: usize = 16;
 /// A longer colour code is none.
 const LONGEST_CODE: usize = 64;
 
@@ -33,13 +35,19 @@ pub struct Lexer {
     undecided: usize,
     /// How many bytes without a blank there are at the end.
     run: usize,
+    /// How many digits of base64 or hex there are at the end.
+    digits: usize,
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-')
 }
 
 impl Lexer {
     /// As if a long word came before.
     #[must_use]
     pub fn after_a_long_word() -> Lexer {
-        Lexer { run: WRAPPED, ..Lexer::default() }
+        Lexer { run: WRAPPED, digits: NARROW, ..Lexer::default() }
     }
 
     /// Reads `text[from..]` and appends to `cuts` what is cut out.
@@ -90,12 +98,15 @@ impl Lexer {
         let tail = &text[text.len().saturating_sub(WRAPPED)..];
         let word = tail.iter().rev().take_while(|byte| !matches!(byte, b' ' | b'\t')).count();
         self.run = if word == text.len() { WRAPPED.min(self.run + word) } else { word };
+        let tail = &text[text.len().saturating_sub(NARROW)..];
+        let digits = tail.iter().rev().take_while(|byte| is_digit(**byte)).count();
+        self.digits = if digits == text.len() { NARROW.min(self.digits + digits) } else { digits };
     }
 
     /// A line break from `start` to the line feed at `end`.
     fn line_feed(&mut self, start: usize, end: usize, cuts: &mut Vec<Range<usize>>) {
-        let wraps = self.run >= WRAPPED;
-        self.run = 0;
+        let wraps = self.run >= WRAPPED || self.digits >= NARROW;
+        (self.run, self.digits) = (0, 0);
         if wraps {
             cuts.push(start..end + 1);
         } else if start < end {
@@ -122,14 +133,18 @@ impl Lexer {
                 // What came was no code and no line break after all, but text.
                 if place != Place::Text {
                     self.run = WRAPPED.min(self.run + self.undecided);
+                    self.digits = 0;
                     self.text();
                 }
                 match byte {
                     b'\n' => self.line_feed(at, at, cuts),
                     b'\r' => (self.place, self.undecided) = (Place::Return, 1),
                     b'\x1b' => (self.place, self.undecided) = (Place::Escape, 1),
-                    b' ' | b'\t' => self.run = 0,
-                    _ => self.run = WRAPPED.min(self.run + 1),
+                    b' ' | b'\t' => (self.run, self.digits) = (0, 0),
+                    _ => {
+                        self.run = WRAPPED.min(self.run + 1);
+                        self.digits = if is_digit(byte) { NARROW.min(self.digits + 1) } else { 0 };
+                    }
                 }
             }
         }

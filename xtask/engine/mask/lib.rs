@@ -24,7 +24,7 @@ pub use lines::{first_unusual, prefixed};
 pub const SHOWN: &[u8] = b"***";
 
 /// Below this many bytes of forms the automaton may take the memory that makes it fast.
-const FAST: usize = 24 << 10;
+const FAST: usize = 48 << 10;
 /// No form is shorter once colour codes are taken away: it would garble everything else.
 const SHORTEST_FORM: usize = 4;
 /// What is held back at most: a form cannot be told from endless colour codes for ever.

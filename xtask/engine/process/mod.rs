@@ -29,7 +29,7 @@ pub use frame::{Exit, Input, Launch, Report};
 pub use guardian::no_core_dumps;
 pub use lane::{Lane, Word, end_strays, strays};
 pub use refusal::not_started;
-pub use signals::{Signals, somebody_wants_out};
+pub use signals::{Endings, Signals, somebody_wants_out};
 pub use spawn::{find_program, itself, remove_private};
 pub use task::{TASK, WANTED, WANTED_JSON};
 pub use tree::{Member, orphans_come_here};

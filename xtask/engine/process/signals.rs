@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::process::{Signal, getpid, kill_process};
@@ -20,6 +20,30 @@ pub struct Signals {
     wake: UnixStream,
     seen: Vec<(Signal, Arc<AtomicBool>)>,
     ids: Vec<SigId>,
+    endings: Endings,
+}
+
+/// The signals that end things, for who waits elsewhere than in the loop: they are counted, and not taken away.
+#[derive(Debug, Clone, Default)]
+pub struct Endings {
+    seen: Arc<Vec<(Signal, Arc<AtomicBool>)>>,
+    came: Arc<Mutex<(u32, Option<Instant>)>>,
+}
+
+impl Endings {
+    /// How many have come, and since when it has been known of the first.
+    #[must_use]
+    pub fn came(&self) -> (u32, Option<Instant>) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        for (signal, flag) in self.seen.iter() {
+            // A closed terminal is often told twice, by the system and by the shell.
+            if flag.swap(false, Ordering::SeqCst) && (came.0 == 0 || *signal != Signal::HUP) {
+                came.0 += 1;
+                came.1 = came.1.or_else(|| Some(Instant::now()));
+            }
+        }
+        *came
+    }
 }
 
 impl Signals {
@@ -28,22 +52,29 @@ impl Signals {
     pub fn install() -> io::Result<Signals> {
         let (wake, far) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let mut signals = Signals { wake, seen: Vec::new(), ids: Vec::new() };
+        let mut signals = Signals { wake, seen: Vec::new(), ids: Vec::new(), endings: Endings::default() };
+        let mut endings = Vec::new();
         for number in [SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT] {
             // Started with `nohup`: whoever did wants the deployment to go on without its terminal.
             if number == SIGHUP && ignored(number) {
                 continue;
             }
             let flag = Arc::new(AtomicBool::new(false));
+            let signal = Signal::from_named_raw(number).expect("it is one of five with names");
+            if number != SIGTSTP && number != SIGCONT {
+                let ending = Arc::new(AtomicBool::new(false));
+                signals.ids.push(signal_hook::flag::register(number, Arc::clone(&ending))?);
+                endings.push((signal, ending));
+            }
             // The flag first: who is woken must find it.
             signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
             if matches!(number, SIGINT | SIGTERM | SIGHUP) {
                 signals.ids.push(signal_hook::flag::register(number, Arc::clone(unheard()))?);
             }
             signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
-            let signal = Signal::from_named_raw(number).expect("it is one of five with names");
             signals.seen.push((signal, flag));
         }
+        signals.endings.seen = Arc::new(endings);
         Ok(signals)
     }
 
@@ -53,8 +84,16 @@ impl Signals {
         self.wake.as_fd()
     }
 
+    /// Those that end things, to be asked for elsewhere.
+    #[must_use]
+    pub fn endings(&self) -> Endings {
+        self.endings.clone()
+    }
+
     /// The signals that have come since it was last asked.
     pub fn take(&mut self) -> Vec<Signal> {
+        // So that it is known when the first came.
+        let _came = self.endings.came();
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
         unheard().store(false, Ordering::SeqCst);

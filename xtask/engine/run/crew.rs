@@ -98,6 +98,11 @@ impl Loop<'_, '_> {
 
     /// The deployment is over: waits until all guardians have gone.
     pub fn dismiss(&mut self) {
+        if self.stop.is_some() {
+            // Who is in a hurry does not wait for more of them to be started: those that nobody takes go by themselves.
+            self.welcome();
+            self.coming = None;
+        }
         self.welcome_all();
         self.leaving.extend(self.slots.drain(..).map(|slot| slot.lane));
         // All of them first: they go side by side.

@@ -117,16 +117,14 @@ impl<'a, 'r> Loop<'a, 'r> {
         // What steps owe that the plan has no more, nobody can do here.
         let gone = self.deployment.owed.iter().filter(|id| steps.iter().all(|step| step.id != **id));
         let owed = gone.chain(self.owed.iter().map(|&step| &steps[step].id)).cloned().collect();
-        let summary = Summary {
+        Summary {
             end,
             steps: self.results,
             owed,
             failures: self.failures,
             journal_error: self.outlet.journal_error.clone(),
             seconds: self.began.elapsed().as_secs_f64(),
-        };
-        self.outlet.finished(&summary);
-        summary
+        }
     }
 
     pub fn end(&self) -> End {

@@ -15,6 +15,9 @@ use ciao_plan::{Action, EnvValue, Plan, Step};
 /// How many of its last lines a failure shows.
 const LAST_LINES: usize = 12;
 
+/// How many bytes of a command a failure shows.
+const LONGEST: usize = 2000;
+
 impl Loop<'_, '_> {
     /// Does what is owed, whatever has happened, unless somebody wants out at once or the environment is another's.
     pub fn finally(&mut self) {
@@ -72,7 +75,7 @@ impl Loop<'_, '_> {
             what: result.message.clone().unwrap_or_default(),
             file: step.file.to_path_buf(),
             line: step.line,
-            command: self.outlet.mask.text(&self.pasted(plan, step, course.part)),
+            command: cut(self.outlet.mask.text(&self.pasted(plan, step, course.part))),
             log: course.voice.log.path().map(ToOwned::to_owned),
             last_lines,
             hint,
@@ -92,6 +95,18 @@ impl Loop<'_, '_> {
             _ => shell_line(&step.action, step.stdin.as_ref(), &env, &step.cwd, &known),
         }
     }
+}
+
+/// A command without its middle, if it has megabytes: what was an output once may be an argument.
+fn cut(command: String) -> String {
+    let half = LONGEST / 2;
+    if command.len() <= LONGEST {
+        return command;
+    }
+    let start = (0..=half).rev().find(|&start| command.is_char_boundary(start)).unwrap_or(0);
+    let end = command.len() - half;
+    let end = (end..).find(|&end| command.is_char_boundary(end)).unwrap_or(command.len());
+    format!("{} [… {} bytes …] {}", &command[..start], end - start, &command[end..])
 }
 
 /// What might help, judging by what was printed.

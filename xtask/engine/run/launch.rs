@@ -16,7 +16,7 @@ use super::mask::SHORTEST;
 use super::secrets::Secrets;
 use ciao_base::checksum::sha256;
 use ciao_base::variables::{Danger, danger, is_name};
-use ciao_plan::{Action, Argument, Builtin, EnvValue, Output, Piece, Stdin, Step, Text, Tree};
+use ciao_plan::{Action, Argument, Builtin, EnvValue, Finally, NamedFile, Output, Piece, Stdin, Step, Text, Tree};
 use ciao_process::{Input, Launch, TASK, WANTED, WANTED_JSON, find_program};
 
 /// What a step has produced.
@@ -153,7 +153,29 @@ impl<'a> Launcher<'a> {
         facts.push(("CIAO_OUTCOME", outcome.to_owned()));
         let (cwd, stdin) = (&finally.cwd, finally.stdin.as_ref());
         let parts = Parts { env, cwd, stdin, output: None, detach: false, facts };
-        Some(self.launch(index, &finally.action, &parts))
+        Some(self.finally_unchanged(step, finally).and_then(|()| self.launch(index, &finally.action, &parts)))
+    }
+
+    /// Whether the files that its `finally` names are still those that the plan was made from. What the step itself names
+    /// it may have changed.
+    fn finally_unchanged(&self, step: &Step, finally: &Finally) -> Refused<()> {
+        let mut texts: Vec<&Text> = match &finally.action {
+            Action::Run(arguments) => arguments.iter().flat_map(Argument::texts).collect(),
+            Action::Script { path, args } => {
+                std::iter::once(path).chain(args.iter().flat_map(Argument::texts)).collect()
+            }
+            Action::Task { .. } => Vec::new(),
+        };
+        texts.extend(finally.stdin.as_ref().and_then(|stdin| match stdin {
+            Stdin::File(path) => Some(path),
+            Stdin::Text(_) => None,
+        }));
+        let words: Vec<String> = texts.into_iter().filter_map(|text| self.string(text).ok()).collect();
+        let names = |file: &NamedFile| {
+            let name = file.path.file_name().unwrap_or_default();
+            words.iter().any(|word| word.rsplit(['/', '=']).next() == Some(name))
+        };
+        self.same(step.files.iter().filter(|file| names(file)), "what it owes was not begun")
     }
 
     /// The folder of private files of a step, to be removed if its guardian was killed.
@@ -176,11 +198,15 @@ impl<'a> Launcher<'a> {
 
     /// Whether the files that it names are still those that the plan was made from.
     fn unchanged(&self, step: &Step) -> Refused<()> {
-        for file in &step.files {
+        self.same(step.files.iter(), "the step was not started")
+    }
+
+    fn same<'f>(&self, files: impl Iterator<Item = &'f NamedFile>, so: &str) -> Refused<()> {
+        for file in files {
             let now = File::open(self.deployment.root.join(&file.path)).and_then(|mut file| sha256(&mut file));
             let (now, _) = now.map_err(|error| format!("{} cannot be read any more: {error}", file.path))?;
             if now != file.sha256 {
-                return Err(format!("{} has changed since the plan was made; the step was not started", file.path));
+                return Err(format!("{} has changed since the plan was made; {so}", file.path));
             }
         }
         Ok(())

@@ -140,7 +140,8 @@ pub struct Summary {
     pub seconds: f64,
 }
 
-/// Runs the plan: everything that is to run, in order, then what is owed. It returns when nothing of it is running.
+/// Runs the plan: everything that is to run, in order, then what is owed. It returns when nothing of it is running. How it
+/// ended the reporter is not told here: that is known when it is recorded.
 ///
 /// `signals` are installed before the lock is taken, `secrets` read after it. `crew`: the guardians that [`crew`] starts.
 pub fn run(

@@ -2,11 +2,11 @@
 //!
 //! It knows nothing of processes or of order.
 
+use super::StepResult;
 use super::event::{Event, Journal};
 use super::mask::Mask;
 use super::report::{Reporter, Weight, neutral};
 use super::voice::{Listener, Voice};
-use super::{StepResult, Summary};
 use ciao_plan::Step;
 
 /// How many characters of one of the last lines are shown of a failure.
@@ -60,10 +60,6 @@ impl<'r> Outlet<'r> {
 
     pub fn wake(&mut self, slept: std::time::Duration) {
         self.reporter.wake(slept);
-    }
-
-    pub fn finished(&mut self, summary: &Summary) {
-        self.reporter.finished(summary);
     }
 
     /// A step has printed something, or produced it.

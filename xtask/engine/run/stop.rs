@@ -55,7 +55,7 @@ impl Loop<'_, '_> {
                 // After an interruption there is no time left for another grace.
                 (Part::Finally, None) if self.stop.is_some() => {
                     lane.kill();
-                    course.ending = Some((Why::TimedOut, None));
+                    course.ending = Some((Why::Stopped, None));
                 }
                 (_, None) => {
                     lane.signal(Signal::TERM);

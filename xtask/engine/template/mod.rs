@@ -36,6 +36,7 @@ pub use complete::{CompleteArgs, CompletionsArgs, complete, completions};
 pub use init::{InitArgs, init};
 pub use new::{NewArgs, new};
 pub use schema::{SchemaArgs, schema};
+pub use undo::unproved;
 pub use upgrade::{UpgradeArgs, upgrade};
 
 /// Why nothing was written, and what to do about it.

@@ -44,6 +44,25 @@ fn place(root: &Utf8Path) -> Option<Utf8PathBuf> {
     git(root, &["rev-parse", "--absolute-git-dir"]).ok().map(|folder| Utf8Path::new(&folder).join("ciao/undo.json"))
 }
 
+/// Says that what stands in a copy was never proved, because who wrote it was killed; nothing while it is still proved.
+#[must_use]
+pub fn unproved(root: &Utf8Path) -> Option<Refusal> {
+    let git = root.join(".git");
+    // Of a worktree it is a file that names the folder.
+    let named = fs::read_to_string(&git).ok();
+    let git = named.and_then(|text| Some(root.join(text.strip_prefix("gitdir: ")?.trim_end()))).unwrap_or(git);
+    let place = git.join("ciao/undo.json");
+    if !place.exists() || held(&place).is_err() {
+        return None;
+    }
+    let message = "an `init`, `upgrade` or `new` was killed here before what it wrote was proved";
+    let help = format!(
+        "give it again: it takes back first what is not committed; to keep what is there: rm {}",
+        shell_words::quote(place.as_str())
+    );
+    Some(Refusal::new(message, help))
+}
+
 /// Opens the file that says that somebody writes there.
 fn held(place: &Utf8Path) -> Result<File, Refusal> {
     let failed = |error: std::io::Error| {
@@ -120,16 +139,17 @@ impl Undo {
         }
     }
 
-    /// Restores what was there before. A file that somebody has changed since is theirs, and left.
+    /// Restores what was there before. A file that somebody has changed or committed since is theirs, and left.
     ///
     /// # Errors
     /// If a file could not be restored; then it is tried again by the next command.
     pub fn take_back(self, root: &Utf8Path) -> Result<(), Refusal> {
+        let committed = committed(root);
         for entry in self.files.iter().rev() {
             let full = root.join(&entry.path);
             _ = fs::remove_file(beside(&full));
             let now = fs::read(&full).ok();
-            if now == entry.before {
+            if now == entry.before || committed.contains(&entry.path) {
                 continue;
             }
             if now.as_deref().map(fingerprint) != entry.after && entry.path != GENERATED {
@@ -152,4 +172,14 @@ impl Undo {
         self.keep();
         Ok(())
     }
+}
+
+/// The files that are as the last commit has them.
+fn committed(root: &Utf8Path) -> BTreeSet<String> {
+    let listed = |args: &[&str]| git(root, args).map(|text| text.split('\0').map(str::to_owned).collect());
+    let (tracked, changed): (Result<BTreeSet<String>, _>, Result<BTreeSet<String>, _>) =
+        (listed(&["ls-files", "-z"]), listed(&["diff", "--name-only", "--no-renames", "-z", "HEAD"]));
+    // Where nothing is committed yet, there is no such file.
+    let (Ok(tracked), Ok(changed)) = (tracked, changed) else { return BTreeSet::new() };
+    tracked.difference(&changed).cloned().collect()
 }

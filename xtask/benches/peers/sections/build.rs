@@ -1,6 +1,6 @@
 //! What everybody who copies the crate pays: a build from nothing, and which dependency takes how much of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -40,10 +40,7 @@ fn crates(folder: &Path, package: &str) -> usize {
 /// A crate with nothing but these dependencies, everything downloaded.
 fn empty_crate(name: &str, dependencies: &[(&str, &str)]) -> std::path::PathBuf {
     let folder = work::folder(&format!("build-{name}"));
-    // A part of the engine that is a package of its own is where it is.
-    let here = format!("path = \"{}/", root().join("xtask").display());
-    let line = |(name, what): &(&str, &str)| format!("{name} = {}\n", what.replace("path = \"", &here));
-    let lines: Vec<String> = dependencies.iter().map(line).collect();
+    let lines: Vec<String> = dependencies.iter().map(|(name, what)| format!("{name} = {what}\n")).collect();
     let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n";
     work::write(&folder, "Cargo.toml", &format!("{manifest}{}", lines.concat()));
     work::write(&folder, "src/main.rs", "fn main() {}\n");
@@ -81,16 +78,34 @@ pub fn measure(section: &mut Section, effort: Effort) {
     section.goals.push(Goal::at_most("crates without the test crates", Some(own as f64), CRATES, "crates"));
 }
 
+/// What the xtask and the parts of its engine depend on, each with the most that one of them asks of it.
+fn wanted() -> BTreeMap<String, String> {
+    let parts =
+        std::fs::read_dir(root().join("xtask/engine")).expect("it is there").flatten().map(|entry| entry.path());
+    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    for folder in parts.chain([root().join("xtask")]) {
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+        let lines = lines.take_while(|line| !line.starts_with('[')).filter(|line| !line.starts_with(['#', ' ']));
+        for (name, what) in
+            lines.filter_map(|line| line.split_once(" = ")).filter(|(name, _)| !name.starts_with("ciao-"))
+        {
+            let known = wanted.entry(name.to_owned()).or_default();
+            if known.len() < what.len() {
+                what.clone_into(known);
+            }
+        }
+    }
+    wanted
+}
+
 /// Every dependency alone, as the xtask has it; what several share is counted in each.
 pub fn dependencies(section: &mut Section, effort: Effort) {
-    let manifest = std::fs::read_to_string(root().join("xtask/Cargo.toml")).expect("it is there");
-    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
-    let lines = lines.take_while(|line| !line.starts_with('[')).filter(|line| !line.starts_with('#'));
-    let wanted: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(" = ")).collect();
+    let wanted = wanted();
     let mut subjects = vec![build("nothing", &empty_crate("nothing", &[]), &["build", "--quiet", "--offline"])];
     let mut counts = vec![0];
     for one in &wanted {
-        let folder = empty_crate(one.0, &[*one]);
+        let folder = empty_crate(one.0, &[(one.0, one.1)]);
         counts.push(crates(&folder, "empty"));
         subjects.push(build(one.0, &folder, &["build", "--quiet", "--offline", "--jobs", "2"]));
     }

@@ -3,6 +3,8 @@
 //! A group holds the lines of one step, and groups cannot nest. So the lines of a step that runs alone are shown as they
 //! come; of steps that run side by side, each is shown when it ends. It knows nothing of terminals.
 
+use std::time::Duration;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -212,6 +214,10 @@ impl Reporter for Github {
             last.trim().replace('\n', "  \n")
         );
         self.append(&table);
+    }
+
+    fn drain(&mut self, time: Duration) -> bool {
+        self.screen.drain(time)
     }
 
     fn tick(&mut self) {

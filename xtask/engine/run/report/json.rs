@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of people.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::screen::Screen;
@@ -90,6 +92,10 @@ impl Reporter for Json {
             "owed": summary.owed, "failures": failures,
         }));
         self.screen.finish();
+    }
+
+    fn drain(&mut self, time: Duration) -> bool {
+        self.screen.drain(time)
     }
 
     fn lost(&mut self) -> Option<std::io::Error> {

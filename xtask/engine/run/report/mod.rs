@@ -6,6 +6,7 @@ mod github;
 mod json;
 mod plain;
 mod screen;
+mod spool;
 mod terminal;
 mod text;
 mod words;
@@ -47,6 +48,8 @@ pub trait Reporter {
     fn message(&mut self, weight: Weight, step: Option<&Step>, text: &str);
     /// The deployment is over.
     fn finished(&mut self, summary: &Summary);
+    /// Shows what a slow reader has left, for about so long; whether there is more of it.
+    fn drain(&mut self, time: Duration) -> bool;
     /// Why what was asked for could not be written, once the deployment is over.
     fn lost(&mut self) -> Option<std::io::Error> {
         None

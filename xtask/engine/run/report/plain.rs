@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of terminals.
 
+use std::time::Duration;
+
 use super::screen::Screen;
 use super::words::{self, Paint};
 use super::{Reporter, Style, Weight, neutral};
@@ -85,6 +87,10 @@ impl Reporter for Plain {
         let text = words::summary(&self.environment, summary, self.paint());
         self.screen.write(text.as_bytes());
         self.screen.finish();
+    }
+
+    fn drain(&mut self, time: Duration) -> bool {
+        self.screen.drain(time)
     }
 
     fn tick(&mut self) {

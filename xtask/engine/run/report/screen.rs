@@ -1,7 +1,8 @@
 //! Writing to the terminal, a pipe or a file without ever being held up by it, or ended.
 //!
-//! It knows nothing of what is written. Whoever reads slowly is waited for a moment; who does not read at all misses
-//! lines, and is told how many; who has gone away is forgotten. The logs have everything.
+//! It knows nothing of what is written. Whoever reads slowly is waited for a moment; for who does not read at all what comes
+//! is kept in a file, and at the end it is waited for them; who has gone away is forgotten. Only where that file cannot be
+//! written lines are missed, and it is said how many. The logs have everything.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use super::spool::Spool;
 use super::writer::Writer;
 use crate::logs::in_pieces;
 
@@ -23,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Screen {
     to: Option<File>,
     waiting: Vec<u8>,
+    /// What comes after it.
+    spool: Spool,
     /// Whether `to` never makes anybody wait.
     plain: bool,
     /// Writes to `to`, once there is much to write.
@@ -54,6 +58,7 @@ impl Screen {
         let mut screen = Screen {
             to: file,
             waiting: Vec::new(),
+            spool: Spool::default(),
             plain: !waits,
             writer: None,
             stuck: false,
@@ -77,12 +82,17 @@ impl Screen {
         if self.to.is_none() {
             return;
         }
-        if self.stuck && self.waiting.len() > ENOUGH {
-            self.missed += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        if self.stuck && self.waiting.len() > ENOUGH || !self.spool.is_empty() {
+            let notice = if self.missed > 0 { (self.notice)(self.missed) } else { String::new() };
+            if self.spool.write(&[notice.as_bytes(), bytes].concat()).is_ok() {
+                self.missed = 0;
+            } else {
+                self.missed += bytes.iter().filter(|&&byte| byte == b'\n').count();
+            }
             self.flush();
             return;
         }
-        if self.missed > 0 && self.waiting.len() <= ENOUGH {
+        if self.missed > 0 {
             let missed = std::mem::take(&mut self.missed);
             self.waiting.extend_from_slice((self.notice)(missed).as_bytes());
         }
@@ -106,7 +116,7 @@ impl Screen {
 
     /// Writes `bytes` with the next flush at the latest: something small that nobody waits for.
     pub fn soon(&mut self, bytes: &[u8]) {
-        if self.waiting.len() > ENOUGH {
+        if self.waiting.len() > ENOUGH || !self.spool.is_empty() {
             return self.write(bytes);
         }
         self.waiting.extend_from_slice(bytes);
@@ -148,6 +158,15 @@ impl Screen {
 
     /// Writes what is waiting, as far as that goes without waiting.
     pub fn flush(&mut self) {
+        self.some();
+        while self.waiting.is_empty() && !self.spool.is_empty() {
+            self.spool.read(ENOUGH, &mut self.waiting);
+            self.some();
+        }
+    }
+
+    /// As [`Screen::flush`], of what is in memory.
+    fn some(&mut self) {
         if self.waiting.is_empty() {
             return;
         }
@@ -176,8 +195,22 @@ impl Screen {
         }
         if self.to.is_none() {
             self.waiting.clear();
+            self.spool = Spool::default();
         } else {
             self.waiting.drain(..written);
+        }
+    }
+
+    /// Writes what is waiting, for about so long if the reader is slow; whether there is more.
+    pub fn drain(&mut self, time: Duration) -> bool {
+        let start = std::time::Instant::now();
+        loop {
+            self.flush();
+            let Some(to) = self.to.as_ref().filter(|_| !self.waiting.is_empty()) else { return false };
+            if !ciao_process::ready(to, PollFlags::OUT, time.saturating_sub(start.elapsed())) || start.elapsed() >= time
+            {
+                return true;
+            }
         }
     }
 
@@ -198,12 +231,6 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.finish();
-        let start = std::time::Instant::now();
-        while !self.waiting.is_empty() && start.elapsed() < PATIENCE {
-            let Some(to) = &self.to else { return };
-            if ciao_process::ready(to, PollFlags::OUT, PATIENCE.saturating_sub(start.elapsed())) {
-                self.flush();
-            }
-        }
+        self.drain(PATIENCE);
     }
 }

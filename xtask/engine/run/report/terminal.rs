@@ -185,6 +185,10 @@ impl Reporter for Terminal {
         self.above(&text);
     }
 
+    fn drain(&mut self, time: Duration) -> bool {
+        self.screen.drain(time)
+    }
+
     fn tick(&mut self) {
         if self.drawn.elapsed() >= FRAME && !self.style.quiet {
             let erased = self.erased();

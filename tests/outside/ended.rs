@@ -1,0 +1,164 @@
+//! What a deployment had done to what is known of its environment, and what was said of it, was not what had happened.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::*;
+
+/// A repository whose pipeline has these steps before the one that verifies.
+fn with_steps(steps: &str) -> Repo {
+    let text = TWO.replace("[[step]]\nname = \"install\"\nscript = \"install.sh\"\n", steps);
+    Repo::bare(text.split("-- deployments/web/install.sh --").next().unwrap()).committed()
+}
+
+#[track_caller]
+fn deployed(repo: &Repo, environment: &str) {
+    let (_, said, code) = run(repo, &["deploy", environment]);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[track_caller]
+fn shown(repo: &Repo, arguments: &[&str]) -> String {
+    let (shown, said, code) = run(repo, arguments);
+    assert_eq!(code, 0, "{said}");
+    shown
+}
+
+#[test]
+fn a_secret_that_was_not_set_made_an_environment_a_failed_one() {
+    let repo = with_steps("[[step]]\nname = \"a\"\nrun = [\"true\"]\nenv = { PW = \"${db.password}\" }\n");
+    repo.write(
+        "pipelines/environment.toml",
+        "[parameters.db]\npassword = { type = \"string\", secret = true }\n[[deploy]]\npipeline = \"web\"\n",
+    );
+    for environment in ["dev", "prod"] {
+        let file = repo.path(".git/secret").to_str().unwrap().to_owned();
+        let source = if environment == "dev" { "../.git/secret".to_owned() } else { file };
+        let values = format!("[db]\npassword = {{ file = \"{source}\" }}\n");
+        repo.write(&format!("pipelines/environments/{environment}.toml"), values.replace("../.git", ".git"));
+    }
+    repo.commit();
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 2 && said.contains("nothing ran"), "{code}: {said}");
+    assert!(shown(&repo, &["status"]).contains("never"), "nothing was ever deployed");
+    repo.write(".git/secret", "long enough, this one");
+    deployed(&repo, "dev");
+    let before = shown(&repo, &["status", "--format", "json"]);
+    let (proof, record) = (shown(&repo, &["show", "dev"]), shown(&repo, &["history", "dev"]).lines().count());
+    std::fs::remove_file(repo.path(".git/secret")).unwrap();
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 2 && said.contains("nothing ran"), "{code}: {said}");
+    assert_eq!(shown(&repo, &["status", "--format", "json"]), before);
+    assert_eq!(shown(&repo, &["show", "dev"]), proof);
+    // It is recorded all the same: started, finished, and why.
+    assert_eq!(shown(&repo, &["history", "dev"]).lines().count(), record + 3);
+    repo.write(".git/secret", "long enough, this one");
+    deployed(&repo, "prod");
+}
+
+#[test]
+fn a_finally_that_had_changed_since_the_plan_was_run() {
+    let repo = with_steps("[[step]]\nname = \"a\"\nscript = \"a.sh\"\nfinally = { script = \"f.sh\" }\n");
+    for (name, text) in [("a", "echo 'echo NOT PLANNED' >> f.sh; echo >> a.sh"), ("f", "echo clean-up")] {
+        let path = format!("pipelines/deployments/web/{name}.sh");
+        repo.write(&path, format!("#!/bin/sh\n{text}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(repo.path(&path), mode).unwrap();
+    }
+    repo.commit();
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 1 && !said.contains("NOT PLANNED |") && !said.contains("clean-up"), "{code}: {said}");
+    assert!(said.contains("f.sh has changed since the plan was made") && said.contains("still owed"), "{said}");
+    repo.git(&["checkout", "--quiet", "--", "."]);
+    repo.write("pipelines/deployments/web/a.sh", "#!/bin/sh\n: >> a.sh\n");
+    repo.commit();
+    deployed(&repo, "dev");
+}
+
+#[test]
+fn an_interrupted_finally_was_said_to_have_timed_out() {
+    let repo = with_steps(
+        "[[step]]\nname = \"a\"\nrun = [\"true\"]\nfinally = { run = [\"sh\", \"-c\", \"touch up; sleep 60\"] }\n",
+    );
+    let mut xtask = repo.xtask(&["deploy", "dev", "--grace", "200ms"]);
+    let identity = [("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@a.example")];
+    let child = xtask.command().envs(identity).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !repo.path("pipelines/deployments/web/up").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never came to its finally");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(143) && !said.contains("timed out"), "{said}");
+    assert!(
+        said.contains("web/a (finally) interrupted in") && said.contains("still owed: the finally of web/a"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_command_of_megabytes_was_shown_whole() {
+    let steps = "[[step]]\nname = \"mk\"\nrun = [\"head\", \"-c\", \"300000\", \"/dev/zero\"]\noutput = \"n\"\n\
+                 [[step]]\nname = \"use\"\nrun = [\"echo\", \"${n}\", \"the end\"]\n";
+    let (_, said, code) = run(&with_steps(steps), &["-q", "deploy", "dev"]);
+    assert!(code == 1 && said.len() < 6000, "{code}: {} bytes", said.len());
+    assert!(said.contains("web && echo $'") && said.contains(" bytes …] ") && said.contains("'the end'"), "{said}");
+}
+
+#[test]
+fn there_were_no_logs_of_a_deployment_that_had_printed_nothing() {
+    let repo = with_steps(
+        "[[step]]\nname = \"a\"\nrun = [\"sh\", \"-c\", \"cat word\"]\nunless = [\"test\", \"-e\", \"../../../.git/no\"]\n",
+    );
+    repo.write("pipelines/deployments/web/word", "a word\n");
+    repo.commit();
+    deployed(&repo, "dev");
+    assert!(shown(&repo, &["logs", "dev"]).contains("a word"));
+    repo.write(".git/no", "");
+    deployed(&repo, "dev");
+    assert_eq!(shown(&repo, &["logs", "dev"]), "", "that was the one before");
+    assert_eq!(shown(&repo, &["logs", "dev", "web/a"]), "");
+    let (_, said, code) = run(&repo, &["logs", "dev", "web/b"]);
+    assert!(code == 2 && said.contains("there is no step `web/b`") && said.contains("did you mean `web/a`"), "{said}");
+}
+
+#[test]
+fn that_it_was_forced_was_forgotten_after_the_next_deployment() {
+    let repo = with_steps("");
+    let (_, said, code) = run(&repo, &["deploy", "prod", "--force", "--reason", "hot fix"]);
+    assert_eq!(code, 0, "{said}");
+    for environment in ["dev", "prod", "prod"] {
+        deployed(&repo, environment);
+    }
+    let status = shown(&repo, &["status"]);
+    assert!(status.contains(" was forced by A <a@a.example> at 20") && status.contains(": hot fix"), "{status}");
+}
+
+#[test]
+fn a_personal_environment_was_to_be_listed() {
+    let repo = with_steps("");
+    repo.write("pipelines/environments/personal/me.toml", "like = \"dev\"\n");
+    let (_, said, code) = run(&repo, &["orchestrate", "--until", "me"]);
+    assert!(code == 2 && said.contains("`me` is personal") && said.contains("cargo xtask deploy me"), "{said}");
+}
+
+#[test]
+fn a_lock_file_left_at_a_remote_on_this_machine_is_found_by_doctor() {
+    let repo = with_steps("");
+    repo.git(&["init", "--quiet", "--bare", ".git/far"]);
+    repo.git(&["remote", "add", "origin", ".git/far"]);
+    let orchestration = std::fs::read_to_string(repo.path("pipelines/orchestration.toml")).unwrap();
+    repo.write("pipelines/orchestration.toml", orchestration + "[ledger]\nremote = \"origin\"\n");
+    repo.commit();
+    deployed(&repo, "dev");
+    let lock = repo.path(".git/far/refs/deployments/dev.lock");
+    std::fs::write(&lock, "").unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    std::fs::File::options().write(true).open(&lock).unwrap().set_modified(old).unwrap();
+    let (shown, _, code) = run(&repo, &["doctor"]);
+    assert!(code == 1 && shown.contains("FAIL  lock files") && shown.contains("dev.lock exists"), "{shown}");
+}
