@@ -361,4 +361,47 @@ mod tests {
             check(line, &[]);
         }
     }
+
+    #[test]
+    fn no_line_is_too_odd() {
+        const PARTS: [&str; 26] = [
+            "PASS",
+            "=",
+            ":",
+            "\"",
+            "'",
+            "${",
+            ":-",
+            "}",
+            "ä",
+            "://",
+            "@",
+            "/",
+            " ",
+            "-p",
+            "-u",
+            "mysql",
+            "sqlplus",
+            "<",
+            ">",
+            "Bearer",
+            "Authorization",
+            "by",
+            "\u{a0}",
+            "日本",
+            "\\",
+            "\t",
+        ];
+        let all = || PARTS.into_iter();
+        for (one, two, three, four) in
+            all().flat_map(|one| all().flat_map(move |two| all().map(move |three| (one, two, three, "ß=x"))))
+        {
+            let line = format!("{one}{two}{three}{four}{two}{one}");
+            let found = secrets(&line);
+            assert!(
+                without(&line, &found).len() <= line.len() && found.is_sorted_by_key(|secret| secret.place.start),
+                "{line}"
+            );
+        }
+    }
 }
