@@ -136,7 +136,7 @@ fn fault_03_the_whole_stop_fits_in_seven_seconds() {
     run.signal(Signal::TERM);
     assert_eq!(run.wait(), "interrupted 15");
     assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
-    assert!(run.journal().contains("finally of a timed-out"), "{}", run.journal());
+    assert!(run.journal().contains("finally of a interrupted"), "{}", run.journal());
 }
 
 #[test]

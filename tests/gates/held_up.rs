@@ -159,3 +159,13 @@ fn fault_21_nobody_reads_and_who_waits_wants_out() {
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn fault_46_who_is_not_let_in_by_ssh_was_told_of_the_right_to_push() {
+    let mut repository = Copy::of("gates");
+    over_a_line(&mut repository);
+    let line = repository.path(".git/line");
+    fs::write(&line, "#!/bin/sh\necho 'me@far: Permission denied (publickey).' >&2\nexit 255\n").unwrap();
+    let said = check(&repository, &["deploy", "dev"], 5).stderr;
+    assert!(said.contains("does not let you in by ssh: me@far: Permission denied (publickey)."), "{said}");
+}

@@ -228,3 +228,21 @@ fn fault_85_another_version_does_not_go_on_with_it() {
         deploy(&ledger, "dev");
     }
 }
+
+#[test]
+fn fault_49_an_event_of_a_newer_tool_was_noticed_by_its_state_only() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    deploy(&ledger, "dev");
+    let forger = Forger { ledger: &ledger, after: HOME, author: "Anna" };
+    forger.write(|record, state| {
+        record.event = Kind::Unknown("frozen".to_owned());
+        (record.format, record.seq, state.seq) = (99, state.seq + 1, state.seq + 1);
+        record.id = "ffffffffffffffff".to_owned();
+    });
+    for _ in 0..2 {
+        let row = ledger.row(&request(&ledger, "dev")).unwrap();
+        assert!(row.notes[0].contains("has format 99, which this ciao is too old for"), "{:?}", row.notes);
+        says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "too old for"]);
+    }
+}

@@ -162,3 +162,23 @@ fn a_lock_file_left_at_a_remote_on_this_machine_is_found_by_doctor() {
     let (shown, _, code) = run(&repo, &["doctor"]);
     assert!(code == 1 && shown.contains("FAIL  lock files") && shown.contains("dev.lock exists"), "{shown}");
 }
+
+#[test]
+fn status_was_refused_where_nothing_is_committed_yet() {
+    let repo = Repo::bare(TWO);
+    repo.git(&["init", "--quiet"]);
+    let (shown, said, code) = run(&repo, &["status"]);
+    assert!(code == 0 && shown.contains("dev ") && shown.contains("never"), "{code}: {shown}{said}");
+    assert!(said.contains("warning: name the release: nothing is committed yet"), "{said}");
+}
+
+#[test]
+fn a_deployed_commit_that_was_thrown_away_was_not_told_of() {
+    let repo = with_steps("");
+    repo.write("more", "more\n");
+    repo.commit();
+    deployed(&repo, "dev");
+    assert!(!shown(&repo, &["status"]).contains("on no branch"));
+    repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    assert!(shown(&repo, &["status"]).contains(" is on no branch"));
+}

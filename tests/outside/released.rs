@@ -55,6 +55,25 @@ fn a_script_that_git_ignores_went_to_prod_untried() {
 }
 
 #[test]
+fn a_script_that_git_was_told_not_to_look_at_went_to_prod_untried() {
+    let script = "pipelines/deployments/web/install.sh";
+    for version in ["2", "4"] {
+        for (hide, show) in [("--assume-unchanged", "--no-assume-unchanged"), ("--skip-worktree", "--no-skip-worktree")]
+        {
+            let repo = Repo::bare(TWO).committed();
+            repo.git(&["update-index", "--index-version", version]);
+            repo.git(&["update-index", hide, script]);
+            is_released(&repo);
+            with(&repo, script, "#!/bin/sh\necho untried\n");
+            is_in_no_release(&repo, script);
+            repo.git(&["update-index", show, script]);
+            repo.commit();
+            is_released(&repo);
+        }
+    }
+}
+
+#[test]
 fn an_ignored_input_or_pipeline_or_values_file_went_to_prod_untried() {
     let repo = Repo::bare(TWO).committed();
     add(&repo, "run = [\"cat\"]\nstdin = { file = \"../../../data/in.txt\" }");

@@ -65,7 +65,7 @@ fn silent(session: &Session<'_>, repository: &Repository, ledger: &Ledger, args:
     if let (Some(step), Some(steps)) = (step, steps)
         && !steps.contains(&step.as_str())
     {
-        let help = suggest(step, "steps", steps.into_iter());
+        let help = suggest(step, "steps", steps);
         session.output.error(&format!("there is no step `{step}` in {environment}\n  help: {help}"));
         return Some(exit::REFUSED_BY_FINDINGS);
     }

@@ -61,6 +61,20 @@ impl Session<'_> {
         plans: impl Iterator<Item = &'p Plan>,
         environment: Option<&str>,
     ) -> Result<(Ledger, Release)> {
+        self.ledger_and_release_or(repository, plans, environment, None)
+    }
+
+    /// As [`Session::ledger_and_release`]; `uncommitted` is what to go on with where nothing is committed yet.
+    ///
+    /// # Errors
+    /// If there is no usable git repository.
+    pub fn ledger_and_release_or<'p>(
+        &self,
+        repository: &'p Repository,
+        plans: impl Iterator<Item = &'p Plan>,
+        environment: Option<&str>,
+        uncommitted: Option<Release>,
+    ) -> Result<(Ledger, Release)> {
         let changes = Changes::ask(self.root.as_std_path());
         let ledger = match environment {
             Some(environment) => self.ledger_of(&repository.declarations, environment)?,
@@ -69,7 +83,13 @@ impl Session<'_> {
         let deployed = repository.deployed(plans);
         let release =
             changes.and_then(|changes| changes.release(&ledger.git, deployed.iter().map(|file| file.as_std_path())));
-        let release = release.map_err(|error| self.refused(&error))?;
+        let release = match (release, uncommitted) {
+            (Err(error), Some(uncommitted)) if Release::of(&ledger.git, "HEAD").is_err() => {
+                self.output.warn(&error.message);
+                uncommitted
+            }
+            (release, _) => release.map_err(|error| self.refused(&error))?,
+        };
         if let Some(file) = &release.outside {
             self.output.warn(&ledger::gate::outside(file));
         }

@@ -5,8 +5,9 @@ use super::{Session, exit};
 use crate::cli::{Format, HistoryArgs, ShowArgs, StatusArgs};
 use crate::finding::Finding;
 use crate::ledger::gate::Reason;
+use crate::ledger::git::Call;
 use crate::ledger::record::{Kind, Record};
-use crate::ledger::{Check, Ledger, Verdict, status};
+use crate::ledger::{Check, Ledger, Release, Verdict, status};
 use crate::plan::Plan;
 use crate::template;
 
@@ -26,7 +27,7 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
     let plans = examined.plans.iter().map(|(_, plan)| plan);
-    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
+    let (ledger, release) = session.ledger_and_release_or(&repository, plans, None, Some(Release::none()))?;
     session.up_to_date(&ledger, &names);
     let personal = ledger.private();
     let mut rows = Vec::with_capacity(names.len());
@@ -36,6 +37,11 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         let own = if plan.personal { &personal } else { &ledger };
         let request = session.request(&repository, plan, own, &release);
         let mut row = own.row(&request).map_err(|error| session.refused(&error))?;
+        if let Some(there) = row.release.as_ref().filter(|there| there.commit != release.commit)
+            && on_no_branch(own, &there.commit)
+        {
+            row.notes.push(format!("its commit {} is on no branch", there.commit.get(..12).unwrap_or_default()));
+        }
         let stopping: Vec<&Finding> = examined.stopping(name).collect();
         if !stopping.is_empty() {
             let text = format!("{}; `cargo xtask check`", super::output::counted(&stopping));
@@ -49,6 +55,14 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         Format::Text => session.output.print_text(&status::status_table(&rows, ledger.now())),
     }
     Ok(0)
+}
+
+/// Whether no branch or tag, here or as last seen at a remote, has a commit.
+fn on_no_branch(ledger: &Ledger, commit: &str) -> bool {
+    let contains = format!("--contains={commit}");
+    let ask = ["for-each-ref", "--count=1", &contains, "refs/heads", "refs/remotes", "refs/tags", "refs/ciao/branch"];
+    // Where this clone has no such commit, nobody can tell.
+    ledger.git.call(&Call::new(&ask)).is_ok_and(|said| said.ok && said.stdout.is_empty())
 }
 
 pub fn history(session: &Session<'_>, args: &HistoryArgs) -> u8 {

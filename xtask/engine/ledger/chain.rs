@@ -17,6 +17,7 @@ use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
+use super::verify::newer;
 use super::{Error, Result, Source, hex, rfc3339};
 use ciao_process::Endings;
 
@@ -179,6 +180,7 @@ impl Ledger {
                         self.seen_ref(name),
                         self.home(name),
                         format!("{}:state.json", self.home(name)),
+                        format!("{tip}:record.json"),
                         tip,
                     ]
                 })
@@ -186,13 +188,13 @@ impl Ledger {
             let objects = self.git.objects(&names)?;
             let id = |index: usize| objects[index].as_ref().map(|object| object.id.clone());
             // A ref that moved between two answers: ask again.
-            if (0..environments.len()).any(|index| id(index * 6) != id(index * 6 + 5)) {
+            if (0..environments.len()).any(|index| id(index * 7) != id(index * 7 + 6)) {
                 continue;
             }
             let mut standings = Standings::new();
             let mut news = String::new();
             for (index, name) in environments.iter().enumerate() {
-                let first = index * 6;
+                let first = index * 7;
                 let (tip, seen, home) = (id(first), id(first + 2), id(first + 3));
                 let adopt = tip.is_none() && seen.is_none() && self.settings.remote.is_some();
                 let (commit, text) =
@@ -201,11 +203,16 @@ impl Ledger {
                 if let Some(commit) = &commit {
                     let state = text.as_ref().ok_or_else(|| "it has no state.json".to_owned());
                     match state.and_then(|object| State::parse(&object.content)) {
-                        Ok(state) => {
+                        Ok(mut state) => {
+                            let record = objects[first + 5].as_ref().and_then(|object| newer(&object.content));
+                            state.newer = state.newer.or(record);
                             standing.tip = Some(Tip { commit: commit.clone(), state });
                             standing.unpublished = adopt;
                         }
-                        Err(why) => self.not_an_event(&mut standing, seen.as_deref(), commit, &why)?,
+                        Err(why) => {
+                            let why = format!("it is not an event of ciao: {why}");
+                            self.not_an_event(&mut standing, seen.as_deref(), commit, &why)?;
+                        }
                     }
                 }
                 if let Some(lost) = self.lost_at(name).filter(|lost| Some(lost) != commit.as_ref()) {
@@ -217,14 +224,8 @@ impl Ledger {
                     standing.rewritten = self.rewritten(name, seen.as_deref(), standing.tip.as_ref())?;
                 }
                 if let (Some(commit), None, false) = (&commit, &standing.rewritten, adopt) {
-                    let mut move_ref = |name: &str, old: Option<&String>| {
-                        if old != Some(commit) {
-                            let old = old.cloned().unwrap_or_else(|| "0".repeat(commit.len()));
-                            writeln!(news, "update {name} {commit} {old}").expect("writing into a string cannot fail");
-                        }
-                    };
-                    move_ref(&self.seen_ref(name), seen.as_ref());
-                    move_ref(&self.home(name), home.as_ref());
+                    news += &moved(&self.seen_ref(name), commit, seen.as_ref());
+                    news += &moved(&self.home(name), commit, home.as_ref());
                 }
                 standings.insert((*name).to_owned(), standing);
             }
@@ -416,6 +417,15 @@ impl Ledger {
 
 fn update_refs() -> Call<'static> {
     Call::new(&["update-ref", "--no-deref", "--stdin"])
+}
+
+/// What `git update-ref` is to do where a ref is not at a commit yet.
+fn moved(name: &str, commit: &String, old: Option<&String>) -> String {
+    if old == Some(commit) {
+        return String::new();
+    }
+    let old = old.cloned().unwrap_or_else(|| "0".repeat(commit.len()));
+    format!("update {name} {commit} {old}\n")
 }
 
 /// One commit, its tree and its files; its name, and what is in its tree. Files that it does not name stay as they were

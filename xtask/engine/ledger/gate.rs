@@ -105,8 +105,8 @@ pub fn gate(question: &Question) -> Gate {
 #[must_use]
 pub fn outside(file: &str) -> String {
     format!(
-        "{file} is deployed, and is not in the commit: git ignores it, or a link leads out of the repository; \
-         commit it (`git add --force`), or let a step make it below `${{work}}`"
+        "{file} is deployed, and is not in the commit: git ignores it, does not look at it (`git ls-files -v`), or a \
+         link leads out of the repository; commit it (`git add --force`), or let a step make it below `${{work}}`"
     )
 }
 

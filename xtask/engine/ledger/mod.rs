@@ -3,8 +3,8 @@
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
 //! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
 //! and compare-and-swap), `verify` (whether what is new is what ciao writes), [`journal`] (what is written while steps run),
-//! `contained` (whether a file is in the release), `operations` (start, finish), `holder` (who is at it), `resume` (what a former
-//! command left), `settle` (unlock, settle, approve). `call` alone runs git; `call`, `contained`, `pack`, `tidy`, `journal` and
+//! `contained` and `hidden` (whether a file is in the release), `operations` (start, finish), `holder` (who is at it), `resume` (what a former
+//! command left), `settle` (unlock, settle, approve). `call` alone runs git; `call`, `contained`, `hidden`, `pack`, `tidy`, `journal` and
 //! `place` alone touch files. It does not know about pipelines, plans or
 //! processes: those who call it give it names, digests and step ids.
 
@@ -16,6 +16,7 @@ mod contained;
 mod doctor;
 pub mod gate;
 pub mod git;
+mod hidden;
 mod holder;
 pub mod journal;
 mod opening;

@@ -11,7 +11,7 @@ use super::journal::Tail;
 use super::operations::Request;
 use super::place::Life;
 use super::record::{Ended, Terms};
-use super::state::{Forced, State};
+use super::state::{Deployment, Forced, State};
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late};
 use super::{Error, Failure, Result};
 
@@ -220,12 +220,17 @@ impl Ledger {
             // It ended while it was looked at.
             return self.row(request);
         }
+        Ok(self.held_row(row, deployment, life))
+    }
+
+    /// The row of an environment that somebody holds, dead or alive.
+    fn held_row(&self, mut row: Row, deployment: &Deployment, life: Option<Life>) -> Row {
         let dead = life == Some(Life::Dead);
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
         row.gate.open = false;
         let text = format!("{} deploys it, or left it unfinished", deployment.by);
         row.gate.reasons.insert(0, super::gate::Reason { code: "held", text });
-        let found = self.journal_of(&request.environment, deployment);
+        let found = self.journal_of(&row.name, deployment);
         let damaged = found.as_ref().is_some_and(|found| matches!(found.tail, Tail::Damaged(_)));
         let ended = found.as_ref().and_then(|found| found.progress.ended.as_ref()?.0.outcome);
         if dead {
@@ -251,7 +256,7 @@ impl Ledger {
             since: deployment.since.clone(),
             step,
         });
-        Ok(row)
+        row
     }
 
     /// Now, by the clock that was given in.

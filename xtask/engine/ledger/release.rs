@@ -12,6 +12,7 @@ use sha1_smol::Sha1;
 use super::call::{LOCAL, Running};
 use super::contained::not_in_head;
 use super::git::{Call, Git};
+use super::hidden::differs;
 use super::{Error, Failure, Result, hex};
 
 /// The repository content being deployed.
@@ -23,7 +24,7 @@ pub struct Release {
     /// `${release}`: the first 12 digits of the id; of a dirty tree those of its content, and `-dirty`.
     #[serde(default)]
     pub display: String,
-    /// A file that is deployed and not in the commit, although git sees no change: it is ignored, or lies elsewhere.
+    /// A file that is deployed and not in the commit, although git sees no change: it is ignored, hidden, or lies elsewhere.
     #[serde(skip)]
     pub outside: Option<String>,
 }
@@ -62,6 +63,12 @@ impl Release {
         };
         let display = id.chars().take(12).collect();
         Ok(Release { id, commit: head.id, dirty: false, display, outside: None })
+    }
+
+    /// What stands for a release where nothing is committed yet.
+    #[must_use]
+    pub fn none() -> Release {
+        Release { id: String::new(), commit: String::new(), dirty: true, display: "-".to_owned(), outside: None }
     }
 
     /// The release that the working tree is.
@@ -129,7 +136,8 @@ impl Changes {
             return Err(git.local_failure("see what changed since the commit", &changed));
         }
         if changed.stdout.is_empty() {
-            let file = not_in_head(git, deployed)?;
+            let width = release.commit.len() / 2;
+            let file = not_in_head(git, deployed.clone())?.or_else(|| differs(git, width, deployed));
             release.outside = file.map(|file| file.display().to_string());
         }
         release.dirty = !changed.stdout.is_empty() || release.outside.is_some();

@@ -63,7 +63,7 @@ impl Ledger {
         while let Some(commit) = next.take() {
             let event = match self.event(&commit)? {
                 Ok(event) => event,
-                Err(why) => return Ok(Err(format!("{}: {why}", &commit[..12]))),
+                Err(why) => return Ok(Err(format!("{}: it is not an event of ciao: {why}", &commit[..12]))),
             };
             let known = seen == Some(commit.as_str());
             // Whoever accepted a ledger has looked at what came before; and what is newer than this ciao it cannot judge.
@@ -101,6 +101,20 @@ fn read(commit: &str, [head, record, state]: [Option<Vec<u8>>; 3]) -> std::resul
         record: serde_json::from_slice(&record).map_err(|error| error.to_string())?,
         state: State::parse(&state.ok_or("it has no state.json")?)?,
     })
+}
+
+/// What an event has that this ciao is too old for, as its record says it: its state may be of a format that is known.
+pub(super) fn newer(record: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+        event: Kind,
+    }
+    match serde_json::from_slice(record).ok()? {
+        Head { format, .. } if format > FORMAT => Some(format!("format {format}")),
+        Head { event: Kind::Unknown(name), .. } => Some(format!("events called {name}")),
+        _ => None,
+    }
 }
 
 /// The first event that does not follow from the one before it: that one, and why.
