@@ -292,14 +292,17 @@ impl<'a, 'r> Loop<'a, 'r> {
         let slot = &mut self.slots[slot];
         let Some(course) = &mut slot.course else { return };
         let step = &self.deployment.plan.steps[course.step];
+        let mut total = 0;
         for _ in 0..blocks {
-            let Some(count) = slot.lane.read(captured, &mut self.block) else { return };
-            if count >= MUCH {
-                self.pours = true;
-                slot.lane.widen();
-            }
+            let Some(count) = slot.lane.read(captured, &mut self.block) else { break };
+            total += count;
             self.outlet.hear(step, &mut course.voice, captured, &self.block[..count]);
         }
+        if total >= MUCH {
+            slot.lane.widen();
+        }
+        // Who prints faster than it is read is not left alone: the pipe would be full, and nobody at work.
+        self.pours |= (MUCH..2 * BLOCK).contains(&total);
     }
 
     fn hear(&mut self, slot: usize) {

@@ -12,9 +12,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub const HALF: u64 = 8 << 20;
 /// The deployments of an environment whose logs are kept.
 pub const KEPT: usize = 20;
-/// What is written to a file at a time. For more at once Linux looks for large pieces of memory to keep it in, which may take ten
-/// times as long as copying it.
-const PIECE: usize = 32 << 10;
+/// What is written to a file at a time. For more at once, or a power of two, Linux looks for large pieces of memory to keep it
+/// in, which may take ten times as long as copying it; for less it works more often.
+const PIECE: usize = 120_000;
 
 /// The folder of the logs of one deployment.
 #[must_use]
