@@ -121,3 +121,16 @@ fn hint(lines: &[String], result: &StepResult) -> Option<String> {
     let missing = result.message.as_ref().is_some_and(|message| message.starts_with("exit code 127"));
     missing.then(|| "is the program installed here, and on the PATH that the step sees?".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, cut};
+
+    #[test]
+    fn a_command_of_many_pages_hid_what_was_wrong() {
+        assert_eq!(cut("echo ä".to_owned()), "echo ä");
+        let short = cut(format!("echo {} end", "ä".repeat(140_000)));
+        assert!(short.starts_with("echo ää") && short.ends_with("ä end") && short.len() < LONGEST + 100, "{short}");
+        assert!(short.contains(" [… 2780") && short.contains(" bytes …] "), "{short}");
+    }
+}

@@ -136,7 +136,7 @@ pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) 
 /// What is wrong in the form of what is written. What is wrong in its substance is its owner's to mend afterwards.
 fn wrong(repository: &Repository, tasks: &Tasks) -> Vec<Finding> {
     let mut findings = repository.examine_for(tasks, |_| false).findings;
-    let later = [Code::MissingValue, Code::NoVerification];
+    let later = [Code::MissingValue, Code::NoVerification, Code::BadTaskArguments];
     findings.retain(|Finding { code, severity, .. }| {
         *severity == Severity::Error && !code.is_acceptable_error() && !later.contains(code)
     });

@@ -2,8 +2,6 @@
 //!
 //! Pure. It knows nothing of where they are shown.
 
-use std::borrow::Cow;
-
 use super::text::signal_name;
 use super::{Weight, duration};
 use crate::{End, Failure, StepResult, Summary};
@@ -97,7 +95,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
     for last in &failure.last_lines {
         line("|", last);
     }
-    line("= command:", &shortened(&failure.command));
+    line("= command:", &failure.command);
     if let Some(log) = &failure.log {
         line("= log:", log.as_str());
     }
@@ -105,18 +103,6 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
         line("= help:", hint);
     }
     text
-}
-
-/// A very long command without its middle: what is wrong would scroll away.
-fn shortened(command: &str) -> Cow<'_, str> {
-    const SHOWN: usize = 2000;
-    if command.chars().nth(SHOWN).is_none() {
-        return command.into();
-    }
-    let place = |count: usize| command.char_indices().nth(count).map_or(command.len(), |(at, _)| at);
-    let (all, half) = (command.chars().count(), SHOWN / 2);
-    let (head, tail) = (&command[..place(half)], &command[place(all - half)..]);
-    format!("{head} … {} characters … {tail}", all - 2 * half).into()
 }
 
 /// The last words of a deployment.
@@ -163,18 +149,4 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
         text += &format!("go on with: cargo xtask resume {environment}\n");
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shortened;
-
-    #[test]
-    fn a_command_of_many_pages_hid_what_was_wrong() {
-        assert_eq!(shortened("echo ä"), "echo ä");
-        let long = format!("echo {} end", "ä".repeat(140_000));
-        let short = shortened(&long);
-        assert!(short.starts_with("echo ää") && short.ends_with("ä end") && short.chars().count() < 2100, "{short}");
-        assert!(short.contains(" … 138009 characters … "), "{short}");
-    }
 }
