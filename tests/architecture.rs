@@ -1,6 +1,6 @@
 //! The rules of ARCHITECTURE.md, held by reading the sources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -230,6 +230,74 @@ fn modules_use_each_other_in_one_direction() {
         }
     }
     none(&wrong);
+}
+
+/// What two files take from each other belongs into a third. A `mod.rs` is the face of what is below it, and not looked at.
+#[test]
+fn no_two_files_use_each_other() {
+    let sources = engine();
+    let paths: BTreeSet<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+    let uses: BTreeMap<&str, BTreeSet<&str>> =
+        sources.iter().map(|source| (source.path.as_str(), used_files(source, &paths))).collect();
+    assert!(uses.values().filter(|used| !used.is_empty()).count() > 50, "uses are seen");
+    let mut wrong = Vec::new();
+    for (path, used) in &uses {
+        let (mut open, mut seen) = (used.iter().collect::<Vec<_>>(), BTreeSet::new());
+        while let Some(next) = open.pop() {
+            if next == path {
+                wrong.push(format!("xtask/engine/{path} is used by what it uses, by way of {seen:?}"));
+                break;
+            }
+            if seen.insert(*next) {
+                open.extend(&uses[next]);
+            }
+        }
+    }
+    none(&wrong);
+}
+
+/// The files that a file names by `super::` or `crate::`.
+fn used_files<'p>(source: &Source, paths: &BTreeSet<&'p str>) -> BTreeSet<&'p str> {
+    let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
+    let package = packages().into_iter().map(|(name, _)| name).find(|name| name == source.module());
+    let text: String = source.code().map(|(_, line)| line.trim()).collect::<Vec<_>>().join(" ");
+    let mut used = BTreeSet::new();
+    for (prefix, base) in
+        [("super::super::", above), ("super::", folder), ("crate::", package.as_deref().unwrap_or_default())]
+    {
+        for (at, _) in text.match_indices(prefix).filter(|(at, _)| !text[..*at].ends_with("super::")) {
+            for name in first_names(&text[at + prefix.len()..]) {
+                let file = if base.is_empty() { format!("{name}.rs") } else { format!("{base}/{name}.rs") };
+                let own = source.path == file || source.path.ends_with("mod.rs");
+                used.extend(paths.get(file.as_str()).filter(|_| !own));
+            }
+        }
+    }
+    used
+}
+
+/// `a` of `a::b`, and `a` and `c` of `{a::b, c}`.
+fn first_names(text: &str) -> Vec<&str> {
+    let name =
+        |text: &str| text.len() - text.trim_start_matches(|char: char| char.is_alphanumeric() || char == '_').len();
+    let Some(list) = text.strip_prefix('{') else { return vec![&text[..name(text)]] };
+    let (mut names, mut depth, mut begins) = (Vec::new(), 0_usize, true);
+    for (at, char) in list.char_indices() {
+        match char {
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            '{' => depth += 1,
+            ',' if depth == 0 => begins = true,
+            ' ' => {}
+            _ if begins => {
+                names.push(&list[at..at + name(&list[at..])]);
+                begins = false;
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// They are one engine: a copy has all of one version, and the ledger records which.

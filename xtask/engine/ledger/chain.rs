@@ -15,9 +15,8 @@ use super::call::{LOCAL, Running};
 use super::git::{Call, Git, Patience, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
-use super::record::{FORMAT, Kind, Record, body, subject};
+use super::record::{FORMAT, Kind, Record, body, newer, subject};
 use super::state::{State, fold};
-use super::verify::newer;
 use super::{Error, Result, Source, hex, rfc3339};
 use ciao_process::Endings;
 

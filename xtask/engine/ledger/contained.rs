@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::git::Git;
-use super::release::entries;
+use super::tree::entries;
 use super::{Error, Result};
 
 /// How many links one path may go through: as many as the system follows.

@@ -31,6 +31,7 @@ mod settle;
 pub mod state;
 pub mod status;
 pub mod tidy;
+mod tree;
 mod verify;
 mod watch;
 

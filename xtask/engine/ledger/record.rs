@@ -265,3 +265,17 @@ pub fn body(record: &Record) -> String {
     let reason = record.reason.iter().map(|reason| format!("{reason}\n\n"));
     reason.chain(trailers.iter().map(|(name, value)| format!("{name}: {value}\n"))).collect()
 }
+
+/// What an event has that this ciao is too old for, as its record says it: its state may be of a format that is known.
+pub(super) fn newer(record: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+        event: Kind,
+    }
+    match serde_json::from_slice(record).ok()? {
+        Head { format, .. } if format > FORMAT => Some(format!("format {format}")),
+        Head { event: Kind::Unknown(name), .. } => Some(format!("events called {name}")),
+        _ => None,
+    }
+}

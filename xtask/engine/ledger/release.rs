@@ -13,6 +13,7 @@ use super::call::{LOCAL, Running};
 use super::contained::not_in_head;
 use super::git::{Call, Git};
 use super::hidden::differs;
+use super::tree::entries;
 use super::{Error, Failure, Result, hex};
 
 /// The repository content being deployed.
@@ -186,28 +187,6 @@ fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -
         }
     }
     (!kept.is_empty()).then_some(kept)
-}
-
-pub(super) struct Entry<'a> {
-    /// Mode, name and the byte that ends it.
-    pub head: &'a [u8],
-    pub name: &'a [u8],
-    id: &'a [u8],
-}
-
-pub(super) fn entries(mut tree: &[u8], width: usize) -> Vec<Entry<'_>> {
-    let mut entries = Vec::new();
-    while let Some(end) = tree.iter().position(|&byte| byte == 0) {
-        let (head, rest) = tree.split_at(end + 1);
-        if rest.len() < width {
-            break;
-        }
-        let (id, rest) = rest.split_at(width);
-        let space = head.iter().position(|&byte| byte == b' ').unwrap_or(0);
-        entries.push(Entry { head, name: &head[space + 1..end], id });
-        tree = rest;
-    }
-    entries
 }
 
 fn name(tree: &[u8], width: usize) -> Vec<u8> {

@@ -103,20 +103,6 @@ fn read(commit: &str, [head, record, state]: [Option<Vec<u8>>; 3]) -> std::resul
     })
 }
 
-/// What an event has that this ciao is too old for, as its record says it: its state may be of a format that is known.
-pub(super) fn newer(record: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
-        event: Kind,
-    }
-    match serde_json::from_slice(record).ok()? {
-        Head { format, .. } if format > FORMAT => Some(format!("format {format}")),
-        Head { event: Kind::Unknown(name), .. } => Some(format!("events called {name}")),
-        _ => None,
-    }
-}
-
 /// The first event that does not follow from the one before it: that one, and why.
 fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, String)> {
     let mut ids: BTreeSet<&str> = events.first().map(|event| event.record.id.as_str()).into_iter().collect();

@@ -28,6 +28,15 @@ pub enum Why {
     Stopped,
 }
 
+/// Why nothing new starts, other than a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop {
+    pub signal: Option<i32>,
+    pub at: Instant,
+    /// Killed: by a second signal, or because the lock is lost.
+    pub now: bool,
+}
+
 /// A step that is on its way.
 pub struct Course {
     pub step: usize,

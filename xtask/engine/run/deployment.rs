@@ -6,13 +6,12 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::course::{Course, Next, Part};
+use super::course::{Course, Next, Part, Stop};
 use super::event::{Event, Outcome};
 use super::launch::{Ahead, Launcher};
 use super::outlet::Outlet;
 use super::report::Weight;
 use super::schedule::Schedule;
-use super::stop::Stop;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
 use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};

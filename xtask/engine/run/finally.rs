@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::course::{Course, Part};
+use super::course::{Course, Part, Stop};
 use super::deployment::Loop;
 use super::event::Event;
 use super::outlet::Outlet;
 use super::paste::shell_line;
-use super::stop::Stop;
 use super::voice::Voice;
 use super::{End, Failure, StepResult};
 use ciao_plan::{Action, EnvValue, Plan, Step};

@@ -6,22 +6,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::course::{Part, Why};
+use super::course::{Part, Stop, Why};
 use super::deployment::{Loop, Slot};
 use super::event::Outcome;
 use super::report::Weight;
 
 /// How long `finally` has, beyond the grace, when a deployment is interrupted.
 const OWED: Duration = Duration::from_millis(1500);
-
-/// Why nothing new starts, other than a failure.
-#[derive(Debug, Clone, Copy)]
-pub struct Stop {
-    pub signal: Option<i32>,
-    pub at: Instant,
-    /// Killed: by a second signal, or because the lock is lost.
-    pub now: bool,
-}
 
 impl Loop<'_, '_> {
     pub fn look_at_clock(&mut self) {
