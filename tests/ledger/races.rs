@@ -163,10 +163,10 @@ fn nobody_is_killed(ledger: &Ledger, other: &Ledger, rounds: usize) {
 fn fault_36_a_holder_that_has_just_ended_well_was_called_killed() {
     let folder = Folder::new();
     let repo = repository(&folder.path("alone"));
-    nobody_is_killed(&open(&repo, false), &open(&repo, false), 60);
+    nobody_is_killed(&open(&repo, false), &open(&repo, false), 30);
     let repo = repository(&folder.path("repo"));
     let bare = share(&folder, &repo);
-    nobody_is_killed(&open(&repo, true), &open(&clone(&folder, &bare, "berta"), true), 25);
+    nobody_is_killed(&open(&repo, true), &open(&clone(&folder, &bare, "berta"), true), 10);
 }
 
 #[test]
