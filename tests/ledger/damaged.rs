@@ -135,6 +135,17 @@ fn can_be_accepted(ledger: &Ledger, overwritten: &str) {
     assert!(ledger.row(&request(ledger, "dev")).unwrap().gate.open);
 }
 
+/// A repository that is shared, the bare one between, and the ledgers of two clones that both know of a deployment.
+fn two(folder: &Folder) -> (PathBuf, PathBuf, Ledger, Ledger) {
+    let repo = repository(&folder.path("repo"));
+    let bare = share(folder, &repo);
+    let ledger = shared(&repo);
+    let other = shared(&clone(folder, &bare, "berta"));
+    deploy(&ledger, "dev");
+    other.sync().unwrap();
+    (repo, bare, ledger, other)
+}
+
 #[test]
 fn fault_41_a_ledger_overwritten_with_something_else_was_a_dead_end_for_all() {
     let folder = Folder::new();
@@ -152,12 +163,7 @@ fn fault_41_a_ledger_overwritten_with_something_else_was_a_dead_end_for_all() {
     git(&ledger.git.root, "update-ref -d refs/ciao/local/dev");
     git(&ledger.git.root, "update-ref refs/deployments/dev HEAD");
     can_be_accepted(&ledger, &head[..12]);
-    let repo = repository(&folder.path("repo"));
-    let bare = share(&folder, &repo);
-    let ledger = shared(&repo);
-    let other = shared(&clone(&folder, &bare, "berta"));
-    deploy(&ledger, "dev");
-    other.sync().unwrap();
+    let (repo, bare, ledger, other) = two(&folder);
     git(&bare, "update-ref refs/deployments/dev refs/heads/main");
     can_be_accepted(&ledger, &git(&repo, "rev-parse HEAD")[..12]);
     deploy(&other, "dev");
@@ -183,12 +189,7 @@ fn lose(bare: &std::path::Path) -> String {
 #[test]
 fn fault_44_a_remote_that_has_lost_the_newest_event_was_a_dead_end() {
     let folder = Folder::new();
-    let repo = repository(&folder.path("repo"));
-    let bare = share(&folder, &repo);
-    let ledger = shared(&repo);
-    let other = shared(&clone(&folder, &bare, "berta"));
-    deploy(&ledger, "dev");
-    other.sync().unwrap();
+    let (_, bare, ledger, other) = two(&folder);
     deploy(&ledger, "dev");
     // Who has it puts it back.
     lose(&bare);

@@ -38,22 +38,26 @@ pub fn plan(check: &mut Check<'_>, built: &Built<'_>) {
     }
 }
 
-/// The names that are used, wherever that is, and those of them that stand in strings.
 #[derive(Default)]
-struct Used(BTreeSet<Arc<str>>, BTreeSet<Arc<str>>);
+struct Used {
+    /// The names that are used, wherever that is.
+    names: BTreeSet<Arc<str>>,
+    /// Those of them that stand in strings.
+    in_strings: BTreeSet<Arc<str>>,
+}
 
 impl Visitor for Used {
     fn spot(&mut self, spot: &Spot<'_>) {
         for part in &*spot.parts {
             if let Part::Reference { name, .. } = part {
-                self.0.insert(Arc::clone(name));
-                self.1.insert(Arc::clone(name));
+                self.names.insert(Arc::clone(name));
+                self.in_strings.insert(Arc::clone(name));
             }
         }
     }
 
     fn name(&mut self, name: &Arc<str>) {
-        self.0.insert(Arc::clone(name));
+        self.names.insert(Arc::clone(name));
     }
 }
 
@@ -65,20 +69,23 @@ fn unused_parameters(declarations: &Declarations, findings: &mut Vec<Finding>) {
         let mut own = Used::default();
         walk::pipeline(name, pipeline, &mut own);
         for parameter in &pipeline.parameters {
-            if !own.0.contains(&parameter.name) {
+            if !own.names.contains(&parameter.name) {
                 let place = Place { file: pipeline_file(name).as_path().into(), span: parameter.span };
                 findings.push(unused(place, &parameter.name, "no step of this pipeline uses it"));
             }
         }
         unused_fields(&own, &pipeline.parameters, &pipeline_file(name), findings);
         // What it has a parameter of its own for is not what the environments give under that name.
-        own.0.retain(|name| !pipeline.parameters.iter().any(|parameter| parameter.name == *name));
-        own.1.retain(|name| !pipeline.parameters.iter().any(|parameter| parameter.name == *name));
-        used.0.append(&mut own.0);
-        used.1.append(&mut own.1);
+        let is_own = |name: &Arc<str>| pipeline.parameters.iter().any(|parameter| parameter.name == *name);
+        own.names.retain(|name| !is_own(name));
+        own.in_strings.retain(|name| !is_own(name));
+        used.names.append(&mut own.names);
+        used.in_strings.append(&mut own.in_strings);
     }
     unused_fields(&used, &declarations.environment.parameters, Utf8Path::new(ENVIRONMENT), findings);
-    for parameter in declarations.environment.parameters.iter().filter(|parameter| !used.0.contains(&parameter.name)) {
+    for parameter in
+        declarations.environment.parameters.iter().filter(|parameter| !used.names.contains(&parameter.name))
+    {
         let place = Place { file: Utf8Path::new(ENVIRONMENT).into(), span: parameter.span };
         findings.push(unused(place, &parameter.name, "no pipeline uses it"));
     }
@@ -86,7 +93,7 @@ fn unused_parameters(declarations: &Declarations, findings: &mut Vec<Finding>) {
 
 /// Fields of a list that is only gone through item by item, which no string reads. Which list an item is of is not asked.
 fn unused_fields(used: &Used, parameters: &[Parameter], file: &Utf8Path, findings: &mut Vec<Finding>) {
-    let Used(names, strings) = used;
+    let Used { names, in_strings: strings } = used;
     let is_read = |field: &str| {
         let whole = format!("each.{field}");
         strings.contains("each") || strings.iter().any(|name| meet(name, &whole))

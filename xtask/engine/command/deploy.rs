@@ -74,7 +74,7 @@ fn lock_and_hold(
     let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
     let busy = ready.ledger.steps_file(&ready.plan.environment);
     std::thread::scope(|scope| {
-        let (to, crew) = std::sync::mpsc::channel();
+        let (to, crew) = channel();
         let (busy, passed) = (&busy, &caller);
         scope.spawn(move || run::crew(ready.plan, runs, ready.options.jobs, &itself(), passed, busy, &to));
         // Refused, nobody wants the guardians: they see that they are let go.

@@ -5,14 +5,15 @@ use std::mem::ManuallyDrop;
 use super::{Session, exit};
 use crate::cli::{Format, PlanArgs};
 use crate::finding::Finding;
-use crate::ledger::{Changes, Git, Head, Release, gate};
+use crate::ledger::{Changes, Git, Head, Release};
 use crate::plan::Plan;
 use crate::repository::Repository;
 use crate::show::json::ShownRelease;
 use crate::show::{self, word::Side};
 
 pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
-    let head = Head::ask(session.root.as_std_path());
+    let asks = args.format == Format::Text;
+    let head = asks.then(|| Head::ask(session.root.as_std_path()));
     // The process ends with this command: to give back 100,000 steps one by one takes a tenth of the time.
     let repository = ManuallyDrop::new(session.read());
     let examined = ManuallyDrop::new(repository.examine_for(session.tasks, |name| name == args.environment));
@@ -34,7 +35,7 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
             }
             Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
         }
-        if args.format == Format::Text && stopping.is_empty() && !head.is_ok_and(Head::is_there) {
+        if stopping.is_empty() && head.is_some_and(|head| !head.is_ok_and(Head::is_there)) {
             release(session, &repository, plan);
         }
     }
@@ -49,19 +50,13 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
 /// The release that a deployment would deploy; none, and why, where there is no git repository or no commit.
 fn release(session: &Session<'_>, repository: &Repository, plan: &Plan) -> Option<ShownRelease> {
     let changes = Changes::ask(session.root.as_std_path());
-    let deployed = repository.deployed([plan].into_iter());
-    let deployed = deployed.iter().map(|file| file.as_std_path());
-    let release = Git::open(session.root.as_std_path()).and_then(|git| changes?.release(&git, deployed));
-    let Release { id, commit, dirty, outside, .. } = match release {
-        Ok(release) => release,
+    let git = Git::open(session.root.as_std_path());
+    match git.and_then(|git| session.release(changes, &git, repository, [plan].into_iter())) {
+        Ok(Release { id, commit, dirty, .. }) => Some(ShownRelease { id, commit, dirty }),
         Err(error) => {
             let message = format!("`deploy {}` would refuse: {}", plan.environment, error.message);
             session.output.warn(&message);
-            return None;
+            None
         }
-    };
-    if let Some(file) = outside {
-        session.output.warn(&gate::outside(&file));
     }
-    Some(ShownRelease { id, commit, dirty })
 }

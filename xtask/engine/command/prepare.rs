@@ -7,7 +7,7 @@ use super::{Session, exit};
 use crate::declare::Declarations;
 use crate::finding::{Code, Finding};
 use crate::ledger::record::Terms;
-use crate::ledger::{self, Changes, Force, Ledger, Release, Request, Settings, Source};
+use crate::ledger::{self, Changes, Force, Git, Ledger, Release, Request, Settings, Source};
 use crate::plan::{Plan, Step};
 use crate::repository::{Examined, Repository};
 use crate::show::{self, word::Side};
@@ -80,9 +80,7 @@ impl Session<'_> {
             Some(environment) => self.ledger_of(&repository.declarations, environment)?,
             None => self.ledger(&repository.declarations)?,
         };
-        let deployed = repository.deployed(plans);
-        let release =
-            changes.and_then(|changes| changes.release(&ledger.git, deployed.iter().map(|file| file.as_std_path())));
+        let release = self.release(changes, &ledger.git, repository, plans);
         let release = match (release, uncommitted) {
             (Err(error), Some(uncommitted)) if Release::of(&ledger.git, "HEAD").is_err() => {
                 self.output.warn(&error.message);
@@ -90,10 +88,26 @@ impl Session<'_> {
             }
             (release, _) => release.map_err(|error| self.refused(&error))?,
         };
+        Ok((ledger, release))
+    }
+
+    /// The release that the working tree is, once git has looked for changes; a warning if part of what is deployed is not in it.
+    ///
+    /// # Errors
+    /// If there is no commit, or git could not look.
+    pub fn release<'p>(
+        &self,
+        changes: ledger::Result<Changes>,
+        git: &Git,
+        repository: &'p Repository,
+        plans: impl Iterator<Item = &'p Plan>,
+    ) -> ledger::Result<Release> {
+        let deployed = repository.deployed(plans);
+        let release = changes?.release(git, deployed.iter().map(|file| file.as_std_path()))?;
         if let Some(file) = &release.outside {
             self.output.warn(&ledger::gate::outside(file));
         }
-        Ok((ledger, release))
+        Ok(release)
     }
 
     /// The plan of an environment, if nothing stops its deployment.

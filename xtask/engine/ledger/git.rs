@@ -21,6 +21,8 @@ pub struct Git {
     pub root: PathBuf,
     /// Shared by all worktrees of a clone.
     pub common: PathBuf,
+    /// The index of this worktree.
+    pub index: PathBuf,
     /// The folder that was asked for, relative to `root`; empty if they are the same.
     pub prefix: String,
     config: Arc<Vec<(String, String)>>,
@@ -35,7 +37,8 @@ impl Git {
     /// # Errors
     /// If git is missing, refuses the folder, or there is no repository with a working tree.
     pub fn open(folder: &Path) -> Result<Git> {
-        let ask = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--show-toplevel", "--show-prefix"];
+        let places = ["--git-common-dir", "--git-path", "index", "--show-toplevel", "--show-prefix"];
+        let ask = [&["rev-parse", "--path-format=absolute"], &places[..]].concat();
         let place = Call::new(&ask).start(folder)?;
         let config = Call::new(&["config", "-z", "--get-regexp", SETTINGS]).start(folder)?;
         let objects = Objects::start(folder)?;
@@ -46,10 +49,11 @@ impl Git {
         }
         let mut lines = text.lines();
         let mut next = || lines.next().unwrap_or_default().to_owned();
-        let (common, root, prefix) = (next(), next(), next());
+        let (common, index, root, prefix) = (next(), next(), next(), next());
         Ok(Git {
             root: root.into(),
             common: common.into(),
+            index: index.into(),
             prefix: prefix.trim_end_matches('/').to_owned(),
             config: Arc::new(settings(config)?),
             objects: Arc::new(Mutex::new(Some(objects))),

@@ -2,12 +2,10 @@
 //! says nothing of them. It reads git's index, and knows no pipelines.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use hmac_sha256::Hash as Sha256;
-use sha1_smol::Sha1;
+use std::path::Path;
 
 use super::git::Git;
+use super::pack::{self, Kind};
 
 /// Bits of an index entry's flags, and of those of an extended one (version 3 on).
 const ASSUME_UNCHANGED: u16 = 0x8000;
@@ -17,7 +15,7 @@ const SKIP_WORKTREE: u16 = 0x4000;
 /// The first of these files, from the folder that `pipelines` is in, that git does not look at and that is not what the index
 /// has of it. `width`: how many bytes names of objects have. An index that cannot be read hides nothing: git itself would have said so.
 pub fn differs<'f>(git: &Git, width: usize, files: impl Iterator<Item = &'f Path>) -> Option<&'f Path> {
-    let index = std::fs::read(index(&git.root)?).ok()?;
+    let index = std::fs::read(&git.index).ok()?;
     let hidden = entries(&index, width);
     if hidden.is_empty() {
         return None;
@@ -26,20 +24,10 @@ pub fn differs<'f>(git: &Git, width: usize, files: impl Iterator<Item = &'f Path
         let name = Path::new(&git.prefix).join(path);
         let entry = hidden.iter().find(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)) == name);
         let bytes = std::fs::read(git.root.join(&name));
-        entry.zip(bytes.ok()).is_some_and(|(entry, bytes)| blob(&bytes, entry.id.len()) != entry.id)
+        entry.zip(bytes.ok()).is_some_and(|(entry, bytes)| pack::name(Kind::Blob, &bytes, width == 32) != entry.id)
     };
     let files: BTreeSet<&Path> = files.collect();
     files.into_iter().find(|path| differs(path))
-}
-
-/// Of a worktree beside the clone, `.git` is a file that names the folder.
-fn index(root: &Path) -> Option<PathBuf> {
-    let git = root.join(".git");
-    if git.is_dir() {
-        return Some(git.join("index"));
-    }
-    let text = std::fs::read_to_string(git).ok()?;
-    Some(root.join(text.strip_prefix("gitdir:")?.trim()).join("index"))
 }
 
 struct Entry {
@@ -98,9 +86,4 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<usize> {
         }
         value += 1;
     }
-}
-
-fn blob(bytes: &[u8], width: usize) -> Vec<u8> {
-    let object = [format!("blob {}\0", bytes.len()).as_bytes(), bytes].concat();
-    if width == 20 { Sha1::from(&object).digest().bytes().to_vec() } else { Sha256::hash(&object).to_vec() }
 }

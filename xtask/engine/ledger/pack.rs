@@ -59,23 +59,33 @@ impl Drop for Kept {
     }
 }
 
+/// What git calls an object; `wide`: by SHA-256, and not by SHA-1.
+#[must_use]
+pub fn name(kind: Kind, content: &[u8], wide: bool) -> Vec<u8> {
+    let word = match kind {
+        Kind::Commit => "commit",
+        Kind::Tree => "tree",
+        Kind::Blob => "blob",
+    };
+    digest(&[format!("{word} {}\0", content.len()).as_bytes(), content].concat(), wide)
+}
+
+fn digest(bytes: &[u8], wide: bool) -> Vec<u8> {
+    if wide { Sha256::hash(bytes).to_vec() } else { Sha1::from(bytes).digest().bytes().to_vec() }
+}
+
 impl Pack {
     pub fn new(wide: bool) -> Pack {
         Pack { wide, entries: Vec::new(), body: Vec::new() }
     }
 
     fn digest(&self, bytes: &[u8]) -> Vec<u8> {
-        if self.wide { Sha256::hash(bytes).to_vec() } else { Sha1::from(bytes).digest().bytes().to_vec() }
+        digest(bytes, self.wide)
     }
 
     /// Adds an object; its name.
     pub fn add(&mut self, kind: Kind, content: &[u8]) -> Vec<u8> {
-        let word = match kind {
-            Kind::Commit => "commit",
-            Kind::Tree => "tree",
-            Kind::Blob => "blob",
-        };
-        let id = self.digest(&[format!("{word} {}\0", content.len()).as_bytes(), content].concat());
+        let id = name(kind, content, self.wide);
         if self.entries.iter().any(|entry| entry.id == id) {
             return id;
         }

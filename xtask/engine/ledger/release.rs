@@ -7,12 +7,12 @@ use std::path::Path;
 
 use hmac_sha256::Hash as Sha256;
 use serde::{Deserialize, Serialize};
-use sha1_smol::Sha1;
 
 use super::call::{LOCAL, Running};
 use super::contained::not_in_head;
 use super::git::{Call, Git};
 use super::hidden::differs;
+use super::pack::{self, Kind};
 use super::tree::entries;
 use super::{Error, Failure, Result, hex};
 
@@ -58,7 +58,7 @@ impl Release {
             let below: Vec<Vec<u8>> = below.into_iter().flatten().collect();
             let width = head.id.len() / 2;
             let tree = without_values(&top.content, &parts, &below, width);
-            hex(&name(&tree.unwrap_or_default(), width))
+            hex(&pack::name(Kind::Tree, &tree.unwrap_or_default(), width == 32))
         } else {
             top.id
         };
@@ -125,7 +125,7 @@ impl Changes {
         Ok(Changes(Call::new(&ask).start(folder)?))
     }
 
-    /// The release that the working tree is. Three git processes more if it is dirty; nothing of the repository is written. It
+    /// The release that the working tree is. Two git processes more if it is dirty; nothing of the repository is written. It
     /// is dirty also if one of the files that are deployed, named from the folder that `pipelines` is in, is not in the commit.
     ///
     /// # Errors
@@ -156,9 +156,7 @@ fn content(git: &Git) -> Result<String> {
     let folder = shell.create_temp_dir().map_err(|error| Error::unreadable(error.to_string()))?;
     let (index, objects) = (folder.path().join("index"), folder.path().join("objects"));
     // With the real index to start from, git reads only the files that changed.
-    let own =
-        git.read("find the index", &Call::new(&["rev-parse", "--path-format=absolute", "--git-path", "index"]))?;
-    drop(std::fs::copy(own, &index));
+    drop(std::fs::copy(&git.index, &index));
     std::fs::create_dir(&objects).map_err(|error| Error::unreadable(error.to_string()))?;
     let call = |args: &[&'static str]| {
         let call = Call::new(args).env("GIT_INDEX_FILE", &index).env("GIT_OBJECT_DIRECTORY", &objects);
@@ -176,7 +174,7 @@ fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -
             Some((first, rest)) if entry.name == first.as_bytes() => {
                 if let Some(inner) = without_values(&below[0], rest, &below[1..], width) {
                     kept.extend_from_slice(entry.head);
-                    kept.extend_from_slice(&name(&inner, width));
+                    kept.extend_from_slice(&pack::name(Kind::Tree, &inner, width == 32));
                 }
             }
             None if entry.name.ends_with(b".toml") && !entry.head.starts_with(b"40000") => {}
@@ -187,9 +185,4 @@ fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -
         }
     }
     (!kept.is_empty()).then_some(kept)
-}
-
-fn name(tree: &[u8], width: usize) -> Vec<u8> {
-    let object = [format!("tree {}\0", tree.len()).as_bytes(), tree].concat();
-    if width == 20 { Sha1::from(&object).digest().bytes().to_vec() } else { Sha256::hash(&object).to_vec() }
 }

@@ -3,10 +3,11 @@
 //!
 //! It does not know what the events are.
 
+use std::sync::PoisonError;
+
 use super::chain::{Ledger, Standing, Tip};
 use super::git::{Call, Said, one_line, stale_lock};
 use super::{Error, Result};
-use std::sync::PoisonError;
 
 /// Nothing but the refs that are named, and without the user's hooks.
 pub(super) const PUSH: [&str; 4] = ["push", "--porcelain", "--no-verify", "--no-follow-tags"];

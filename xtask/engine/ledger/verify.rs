@@ -13,6 +13,9 @@ use super::state::{State, fold};
 /// How many new events are looked at, at most: of a ledger that was never seen, and of one that was.
 const LOOKED_AT: (usize, usize) = (100, 1000);
 
+/// Something that is read, or why what is there is no event.
+type Found<T> = std::result::Result<T, String>;
+
 /// One event as it is in git.
 struct Event {
     commit: String,
@@ -56,8 +59,7 @@ impl Ledger {
 
     /// The events from one that is taken as it is up to the tip, and whether it is the one that was seen; or why one of them
     /// is none.
-    #[allow(clippy::type_complexity)]
-    fn since(&self, tip: &Tip, seen: Option<&str>) -> Result<std::result::Result<(Vec<Event>, bool), String>> {
+    fn since(&self, tip: &Tip, seen: Option<&str>) -> Result<Found<(Vec<Event>, bool)>> {
         let most = if seen.is_some() { LOOKED_AT.1 } else { LOOKED_AT.0 };
         let (mut events, mut next) = (Vec::new(), Some(tip.commit.clone()));
         while let Some(commit) = next.take() {
@@ -81,7 +83,7 @@ impl Ledger {
         Ok(Ok((events, false)))
     }
 
-    fn event(&self, commit: &str) -> Result<std::result::Result<Event, String>> {
+    fn event(&self, commit: &str) -> Result<Found<Event>> {
         let names = [commit.to_owned(), format!("{commit}:record.json"), format!("{commit}:state.json")];
         let found = <[_; 3]>::try_from(self.git.objects(&names)?)
             .unwrap_or_else(|_| unreachable!("each name has one answer"))
@@ -90,7 +92,7 @@ impl Ledger {
     }
 }
 
-fn read(commit: &str, [head, record, state]: [Option<Vec<u8>>; 3]) -> std::result::Result<Event, String> {
+fn read(commit: &str, [head, record, state]: [Option<Vec<u8>>; 3]) -> Found<Event> {
     let head = String::from_utf8_lossy(&head.ok_or("it is not there")?).into_owned();
     let of = |key: &str| head.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(key));
     let record = record.ok_or("it has no record.json")?;

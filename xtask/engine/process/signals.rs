@@ -61,16 +61,14 @@ impl Signals {
             }
             let flag = Arc::new(AtomicBool::new(false));
             let signal = Signal::from_named_raw(number).expect("it is one of five with names");
-            if number != SIGTSTP && number != SIGCONT {
+            // The flags first: who is woken must find them.
+            if matches!(number, SIGINT | SIGTERM | SIGHUP) {
                 let ending = Arc::new(AtomicBool::new(false));
                 signals.ids.push(signal_hook::flag::register(number, Arc::clone(&ending))?);
+                signals.ids.push(signal_hook::flag::register(number, Arc::clone(unheard()))?);
                 endings.push((signal, ending));
             }
-            // The flag first: who is woken must find it.
             signals.ids.push(signal_hook::flag::register(number, Arc::clone(&flag))?);
-            if matches!(number, SIGINT | SIGTERM | SIGHUP) {
-                signals.ids.push(signal_hook::flag::register(number, Arc::clone(unheard()))?);
-            }
             signals.ids.push(signal_hook::low_level::pipe::register(number, far.try_clone()?)?);
             signals.seen.push((signal, flag));
         }

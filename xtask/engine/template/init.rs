@@ -11,7 +11,7 @@ use super::git::git;
 use super::origin::{Origin, RECORD};
 use super::proof::Cargo;
 use super::starter::{self, Starter};
-use super::{Refusal, adopt, confirmed, lock, snapshot, write};
+use super::{Refusal, adopt, confirmed, lock, older, snapshot, write};
 use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
 use ciao_declare::finding::Severity;
@@ -87,9 +87,8 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
 /// A note where cargo is one that cannot build the engine, as a `rust-toolchain.toml` may want it.
 fn too_old(cargo: &str) -> Option<String> {
     let needed = env!("CARGO_PKG_RUST_VERSION");
-    let parts = |text: &str| text.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
-    let there = cargo.split(' ').nth(1)?;
-    (!parts(there).is_empty() && parts(there) < parts(needed)).then(|| {
+    let there = cargo.split(' ').nth(1).filter(|there| there.starts_with(|first: char| first.is_ascii_digit()))?;
+    older(there, needed).then(|| {
         format!(
             "cargo is {there} there, and the engine needs {needed}: raise it in rust-toolchain.toml, or `rustup update`"
         )

@@ -96,6 +96,12 @@ pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
     Some(Refusal::new(message, help))
 }
 
+/// Whether a version comes before another one.
+fn older(version: &str, than: &str) -> bool {
+    let parts = |text: &str| text.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
+    parts(version) < parts(than)
+}
+
 /// Asks on a terminal; where nobody can answer, what was asked for is done.
 fn confirmed(question: &str, yes: bool) -> Result<bool, Refusal> {
     if yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {

@@ -109,9 +109,8 @@ fn literal(line: &str, start: usize) -> Option<Range<usize>> {
     let text = &line[from..end];
     if let Some(reference) = text.strip_prefix("${") {
         // `${PASSWORD:-the default}`.
-        let default = reference.split_once('-')?.1.trim_end_matches('}');
-        let start = end - text.len() + text.len()
-            - text.rsplit_once(default).map_or(0, |(_, after)| default.len() + after.len());
+        let (_, rest) = reference.split_once('-')?;
+        let (default, start) = (rest.trim_end_matches('}'), end - rest.len());
         return (!default.is_empty() && !default.starts_with('$')).then_some(start..start + default.len());
     }
     let word = ["true", "false", "null", "none", "nil"].contains(&text.to_ascii_lowercase().as_str());

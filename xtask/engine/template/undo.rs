@@ -39,22 +39,19 @@ struct Entry {
     after: Option<String>,
 }
 
-/// Where it is kept; nothing where there is no git.
+/// Where it is kept; nothing where there is no git. Every deployment asks, so git is not.
 fn place(root: &Utf8Path) -> Option<Utf8PathBuf> {
-    git(root, &["rev-parse", "--absolute-git-dir"]).ok().map(|folder| Utf8Path::new(&folder).join("ciao/undo.json"))
+    let git = root.join(".git");
+    // Of a worktree it is a file that names the folder.
+    let named = fs::read_to_string(&git).ok();
+    let git = named.and_then(|text| Some(root.join(text.strip_prefix("gitdir:")?.trim()))).unwrap_or(git);
+    git.is_dir().then(|| git.join("ciao/undo.json"))
 }
 
 /// Says that what stands in a copy was never proved, because who wrote it was killed; nothing while it is still proved.
 #[must_use]
 pub fn unproved(root: &Utf8Path) -> Option<Refusal> {
-    let git = root.join(".git");
-    // Of a worktree it is a file that names the folder.
-    let named = fs::read_to_string(&git).ok();
-    let git = named.and_then(|text| Some(root.join(text.strip_prefix("gitdir: ")?.trim_end()))).unwrap_or(git);
-    let place = git.join("ciao/undo.json");
-    if !place.exists() || held(&place).is_err() {
-        return None;
-    }
+    let place = place(root).filter(|place| place.exists() && held(place).is_ok())?;
     let message = "an `init`, `upgrade` or `new` was killed here before what it wrote was proved";
     let help = format!(
         "give it again: it takes back first what is not committed; to keep what is there: rm {}",

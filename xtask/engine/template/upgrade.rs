@@ -14,7 +14,7 @@ use super::file::{self, Change, fingerprint};
 use super::git::git;
 use super::origin::{Origin, RECORD, Record};
 use super::proof::{Cargo, Proof};
-use super::{Refusal, confirmed, lock, write};
+use super::{Refusal, confirmed, lock, older, write};
 
 /// Bring the engine of a copy to this version
 #[derive(Debug, clap::Args)]
@@ -143,12 +143,6 @@ fn replace(
         writeln!(out, "note: this version finds errors that the one before did not: `cargo xtask check`")?;
     }
     Ok(())
-}
-
-/// Whether a version comes before another one.
-fn older(version: &str, than: &str) -> bool {
-    let parts = |text: &str| text.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
-    parts(version) < parts(than)
 }
 
 fn version(version: &str, commit: &str) -> String {

@@ -3,11 +3,10 @@
 //! A group holds the lines of one step, and groups cannot nest. So the lines of a step that runs alone are shown as they
 //! come; of steps that run side by side, each is shown when it ends. It knows nothing of terminals.
 
-use std::time::Duration;
-
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::plain::missed;
 use super::screen::Screen;
