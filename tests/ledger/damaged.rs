@@ -18,7 +18,7 @@ fn killed(folder: &Folder) -> (Ledger, PathBuf, Vec<u8>, String) {
     let outcome = Outcome::Succeeded;
     for event in [
         Event::Started { step: first.clone(), attempt: 1, owes: true },
-        Event::Ended { step: first, outcome, attempts: 1, seconds: 0.1, exit: Some(0), message: None },
+        Event::Ended { step: first, outcome, attempts: 1, seconds: 0.1, exit: Some(0), signal: None, message: None },
         Event::Started { step: second, attempt: 1, owes: false },
     ] {
         holding.journal.record(&event).unwrap();

@@ -14,7 +14,15 @@ fn began(step: &str, owes: bool) -> Event {
 }
 
 fn ended(step: &str, outcome: Outcome) -> Event {
-    Event::Ended { step: step.to_owned(), outcome, attempts: 1, seconds: 0.1, exit: Some(0), message: None }
+    Event::Ended {
+        step: step.to_owned(),
+        outcome,
+        attempts: 1,
+        seconds: 0.1,
+        exit: Some(0),
+        signal: None,
+        message: None,
+    }
 }
 
 fn unlock(environment: &str, accept_ledger: bool) -> Unlock {

@@ -162,13 +162,7 @@ pub fn after(mut request: Request, names: &[&str]) -> Request {
 pub fn steps(outcomes: &[(&str, Outcome)]) -> Vec<StepRecord> {
     outcomes
         .iter()
-        .map(|(id, outcome)| StepRecord {
-            id: (*id).to_owned(),
-            outcome: *outcome,
-            attempts: 1,
-            seconds: 0.5,
-            exit: Some(0),
-        })
+        .map(|(id, outcome)| StepRecord { attempts: 1, seconds: 0.5, exit: Some(0), ..StepRecord::new(id, *outcome) })
         .collect()
 }
 

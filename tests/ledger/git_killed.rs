@@ -60,7 +60,8 @@ fn deployment() {
             let started = Event::Started { step: step.clone(), attempt: 1, owes: false };
             holding.journal.record(&started).expect("it is written");
             let outcome = Outcome::Succeeded;
-            let ended = Event::Ended { step, outcome, attempts: 1, seconds: 0.1, exit: Some(0), message: None };
+            let ended =
+                Event::Ended { step, outcome, attempts: 1, seconds: 0.1, exit: Some(0), signal: None, message: None };
             holding.journal.record(&ended).expect("it is written");
         }
         ledger.finish(holding, &good())

@@ -30,8 +30,15 @@ fn victim() {
             .expect("it can be written");
         std::thread::sleep(Duration::from_millis(5));
         let outcome = Outcome::Succeeded;
-        let ended =
-            Event::Ended { step: step.to_owned(), outcome, attempts: 1, seconds: 0.1, exit: Some(0), message: None };
+        let ended = Event::Ended {
+            step: step.to_owned(),
+            outcome,
+            attempts: 1,
+            seconds: 0.1,
+            exit: Some(0),
+            signal: None,
+            message: None,
+        };
         holding.journal.record(&ended).expect("it can be written");
     }
     ledger.finish(holding, &good()).expect("it is recorded");

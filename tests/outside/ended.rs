@@ -59,6 +59,26 @@ fn a_secret_that_was_not_set_made_an_environment_a_failed_one() {
 }
 
 #[test]
+fn a_step_that_a_signal_had_ended_was_recorded_as_exit_139() {
+    for (script, exit, signal) in [("kill -SEGV $$$$", 139, Some(11)), ("exit 139", 139, None)] {
+        let step = format!("[[step]]\nname = \"a\"\nrun = [\"sh\", \"-c\", \"{script}\"]\n");
+        let repo = with_steps(&step);
+        let (events, said, code) = run(&repo, &["deploy", "dev", "--format", "json"]);
+        assert_eq!(code, 1, "{said}");
+        let ended = events.lines().find(|line| line.contains("\"ended\"")).unwrap();
+        let ended: serde_json::Value = serde_json::from_str(ended).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&run(&repo, &["show", "dev", "--format", "json"]).0).unwrap();
+        for step in [&ended, &json["steps"][0]] {
+            assert_eq!((step["exit"].as_i64(), step["signal"].as_i64()), (Some(exit), signal), "{step}");
+        }
+        let shown = shown(&repo, &["show", "dev"]);
+        let line = shown.lines().find(|line| line.starts_with("web/a ")).unwrap();
+        assert!(line.ends_with(if signal.is_some() { "signal 11" } else { "139" }), "{line}");
+    }
+}
+
+#[test]
 fn a_finally_that_had_changed_since_the_plan_was_run() {
     let repo = with_steps("[[step]]\nname = \"a\"\nscript = \"a.sh\"\nfinally = { script = \"f.sh\" }\n");
     for (name, text) in [("a", "echo 'echo NOT PLANNED' >> f.sh; echo >> a.sh"), ("f", "echo clean-up")] {

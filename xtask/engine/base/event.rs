@@ -34,8 +34,20 @@ pub struct StepRecord {
     pub attempts: u32,
     #[serde(default)]
     pub seconds: f64,
+    /// As a shell has it: the exit code, or 128 + `signal`.
     #[serde(default)]
     pub exit: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+}
+
+impl StepRecord {
+    /// Of a step of which no more is known.
+    #[must_use]
+    pub fn new(id: &str, outcome: Outcome) -> StepRecord {
+        StepRecord { id: id.to_owned(), outcome, attempts: 0, seconds: 0.0, exit: None, signal: None }
+    }
 }
 
 /// What the journal keeps: `Started` before a step starts, its outcome after.
@@ -44,8 +56,17 @@ pub struct StepRecord {
 pub enum Event {
     /// `owes`: it has a `finally`, which is owed from now on.
     Started { step: String, attempt: u32, owes: bool },
-    /// `seconds` over all its attempts; `exit` is the exit code, or 128 + the signal that ended it.
-    Ended { step: String, outcome: Outcome, attempts: u32, seconds: f64, exit: Option<i32>, message: Option<String> },
+    /// As in a [`StepRecord`]; `seconds` over all its attempts.
+    Ended {
+        step: String,
+        outcome: Outcome,
+        attempts: u32,
+        seconds: f64,
+        exit: Option<i32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        message: Option<String>,
+    },
     /// The `finally` of a step starts.
     FinallyStarted { step: String },
     /// The `finally` of a step has ended; it stays owed unless it succeeded.

@@ -16,7 +16,7 @@ use crate::ledger::record::{Ended, StepRecord};
 use crate::ledger::state::{Deployment as Current, Proof};
 use crate::ledger::{Ending, Error, Failure, Force, Holding, Ledger, Release, Request};
 use crate::plan::{Plan, Step};
-use crate::process::{Lane, Signals, itself};
+use crate::process::{Exit, Lane, Signals, itself};
 use crate::repository::{Examined, Repository};
 use crate::run::event::Outcome;
 use crate::run::report::{Display, Reporter, Style, reporter};
@@ -240,7 +240,7 @@ fn prepare(
 
 fn not_run(id: &str, runs: bool) -> StepRecord {
     let outcome = if runs { Outcome::NotRun } else { Outcome::Off };
-    StepRecord { id: id.to_owned(), outcome, attempts: 0, seconds: 0.0, exit: None }
+    StepRecord::new(id, outcome)
 }
 
 /// What became of all steps. What was done before this was resumed is `known`: how it went then is not forgotten.
@@ -250,7 +250,8 @@ fn step_records(plan: &Plan, summary: &Summary, known: &BTreeMap<String, StepRec
         outcome: result.outcome,
         attempts: result.attempts,
         seconds: result.seconds,
-        exit: result.exit.as_ref().map(|exit| exit.code()),
+        exit: result.exit.map(Exit::code),
+        signal: result.exit.and_then(Exit::signal),
     };
     let all = plan.steps.iter().zip(&summary.steps).map(here);
     let before = |step: &StepRecord| {

@@ -84,14 +84,12 @@ impl Progress {
             Event::Started { step, attempt, .. } => {
                 self.running.insert(step.clone());
                 self.last = Some(step.clone());
-                self.steps.insert(
-                    step.clone(),
-                    StepRecord { id: step, outcome: Outcome::Unknown, attempts: attempt, seconds: 0.0, exit: None },
-                );
+                let unknown = StepRecord { attempts: attempt, ..StepRecord::new(&step, Outcome::Unknown) };
+                self.steps.insert(step, unknown);
             }
-            Event::Ended { step, outcome, attempts, seconds, exit, message: _ } => {
+            Event::Ended { step, outcome, attempts, seconds, exit, signal, message: _ } => {
                 self.running.remove(&step);
-                self.steps.insert(step.clone(), StepRecord { id: step, outcome, attempts, seconds, exit });
+                self.steps.insert(step.clone(), StepRecord { id: step, outcome, attempts, seconds, exit, signal });
             }
             Event::FinallyStarted { .. } | Event::FinallyEnded { .. } => {}
         }
@@ -387,7 +385,8 @@ mod tests {
         let ended = |step: &str| {
             let (step, outcome, message) =
                 (step.to_owned(), Outcome::Failed, Some("x\n\u{0}\u{ff} \"1 2 {}\"".to_owned()));
-            Line::Event { event: Event::Ended { step, outcome, attempts: 3, seconds: 1.25, exit: Some(7), message } }
+            let (exit, signal) = (Some(137), Some(9));
+            Line::Event { event: Event::Ended { step, outcome, attempts: 3, seconds: 1.25, exit, signal, message } }
         };
         let finally = Line::Event { event: Event::FinallyStarted { step: "web/a".to_owned() } };
         vec![

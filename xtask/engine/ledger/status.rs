@@ -310,7 +310,10 @@ pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
     if !steps.is_empty() {
         let head = ["step", "outcome", "attempts", "seconds", "exit"].map(str::to_owned);
         let rows = steps.iter().map(|step| {
-            let exit = step.exit.map_or("-".to_owned(), |exit| exit.to_string());
+            let exit = match (step.signal, step.exit) {
+                (Some(signal), _) => format!("signal {signal}"),
+                (None, exit) => exit.map_or("-".to_owned(), |exit| exit.to_string()),
+            };
             (
                 [
                     step.id.clone(),

@@ -83,6 +83,14 @@ impl Exit {
     }
 
     #[must_use]
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Exit::Code(_) => None,
+            Exit::Signal(signal) => Some(signal),
+        }
+    }
+
+    #[must_use]
     pub fn good(self) -> bool {
         self == Exit::Code(0)
     }

@@ -441,7 +441,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         }
         if outcome != Outcome::NotRun {
             let (attempts, seconds, message) = (result.attempts, result.seconds, result.message.clone());
-            self.outlet.record(Event::Ended { step: step.id.clone(), outcome, attempts, seconds, exit, message });
+            let (step, signal) = (step.id.clone(), course.exit.and_then(Exit::signal));
+            self.outlet.record(Event::Ended { step, outcome, attempts, seconds, exit, signal, message });
         } else if self.outlet.journal_error.is_some() {
             // It was only about to start, and owes nothing.
             self.owed.retain(|&owed| owed != course.step || self.deployment.owed.contains(&step.id));

@@ -39,10 +39,6 @@ impl Default for Json {
     }
 }
 
-fn exit(exit: Option<Exit>) -> Value {
-    exit.map_or(Value::Null, |exit| exit.code().into())
-}
-
 impl Reporter for Json {
     fn begun(&mut self, environment: &str, steps: usize) {
         self.event(&json!({ "event": "begun", "format": 1, "environment": environment, "steps": steps }));
@@ -61,7 +57,8 @@ impl Reporter for Json {
     fn ended(&mut self, step: &Step, result: &StepResult, finally: bool) {
         self.soon(&json!({
             "event": "ended", "step": step.id, "finally": finally, "outcome": result.outcome,
-            "attempts": result.attempts, "seconds": result.seconds, "exit": exit(result.exit), "message": result.message,
+            "attempts": result.attempts, "seconds": result.seconds, "exit": result.exit.map(Exit::code),
+            "signal": result.exit.and_then(Exit::signal), "message": result.message,
         }));
     }
 
