@@ -57,6 +57,14 @@ fn a_linked_folder_that_leads_out_is_in_no_release() {
 }
 
 #[test]
+fn parallel_without_instances_was_accepted_and_did_nothing() {
+    found(&step("run = [\"true\"]\nparallel = true"), &["bad-value pipelines/deployments/web/pipeline.toml:15"]);
+    says(&step("run = [\"true\"]\nparallel = true"), "a step is `parallel` without `for_each`");
+    let call = "pipeline = \"web\"";
+    says(&changed("pipelines/environment.toml", call, &format!("{call}\nparallel = true")), "without `for_each`");
+}
+
+#[test]
 fn a_quoted_key_with_a_dot_is_no_value() {
     let defaulted =
         changed(ENVIRONMENT, "title = { type = \"string\" }", "title = { type = \"string\", default = \"x\" }");

@@ -210,7 +210,7 @@ fn call(section: &Section<'_, '_>) -> Option<Deploy> {
     let deploy = Deploy {
         name: section.string("name").unwrap_or_else(|| Spanned::new("".into(), section.span)),
         for_each: for_each(section),
-        parallel: section.boolean("parallel"),
+        parallel: super::step::parallel(section),
         with: given_table(section, "with"),
         needs: needs(section),
         when: when(section),

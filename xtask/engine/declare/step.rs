@@ -162,7 +162,7 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
         cwd: cwd(section),
         stdin: stdin(section),
         for_each: for_each(section),
-        parallel: section.boolean("parallel"),
+        parallel: parallel(section),
         needs: needs(section),
         when: when(section),
         provides: section.names("provides").unwrap_or_default(),
@@ -202,6 +202,17 @@ pub fn cwd(section: &Section<'_, '_>) -> Option<Template> {
         return None;
     }
     Some(cwd)
+}
+
+/// Reads `parallel`, which is about the instances of a `for_each` alone.
+pub fn parallel(section: &Section<'_, '_>) -> bool {
+    let parallel = section.boolean("parallel");
+    if parallel && !section.has("for_each") {
+        let message = format!("{} is `parallel` without `for_each`", section.what);
+        let help = "remove it; to run side by side with others, say what is waited for: `needs = […]`";
+        section.reader.report(Code::BadValue, section.key_span("parallel"), message, help);
+    }
+    parallel
 }
 
 fn timeout(section: &Section<'_, '_>) -> Duration {
