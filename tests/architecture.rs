@@ -48,7 +48,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("ledger", &["base", "process"]),
     ("declare", &["base"]),
     ("plan", &["base", "declare"]),
-    ("check", &["base", "declare", "plan"]),
+    ("check", &["base", "declare", "mask", "plan"]),
     ("show", &["base", "declare", "plan"]),
     ("template", &["base", "check", "declare", "plan", "show"]),
     ("run", &["base", "mask", "plan", "process", "show"]),

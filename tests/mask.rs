@@ -1,6 +1,6 @@
 //! No secret survives, in any form, in any chunks; and what is no secret arrives as it is.
 
-use ciao::run::mask::{Mask, Stream, forms, prefixed};
+use ciao::run::mask::{Mask, Stream, Words, forms, prefixed};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -177,9 +177,49 @@ fn fault_76_no_secret_survives_long() {
     survive(100_000);
 }
 
+/// Words of few letters, so that they overlap and begin with each other, and a text of them.
+fn words_and_text() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>)> {
+    let bytes = |length| prop::collection::vec(prop::sample::select(&b"ab\0. "[..]), length);
+    // Words of at least four bytes are searched for in another way.
+    let words = |least: usize| prop::collection::vec(bytes(least..least + 8), 0..12);
+    (prop_oneof![words(1), words(4), prop::collection::vec(bytes(1..3), 0..4)], bytes(0..60))
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 1_000, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn words_are_found_where_they_stand((texts, text) in words_and_text()) {
+        let words = Words::new(texts.clone());
+        let mut all = Vec::new();
+        for at in 0..text.len() {
+            for (number, word) in texts.iter().enumerate().filter(|(_, word)| text[at..].starts_with(word)) {
+                all.push((at..at + word.len(), number));
+            }
+        }
+        let mut found = words.find(&text);
+        found.sort_by_key(|(range, number)| (range.start, *number));
+        let is_inside = |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || text[at - 1] == b'_');
+        let begun: Vec<_> = all.iter().filter(|(range, _)| !is_inside(range.start)).cloned().collect();
+        prop_assert_eq!(found, begun);
+        let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+        for (range, _) in all {
+            match spans.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => spans.push(range),
+            }
+        }
+        prop_assert_eq!(words.spans(&text), spans);
+        for at in 0..text.len() {
+            let goes_on = |word: &Vec<u8>| word.starts_with(&text[at..]) && word.len() > text.len() - at;
+            prop_assert_eq!(words.begins(&text[at..]), texts.iter().any(goes_on));
+        }
+    }
+}
+
 #[track_caller]
 fn has_form(secret: &str, form: &str) {
-    assert!(forms(secret.as_bytes()).contains(form.as_bytes()), "{form}");
+    assert!(forms(secret.as_bytes()).iter().any(|known| known == form.as_bytes()), "{form}");
 }
 
 #[test]

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Check;
@@ -16,6 +15,7 @@ use ciao_declare::finding::{Code, Finding, Place};
 use ciao_declare::glob;
 use ciao_declare::template::Part;
 use ciao_declare::{DEPLOYMENTS, Pipeline, pipeline_file};
+use ciao_mask::Words;
 use ciao_plan::build::{Built, Origin};
 use ciao_plan::named::Named;
 use ciao_plan::scope::normalised;
@@ -111,9 +111,9 @@ struct Search<'a> {
     pipeline: &'a Pipeline,
     name: &'a str,
     open: Vec<Option<&'a Utf8Path>>,
-    /// For every pattern of the automaton the file that it stands for.
+    /// For every word the file that it stands for.
     owners: Vec<usize>,
-    automaton: Option<AhoCorasick>,
+    words: Words,
 }
 
 /// All strings of a pipeline, a line each.
@@ -140,18 +140,17 @@ impl<'a> Search<'a> {
         for (index, path) in open.iter().enumerate() {
             let inside = path.strip_prefix(&folder).unwrap_or(path);
             for part in inside.components() {
-                words.push(part.as_str().to_owned());
+                words.push(part.as_str().into());
                 owners.push(index);
             }
             // `import steps`
             if inside.extension() == Some("py") {
-                words.push(inside.file_stem().unwrap_or_default().to_owned());
+                words.push(inside.file_stem().unwrap_or_default().into());
                 owners.push(index);
             }
         }
-        let automaton =
-            AhoCorasick::builder().kind(Some(aho_corasick::AhoCorasickKind::ContiguousNFA)).build(&words).ok();
-        Search { subject, pipeline, name, open: open.into_iter().map(Some).collect(), owners, automaton }
+        let open = open.into_iter().map(Some).collect();
+        Search { subject, pipeline, name, open, owners, words: Words::new(words) }
     }
 
     /// What is still open when all that can be reached has been read.
@@ -196,10 +195,10 @@ impl<'a> Search<'a> {
         };
         let bytes = text.as_bytes();
         let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
-        for hit in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(text)) {
-            let before = hit.start().checked_sub(1).map(|at| &bytes[at]);
-            let open = &mut self.open[self.owners[hit.pattern().as_usize()]];
-            if open.is_some() && !is_word(before) && !is_word(bytes.get(hit.end())) && !in_comment(hit.start()) {
+        for (hit, word) in self.words.find(bytes) {
+            let before = hit.start.checked_sub(1).map(|at| &bytes[at]);
+            let open = &mut self.open[self.owners[word]];
+            if open.is_some() && !is_word(before) && !is_word(bytes.get(hit.end)) && !in_comment(hit.start) {
                 found.extend(open.take());
             }
         }

@@ -1,14 +1,13 @@
 //! What is searched for: the values in which listed environments differ, each in the forms that it may be written in,
-//! and the names of the environments; all of them in one automaton.
+//! and the names of the environments; all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use ciao_declare::Declarations;
 use ciao_declare::literal::Literal;
 use ciao_declare::parameter::{Parameter, Type};
+use ciao_mask::Words;
 
 /// How much must be around a match before it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +36,7 @@ pub struct Needle {
 /// All that is searched for.
 pub struct Needles {
     pub needles: Vec<Needle>,
-    automaton: Option<AhoCorasick>,
+    words: Words,
 }
 
 /// A leaf of a value: where it is given, and what it is.
@@ -82,19 +81,16 @@ impl Needles {
             entry.is_name = true;
         }
         let needles: Vec<Needle> = found.into_values().collect();
-        let texts = needles.iter().map(|needle| &needle.text);
-        // No DFA: it would take longer to make than the search.
-        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(texts).ok();
-        Needles { automaton: automaton.filter(|_| !needles.is_empty()), needles }
+        let words = Words::new(needles.iter().map(|needle| needle.text.clone().into()).collect());
+        Needles { words, needles }
     }
 
     /// The bounded matches in a text, none inside of a longer one.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<(std::ops::Range<usize>, &Needle)> {
-        let Some(automaton) = &self.automaton else { return Vec::new() };
-        let mut found: Vec<(std::ops::Range<usize>, &Needle)> = automaton
-            .find_overlapping_iter(text)
-            .map(|hit| (hit.range(), &self.needles[hit.pattern().as_usize()]))
+        let hits = self.words.find(text.as_bytes()).into_iter();
+        let mut found: Vec<(std::ops::Range<usize>, &Needle)> = hits
+            .map(|(range, number)| (range, &self.needles[number]))
             .filter(|(range, needle)| {
                 let part = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_';
                 // Names are also found as a part of a file's name; whether they are meant is decided by what is around.

@@ -33,23 +33,48 @@ pub struct Header {
 }
 
 /// A line of the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub enum Line {
     Header(Box<Header>),
-    /// What is known from before a resumption.
-    Carried {
-        steps: Vec<StepRecord>,
-        owed: Vec<String>,
-    },
-    Event {
-        event: Event,
-    },
-    /// The deployment is over, and this is to be recorded. `steps` in the plan's order.
-    Ended {
-        record: Box<Record>,
-        steps: Vec<StepRecord>,
-    },
+    Carried(Carried),
+    Event { event: Event },
+    Ended(End),
+}
+
+/// What is known from before a resumption.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    pub steps: Vec<StepRecord>,
+    pub owed: Vec<String>,
+}
+
+/// The deployment is over, and this is to be recorded. `steps` in the plan's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    pub record: Box<Record>,
+    pub steps: Vec<StepRecord>,
+}
+
+impl Line {
+    /// It is read twice, because by a tag serde would read everything in a second way, which doubles what is compiled.
+    fn read(json: &[u8]) -> Option<Line> {
+        #[derive(Deserialize)]
+        struct Head {
+            line: String,
+        }
+        #[derive(Deserialize)]
+        struct Happened {
+            event: Event,
+        }
+        match &*serde_json::from_slice::<Head>(json).ok()?.line {
+            "header" => serde_json::from_slice(json).ok().map(Line::Header),
+            "carried" => serde_json::from_slice(json).ok().map(Line::Carried),
+            "event" => serde_json::from_slice(json).ok().map(|Happened { event }| Line::Event { event }),
+            "ended" => serde_json::from_slice(json).ok().map(Line::Ended),
+            _ => None,
+        }
+    }
 }
 
 /// What the lines add up to.
@@ -69,12 +94,12 @@ impl Progress {
     pub fn add(&mut self, line: Line) {
         match line {
             Line::Header(header) => self.header = Some(*header),
-            Line::Carried { steps, owed } => {
+            Line::Carried(Carried { steps, owed }) => {
                 self.steps.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
                 self.owed.extend(owed);
             }
             Line::Event { event } => self.see(event),
-            Line::Ended { record, steps } => self.ended = Some((*record, steps)),
+            Line::Ended(End { record, steps }) => self.ended = Some((*record, steps)),
         }
     }
 
@@ -179,7 +204,7 @@ fn unframe(line: &[u8], before: u32, number: u64) -> Result<(u32, Line), bool> {
     let agrees = |field: Option<&[u8]>, value: u64| field == Some(value.to_string().as_bytes());
     match json {
         Some(json) if agrees(length, json.len() as u64) && agrees(place, number) => {
-            serde_json::from_slice(json).map(|line| (expected, line)).map_err(|_| false)
+            Line::read(json).map(|line| (expected, line)).ok_or(false)
         }
         _ => Err(false),
     }
@@ -343,7 +368,7 @@ impl Journal {
 
     fn note(&mut self, line: Line) {
         match line {
-            Line::Carried { steps, owed } => {
+            Line::Carried(Carried { steps, owed }) => {
                 self.carried.extend(steps.into_iter().map(|step| (step.id.clone(), step)));
                 self.owed.extend(owed);
             }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
 use super::gate::Gate;
 use super::git::NETWORK;
-use super::journal::{Header, Journal, Line, discard};
+use super::journal::{Carried, End, Header, Journal, Line, discard};
 use super::place::{folder, lock, note};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
@@ -245,7 +245,7 @@ impl Ledger {
         };
         note(&self.git, &self.caller.place);
         let begun = Journal::begin(&folder(&self.git, &request.environment), flock, header).and_then(|mut journal| {
-            journal.write(Line::Carried { steps, owed })?;
+            journal.write(Line::Carried(Carried { steps, owed }))?;
             Ok(journal)
         });
         begun.map_err(|error| self.unwritable(&format!("deploy {}", request.environment), &error))
@@ -316,7 +316,7 @@ impl Ledger {
         if record.nothing_ran {
             record.reason = Some("nothing ran".to_owned());
         }
-        let line = Line::Ended { record: Box::new(record.clone()), steps: ending.steps.clone() };
+        let line = Line::Ended(End { record: Box::new(record.clone()), steps: ending.steps.clone() });
         let written = holding.journal.write(line);
         let taken = || {
             Error::new(

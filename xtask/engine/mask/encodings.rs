@@ -2,16 +2,32 @@
 //!
 //! Pure. It knows nothing of streams; line breaks and colour codes in between are the masker's to see through.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A line of a secret that is shorter would garble everything else.
 pub const SHORTEST: usize = 8;
 
-/// All forms of `secret`, and of its lines, each once.
+/// The forms so far.
+#[derive(Default)]
+struct Forms {
+    all: Vec<Vec<u8>>,
+    /// Where those of the line begin that is being looked at: what another line has too does no harm.
+    line: usize,
+}
+
+impl Forms {
+    /// Most forms of a line are the line itself.
+    fn insert(&mut self, form: Vec<u8>) {
+        if !self.all[self.line..].contains(&form) {
+            self.all.push(form);
+        }
+    }
+}
+
+/// All forms of `secret`, and of its lines.
 #[must_use]
-pub fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
-    let mut out = BTreeSet::new();
+pub fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut out = Forms::default();
     escaped(secret, &mut out);
     hex(secret, &mut out);
     base64(secret, &mut out);
@@ -19,15 +35,16 @@ pub fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
         for line in secret.split(|&byte| byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.len() >= SHORTEST {
+                out.line = out.all.len();
                 escaped(line, &mut out);
             }
         }
     }
-    out
+    out.all
 }
 
 /// The forms in which every character stands for itself or is escaped, and the order stays.
-fn escaped(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn escaped(secret: &[u8], out: &mut Forms) {
     out.insert(secret.to_vec());
     json(secret, out);
     url(secret, out);
@@ -39,7 +56,7 @@ fn escaped(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
 /// What serialisers escape because it means something in HTML: nothing, what Go's does, what PHP's can.
 const HTML: [&str; 3] = ["", "<>&", "<>&'"];
 
-fn json(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn json(secret: &[u8], out: &mut Forms) {
     let text = String::from_utf8_lossy(secret);
     // Serialisers differ in whether they escape `/`, what is not ASCII, and what means something in HTML.
     for slash in [false, true] {
@@ -79,7 +96,7 @@ fn json_char(char: char, slash: bool, ascii: bool, html: &str, capital: bool, fo
     }
 }
 
-fn url(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn url(secret: &[u8], out: &mut Forms) {
     // What stays as it is: of RFC 3986, of JavaScript's encodeURIComponent, of its encodeURI, of forms, of RFC 3986 with `/`.
     for stays in ["-._~", "-._~!'()*", "-._~!'()*;/?:@&=+$,#", "-._*", "-._~/", "-._"] {
         for capital in [true, false] {
@@ -101,7 +118,7 @@ fn url(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-fn shell(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn shell(secret: &[u8], out: &mut Forms) {
     let replaced = |replace: fn(u8, &mut Vec<u8>)| {
         let mut form = Vec::new();
         secret.iter().for_each(|&byte| replace(byte, &mut form));
@@ -140,7 +157,7 @@ fn shell(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     }));
 }
 
-fn xml(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn xml(secret: &[u8], out: &mut Forms) {
     // Text escapes less than attributes, and there are three ways to write a quote.
     let forms: [[&[u8]; 3]; 6] = [
         [b">", b"\"", b"'"],
@@ -168,7 +185,7 @@ fn xml(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
 }
 
 /// As SQL, YAML and PowerShell double a quote, and as Python shows text and bytes.
-fn quoted(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn quoted(secret: &[u8], out: &mut Forms) {
     for quote in [b'\'', b'"'] {
         out.insert(
             secret.iter().flat_map(|&byte| std::iter::repeat_n(byte, if byte == quote { 2 } else { 1 })).collect(),
@@ -195,7 +212,7 @@ fn quoted(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-fn hex(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn hex(secret: &[u8], out: &mut Forms) {
     let pairs = |capital: bool| -> Vec<Vec<u8>> {
         let pair = |&byte| {
             let mut form = Vec::with_capacity(2);
@@ -215,7 +232,7 @@ fn hex(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
         (&lower, b", 0x"),
         (&lower, b"\\x"),
     ];
-    out.extend(separated.map(|(pairs, between)| pairs.join(between)));
+    separated.into_iter().for_each(|(pairs, between)| out.insert(pairs.join(between)));
     // `xxd` groups two bytes, and the secret begins with the first or the second of them.
     for first in [0, 1] {
         let groups = lower[first..].chunks(2).map(|group| group.concat());
@@ -234,7 +251,7 @@ fn hex_digits(byte: u8, capital: bool, form: &mut Vec<u8>) {
 
 /// In base64 at every alignment: what stands before the secret decides which of three forms it takes, and the digits
 /// at its ends also hold bits of its neighbours, so they are left out.
-fn base64(secret: &[u8], out: &mut BTreeSet<Vec<u8>>) {
+fn base64(secret: &[u8], out: &mut Forms) {
     for [last, last_but_one] in [*b"/+", *b"_-"] {
         for before in 0..3_usize {
             let mut form = Vec::new();

@@ -8,23 +8,20 @@
 mod encodings;
 mod lexer;
 mod lines;
+mod words;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 pub use encodings::{SHORTEST, forms};
 use lexer::Lexer;
 pub use lexer::find;
 pub use lines::{first_unusual, prefixed};
+pub use words::Words;
 
 /// What is shown instead.
 pub const SHOWN: &[u8] = b"***";
 
-/// Below this many bytes of forms the automaton may take the memory that makes it fast.
-const FAST: usize = 48 << 10;
 /// No form is shorter once colour codes are taken away: it would garble everything else.
 const SHORTEST_FORM: usize = 4;
 /// What is held back at most: a form cannot be told from endless colour codes for ever.
@@ -33,28 +30,35 @@ const HELD: usize = 1 << 20;
 /// All secrets known so far. It is asked for its [`Dictionary`] before every chunk, because steps produce new ones.
 #[derive(Default)]
 pub struct Mask {
-    forms: BTreeSet<Vec<u8>>,
+    secrets: Vec<Vec<u8>>,
+    forms: Vec<Vec<u8>>,
     dictionary: Arc<Dictionary>,
 }
 
 impl Mask {
     /// Masks these too from now on.
     pub fn add<'a>(&mut self, secrets: impl IntoIterator<Item = &'a [u8]>) {
-        let known = self.forms.len();
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            for form in forms(secret) {
-                // Seen as the stream is: without colour codes and wrapping. Whether the first line break wraps
-                // depends on what comes before it.
-                for lexer in [Lexer::default(), Lexer::after_a_long_word()] {
-                    let seen = see(&form, lexer);
-                    if seen.len() >= SHORTEST_FORM {
-                        self.forms.insert(seen);
-                    }
-                }
+        let known = self.secrets.len();
+        for secret in secrets {
+            if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
+                self.secrets.push(secret.to_vec());
+                forms(secret).iter().for_each(|form| self.add_form(form));
             }
         }
-        if self.forms.len() > known {
+        if self.secrets.len() > known {
             self.dictionary = Arc::new(Dictionary::new(&self.forms));
+        }
+    }
+
+    /// Adds it as the stream is seen: without colour codes and wrapping. Whether the first line break wraps depends on what
+    /// comes before it.
+    fn add_form(&mut self, form: &[u8]) {
+        let first = self.forms.len();
+        for lexer in [Lexer::default(), Lexer::after_a_long_word()] {
+            let seen = see(form, lexer);
+            if seen.len() >= SHORTEST_FORM && !self.forms[first..].contains(&seen) {
+                self.forms.push(seen);
+            }
         }
     }
 
@@ -106,34 +110,18 @@ fn without(text: &[u8], cuts: &[Range<usize>]) -> Vec<u8> {
 /// The forms of all secrets, ready for searching.
 #[derive(Default)]
 pub struct Dictionary {
-    automaton: Option<AhoCorasick>,
-    /// Sorted.
-    forms: Vec<Vec<u8>>,
+    forms: Words,
     longest: usize,
     /// Whether some form has a line feed in it.
     lines: bool,
-    /// Which two bytes some form begins with.
-    pairs: Vec<bool>,
-    first: Vec<bool>,
 }
 
 impl Dictionary {
-    fn new(forms: &BTreeSet<Vec<u8>>) -> Dictionary {
-        let size: usize = forms.iter().map(Vec::len).sum();
-        let kind = if size < FAST { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder().kind(Some(kind)).prefilter(false).build(forms);
-        let (mut pairs, mut first) = (vec![false; 1 << 16], vec![false; 1 << 8]);
-        for form in forms {
-            pairs[usize::from(form[0]) << 8 | usize::from(form[1])] = true;
-            first[usize::from(form[0])] = true;
-        }
+    fn new(forms: &[Vec<u8>]) -> Dictionary {
         Dictionary {
-            automaton: Some(automaton.expect("a few secrets fit into an automaton")),
+            forms: Words::new(forms.to_vec()),
             longest: forms.iter().map(Vec::len).max().unwrap_or(0),
             lines: forms.iter().any(|form| form.contains(&b'\n')),
-            forms: forms.iter().cloned().collect(),
-            pairs,
-            first,
         }
     }
 
@@ -154,20 +142,7 @@ impl Dictionary {
         {
             start += feed + 1;
         }
-        (start..text.len()).find(|&at| self.begins(&text[at..])).unwrap_or(text.len())
-    }
-
-    /// Whether some form begins with `end` and goes on.
-    fn begins(&self, end: &[u8]) -> bool {
-        match end {
-            [] => false,
-            [one] => self.first[usize::from(*one)],
-            [one, two, ..] if !self.pairs[usize::from(*one) << 8 | usize::from(*two)] => false,
-            _ => {
-                let next = self.forms.partition_point(|form| form.as_slice() <= end);
-                self.forms.get(next).is_some_and(|form| form.starts_with(end))
-            }
-        }
+        (start..text.len()).find(|&at| self.forms.begins(&text[at..])).unwrap_or(text.len())
     }
 }
 
@@ -187,7 +162,7 @@ impl Stream {
     /// Whether what comes goes out as it is: there is nothing to mask.
     #[must_use]
     pub fn is_open(&self, dictionary: &Dictionary) -> bool {
-        dictionary.automaton.is_none() && self.held.is_empty()
+        dictionary.forms.is_empty() && self.held.is_empty()
     }
 
     /// Takes the next chunk, and appends to `out` what can be given out.
@@ -218,7 +193,7 @@ impl Stream {
             copy = without(&self.held[..decided], &self.cuts);
             &copy
         };
-        let found = spans(dictionary, seen);
+        let found = dictionary.forms.spans(seen);
         let places = Places::new(&self.cuts);
         let hold = if last { seen.len() } else { dictionary.may_become(seen) };
         let mut keep_from = if hold == seen.len() { decided } else { places.of(hold) };
@@ -268,19 +243,4 @@ impl Places {
         let before = self.0.partition_point(|&(at, _)| at <= seen);
         seen + before.checked_sub(1).map_or(0, |last| self.0[last].1)
     }
-}
-
-/// Where forms stand in `seen`, those that overlap in one.
-fn spans(dictionary: &Dictionary, seen: &[u8]) -> Vec<Range<usize>> {
-    let Some(automaton) = &dictionary.automaton else { return Vec::new() };
-    let mut found: Vec<Range<usize>> = automaton.find_overlapping_iter(seen).map(|found| found.range()).collect();
-    found.sort_unstable_by_key(|span| span.start);
-    let mut out: Vec<Range<usize>> = Vec::new();
-    for span in found {
-        match out.last_mut() {
-            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => out.push(span),
-        }
-    }
-    out
 }
