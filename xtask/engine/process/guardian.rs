@@ -120,12 +120,17 @@ pub fn no_core_dumps() {
 
 impl Guardian {
     fn serve(&mut self) -> io::Result<()> {
+        let mut ended = false;
         loop {
-            self.look_after()?;
+            let expects = |running: &Running| running.exit.is_some() || running.kill_at.is_some();
+            if ended || self.running.as_ref().is_some_and(expects) {
+                self.look_after()?;
+            }
             if self.alone && self.running.is_none() {
                 return Ok(());
             }
-            let (asked, ended) = self.sleep()?;
+            let asked;
+            (asked, ended) = self.sleep()?;
             if ended {
                 // More than fit would wake it once more.
                 drop(self.children.read(&mut [0; 64]));
