@@ -4,6 +4,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::json::Json;
+
 /// How a step ended, or why it did not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,18 +75,83 @@ pub enum Event {
     FinallyEnded { step: String, outcome: Outcome, exit: Option<i32> },
 }
 
-impl Event {
-    /// As JSON on one line. Here and not where it is needed, because this package is optimised, and the others are not.
+impl Outcome {
+    /// As it is kept and as programs read it.
     #[must_use]
-    pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("an event has nothing that JSON cannot hold")
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Done => "done",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed-out",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Unknown => "unknown",
+            Outcome::Skipped => "skipped",
+            Outcome::Off => "off",
+            Outcome::NotRun => "not-run",
+        }
     }
 }
 
-/// The outcomes of steps as indented JSON; here for the same reason.
-#[must_use]
-pub fn steps_json(steps: &[StepRecord]) -> Vec<u8> {
-    serde_json::to_vec_pretty(steps).expect("steps have nothing that JSON cannot hold")
+impl Event {
+    /// Appends it as JSON on one line. Written by hand, and here, because there are two between any two steps, and this package is
+    /// optimised.
+    pub fn json(&self, out: &mut Json) {
+        out.open("{");
+        match self {
+            Event::Started { step, attempt, owes } => {
+                out.text("event", "started");
+                out.text("step", step);
+                out.plain("attempt", &attempt.to_string());
+                out.plain("owes", if *owes { "true" } else { "false" });
+            }
+            Event::Ended { step, outcome, attempts, seconds, exit, message } => {
+                out.text("event", "ended");
+                out.text("step", step);
+                ended(out, *outcome, *attempts, *seconds, *exit);
+                out.optional("message", message.as_deref());
+            }
+            Event::FinallyStarted { step } => {
+                out.text("event", "finally-started");
+                out.text("step", step);
+            }
+            Event::FinallyEnded { step, outcome, exit } => {
+                out.text("event", "finally-ended");
+                out.text("step", step);
+                out.text("outcome", outcome.name());
+                number(out, "exit", *exit);
+            }
+        }
+        out.close("}");
+    }
+}
+
+fn ended(out: &mut Json, outcome: Outcome, attempts: u32, seconds: f64, exit: Option<i32>) {
+    out.text("outcome", outcome.name());
+    out.plain("attempts", &attempts.to_string());
+    // In the fewest digits that are read as the same number.
+    out.plain("seconds", &format!("{seconds:?}"));
+    number(out, "exit", exit);
+}
+
+fn number(out: &mut Json, key: &str, number: Option<i32>) {
+    match number {
+        Some(number) => out.plain(key, &number.to_string()),
+        None => out.plain(key, "null"),
+    }
+}
+
+/// Appends the outcomes of steps as JSON; here for the same reason.
+pub fn steps_json(steps: &[StepRecord], out: &mut Json) {
+    out.open("[");
+    for step in steps {
+        out.item();
+        out.open("{");
+        out.text("id", &step.id);
+        ended(out, step.outcome, step.attempts, step.seconds, step.exit);
+        out.close("}");
+    }
+    out.close("]");
 }
 
 /// Where an event is written, synced, before anything that follows from it is done.
@@ -101,5 +168,53 @@ pub trait Journal {
     /// If one of them could not be written whole.
     fn record_all(&mut self, events: &[Event]) -> io::Result<()> {
         events.iter().try_for_each(|event| self.record(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written by hand is what serde writes, and reads.
+    #[test]
+    fn by_hand_as_by_serde() {
+        let outcomes = [
+            Outcome::Succeeded,
+            Outcome::Done,
+            Outcome::Failed,
+            Outcome::TimedOut,
+            Outcome::Interrupted,
+            Outcome::Unknown,
+            Outcome::Skipped,
+            Outcome::Off,
+            Outcome::NotRun,
+        ];
+        let mut events = vec![Event::FinallyStarted { step: "a".to_owned() }];
+        let mut steps = Vec::new();
+        for (place, outcome) in outcomes.into_iter().enumerate() {
+            let step = ["a/b", "\"\\\n\u{1}ü", ""][place % 3].to_owned();
+            let seconds = [0.0, 0.000_000_123, 1e-300, 17.0, 1.0 / 3.0, 1e17, 123_456_789.123][place % 7];
+            let (exit, attempts) = ([None, Some(-1), Some(137)][place % 3], place as u32);
+            let message = [None, Some("\u{0}\u{7f}\"x\"".to_owned())][place % 2].clone();
+            events.extend([
+                Event::Started { step: step.clone(), attempt: attempts, owes: place % 2 == 0 },
+                Event::Ended { step: step.clone(), outcome, attempts, seconds, exit, message },
+                Event::FinallyEnded { step: step.clone(), outcome, exit },
+            ]);
+            steps.push(StepRecord { id: step, outcome, attempts, seconds, exit });
+        }
+        for event in events {
+            let mut out = Json::default();
+            event.json(&mut out);
+            assert_eq!(serde_json::from_str::<Event>(&out.dense).unwrap(), event);
+            let value = serde_json::to_value(&event).unwrap();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&out.dense).unwrap(), value);
+        }
+        for steps in [&steps[..], &[]] {
+            let mut out = Json::shown();
+            steps_json(steps, &mut out);
+            assert_eq!(serde_json::from_str::<Vec<StepRecord>>(&out.dense).unwrap(), steps);
+            assert_eq!(serde_json::from_str::<Vec<StepRecord>>(&out.indented.unwrap()).unwrap(), steps);
+        }
     }
 }

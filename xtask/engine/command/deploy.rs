@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::Scope;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -22,10 +24,10 @@ use crate::run::event::Outcome;
 use crate::run::report::{Display, Reporter, Style, reporter};
 use crate::run::secrets::{Secrets, Unreadable};
 use crate::run::{self, Deployment, End, StepResult, Summary, environment::Caller, logs};
+use crate::show::json::digest;
 
 /// Everything about one deployment that is decided before the lock is taken.
 struct Ready<'a> {
-    repository: &'a Repository,
     plan: &'a Plan,
     ledger: &'a Ledger,
     release: &'a Release,
@@ -43,43 +45,60 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
     let only = chosen(session, plan, &args.only)?;
-    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
-    let ledger = ledger.heeding(signals.endings());
-    let mut request = session.request(&repository, plan, &ledger, &release);
-    request.complete = only.is_none();
-    request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
-    let ready = Ready {
-        repository: &repository,
-        plan,
-        ledger: &ledger,
-        release: &release,
-        options: &args.options,
-        only,
-        done: BTreeMap::new(),
-    };
-    lock_and_hold(session, &ready, signals, |signals| take_lock(session, &ledger, &request, args, signals))
+    let caller = caller(&repository);
+    let runs = |step: &Step| step.runs && only.as_ref().is_none_or(|only| only.contains(&step.id));
+    std::thread::scope(|scope| {
+        let crew = begin_crew(scope, plan, runs, args.options.jobs, &caller);
+        let digest = scope.spawn(|| digest(plan));
+        let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
+        let ledger = ledger.heeding(signals.endings());
+        let digest = digest.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let mut request = session.request_of(digest, &repository, plan, &ledger, &release);
+        request.complete = only.is_none();
+        request.force = args.reason.clone().filter(|_| args.force).map(|reason| Force { reason });
+        let options = &args.options;
+        let ready =
+            Ready { plan, ledger: &ledger, release: &release, options, only: only.clone(), done: BTreeMap::new() };
+        let holding = take_lock(session, &ledger, &request, args, signals)?;
+        Ok(hold(session, &ready, holding, signals, &caller, crew))
+    })
+}
+
+/// The variables that this was called with, as `pass_env` has them.
+fn caller(repository: &Repository) -> Caller {
+    let pass_env = &repository.declarations.environment.pass_env;
+    let pass_env: Vec<String> = pass_env.iter().map(|name| name.value.to_string()).collect();
+    Caller::new(std::env::vars_os(), &pass_env)
+}
+
+/// Lets the first guardians be started, while git answers and the lock is taken. Where nothing comes of it, they see that they
+/// are let go.
+fn begin_crew<'s, 'e>(
+    scope: &'s Scope<'s, 'e>,
+    plan: &'e Plan,
+    runs: impl Fn(&Step) -> bool + Send + 's,
+    jobs: usize,
+    caller: &'e Caller,
+) -> Receiver<Lane> {
+    let (to, crew) = channel();
+    scope.spawn(move || run::crew(plan, runs, jobs, &itself(), caller, &to));
+    crew
 }
 
 /// Takes the lock, while the first guardians are being started, and goes on with it.
 fn lock_and_hold(
     session: &Session<'_>,
     ready: &Ready<'_>,
+    caller: &Caller,
     signals: &mut Signals,
     lock: impl FnOnce(&mut Signals) -> Result<Holding>,
 ) -> Result<u8> {
-    let pass_env = &ready.repository.declarations.environment.pass_env;
-    let pass_env: Vec<String> = pass_env.iter().map(|name| name.value.to_string()).collect();
-    let caller = Caller::new(std::env::vars_os(), &pass_env);
     let chosen = |id: &String| ready.only.as_ref().is_none_or(|only| only.contains(id));
     let runs = |step: &Step| step.runs && chosen(&step.id) && !ready.done.contains_key(&step.id);
-    let busy = ready.ledger.steps_file(&ready.plan.environment);
     std::thread::scope(|scope| {
-        let (to, crew) = channel();
-        let (busy, passed) = (&busy, &caller);
-        scope.spawn(move || run::crew(ready.plan, runs, ready.options.jobs, &itself(), passed, busy, &to));
-        // Refused, nobody wants the guardians: they see that they are let go.
+        let crew = begin_crew(scope, ready.plan, runs, ready.options.jobs, caller);
         let holding = lock(signals)?;
-        Ok(hold(session, ready, holding, signals, &caller, crew))
+        Ok(hold(session, ready, holding, signals, caller, crew))
     })
 }
 
@@ -323,10 +342,9 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     }
     let done = super::resume::done(session, plan, &unfinished, args)?;
     let only = super::resume::chosen(plan, &unfinished, &done);
-    let ready =
-        Ready { repository: &repository, plan, ledger: &ledger, release: &release, options: &args.options, only, done };
+    let ready = Ready { plan, ledger: &ledger, release: &release, options: &args.options, only, done };
     let lock = |_: &mut Signals| ledger.resume(&unfinished, &request).map_err(|error| session.refused(&error));
-    lock_and_hold(session, &ready, signals, lock)
+    lock_and_hold(session, &ready, &caller(&repository), signals, lock)
 }
 
 pub fn orchestrate(session: &Session<'_>, args: &OrchestrateArgs) -> u8 {
@@ -369,17 +387,9 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
         }
         session.output.say(&format!("{name}: {} of {}", index + 1, last));
         let options = &args.options;
-        let ready = Ready {
-            repository: &repository,
-            plan,
-            ledger: &ledger,
-            release: &release,
-            options,
-            only: None,
-            done: BTreeMap::new(),
-        };
+        let ready = Ready { plan, ledger: &ledger, release: &release, options, only: None, done: BTreeMap::new() };
         let lock = |_: &mut Signals| ledger.start(&request).map_err(|error| session.refused(&error));
-        let code = lock_and_hold(session, &ready, signals, lock)?;
+        let code = lock_and_hold(session, &ready, &caller(&repository), signals, lock)?;
         if code != 0 {
             return Ok(code);
         }

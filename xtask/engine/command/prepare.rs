@@ -137,6 +137,19 @@ impl Session<'_> {
     /// What is to be deployed, as far as the ledger is concerned.
     #[must_use]
     pub fn request(&self, repository: &Repository, plan: &Plan, ledger: &Ledger, release: &Release) -> Request {
+        self.request_of(show::json::digest(plan), repository, plan, ledger, release)
+    }
+
+    /// As [`Session::request`], where the digest of the plan has been made meanwhile.
+    #[must_use]
+    pub fn request_of(
+        &self,
+        digest: String,
+        repository: &Repository,
+        plan: &Plan,
+        ledger: &Ledger,
+        release: &Release,
+    ) -> Request {
         let declarations = &repository.declarations;
         let running = || plan.steps.iter().filter(|step| step.runs);
         let ids = |wanted: &dyn Fn(&Step) -> bool| -> BTreeSet<String> {
@@ -146,7 +159,7 @@ impl Session<'_> {
             environment: plan.environment.clone(),
             personal: plan.personal,
             release: release.clone(),
-            plan: show::json::digest(plan),
+            plan: digest,
             plan_text: show::plan::text(plan, Side::Value, self.tasks),
             steps: ids(&|_| true),
             verify: ids(&|step| step.verify),

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Outcome, Place, Record, StepRecord};
 use ciao_base::checksum::crc32;
-use ciao_base::event::{Event, Journal as Journalist};
+use ciao_base::event::{Event, Journal as Journalist, steps_json};
+use ciao_base::json::Json;
 
 /// What the journal says about its deployment, first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,13 +169,23 @@ pub fn parse(text: &[u8]) -> (Vec<Line>, Tail) {
 }
 
 fn frame(line: &Line, before: u32, number: u64) -> io::Result<(u32, Vec<u8>)> {
-    let json = match line {
-        Line::Event { event } => format!(r#"{{"line":"event","event":{}}}"#, event.json()),
-        other => serde_json::to_string(other)?,
-    };
-    let body = format!("{} {number} {json}", json.len());
-    let sum = crc32(before, body.as_bytes());
-    Ok((sum, format!("{sum:08x} {body}\n").into_bytes()))
+    let mut json = Json::default();
+    match line {
+        Line::Event { event } => {
+            json.dense.push_str(r#"{"line":"event","event":"#);
+            event.json(&mut json);
+            json.dense.push('}');
+        }
+        Line::Ended { record, steps } => {
+            json.dense.push_str(&format!(r#"{{"line":"ended","record":{},"steps":"#, serde_json::to_string(record)?));
+            steps_json(steps, &mut json);
+            json.dense.push('}');
+        }
+        other => json.dense = serde_json::to_string(other)?,
+    }
+    let body = format!("{} {number} {}\n", json.dense.len(), json.dense);
+    let sum = crc32(before, &body.as_bytes()[..body.len() - 1]);
+    Ok((sum, [format!("{sum:08x} ").into_bytes(), body.into_bytes()].concat()))
 }
 
 /// The checksum and the line, or whether it is shorter than a whole one would be.

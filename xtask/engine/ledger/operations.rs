@@ -18,6 +18,7 @@ use super::state::State;
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
 use ciao_base::event::steps_json;
+use ciao_base::json::Json;
 
 /// Going past a closed gate, recorded for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -363,7 +364,7 @@ impl Ledger {
             if !holds {
                 return Ok(None);
             }
-            let files = vec![("steps.json", steps_json(steps))];
+            let files = vec![("steps.json", steps_text(steps))];
             let draft = Draft {
                 record: record.clone(),
                 files,
@@ -397,5 +398,12 @@ fn unrecorded(environment: &str, why: &str) -> Error {
 }
 
 pub(super) fn plan_files(request: &Request) -> Vec<(&'static str, Vec<u8>)> {
-    vec![("plan.txt", request.plan_text.clone().into_bytes()), ("steps.json", steps_json(&[]))]
+    vec![("plan.txt", request.plan_text.clone().into_bytes()), ("steps.json", steps_text(&[]))]
+}
+
+/// The outcomes of steps, indented.
+pub(super) fn steps_text(steps: &[StepRecord]) -> Vec<u8> {
+    let mut out = Json::shown();
+    steps_json(steps, &mut out);
+    out.indented.unwrap_or_default().into_bytes()
 }

@@ -11,7 +11,6 @@ use super::release::Release;
 use super::state::{Deployment, State};
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
-use ciao_base::event::steps_json;
 
 /// What somebody approves.
 #[derive(Debug, Clone)]
@@ -106,7 +105,7 @@ impl Ledger {
             record.steps = Counts::of(&steps);
             record.step = found.progress.running.first().cloned().or(found.progress.last);
             record.owed = found.progress.owed.into_iter().collect();
-            draft.files = vec![("steps.json", steps_json(&steps))];
+            draft.files = vec![("steps.json", super::operations::steps_text(&steps))];
         }
         Ok(())
     }

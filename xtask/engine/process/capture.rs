@@ -36,7 +36,7 @@ const LIMIT: usize = 1 << 20;
 /// # Errors
 /// If no guardian can be started or waited for.
 pub fn capture(exe: &Path, launch: &Launch, timeout: Duration, signals: &mut Signals) -> io::Result<Captured> {
-    let mut lane = Lane::start(exe, &BTreeMap::new(), None)?;
+    let mut lane = Lane::start(exe, &BTreeMap::new())?;
     lane.launch(launch)?;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let mut until = Instant::now() + timeout;

@@ -50,6 +50,8 @@ pub enum Request {
     Prepare(Box<Launch>),
     /// Starts what was prepared last.
     Go,
+    /// The file to be kept locked, shared, from the first step on until there is none any more. Absolute.
+    Busy(PathBuf),
     /// The signal for every process of the running step, once each.
     Signal(i32),
     /// SIGKILL for all of them, until none is left.
@@ -106,6 +108,10 @@ impl Request {
             Request::Launch(launch) => body_of_launch(b'L', launch, to),
             Request::Prepare(launch) => body_of_launch(b'P', launch, to),
             Request::Go => to.push(b'G'),
+            Request::Busy(file) => {
+                to.push(b'B');
+                bytes(to, file.as_os_str().as_bytes());
+            }
             Request::Signal(signal) => {
                 to.push(b'S');
                 number(to, *signal as u32);
@@ -130,6 +136,7 @@ impl Request {
             b'L' => read_launch(&mut fields).map(|launch| Request::Launch(Box::new(launch))),
             b'P' => read_launch(&mut fields).map(|launch| Request::Prepare(Box::new(launch))),
             b'G' => Some(Request::Go),
+            b'B' => fields.os().map(|file| Request::Busy(file.into())),
             b'S' => fields.number().map(|signal| Request::Signal(signal as i32)),
             _ => Some(Request::Kill),
         }
@@ -306,7 +313,8 @@ mod tests {
         };
         let next = Box::new(launch.clone());
         let launch = Request::Launch(Box::new(launch));
-        let sent = [launch, Request::Prepare(next), Request::Go, Request::Signal(15), Request::Kill];
+        let busy = Request::Busy("/b".into());
+        let sent = [busy, launch, Request::Prepare(next), Request::Go, Request::Signal(15), Request::Kill];
         let mut wire = Vec::new();
         sent.iter().for_each(|request| request.write(&mut wire));
         let (mut inbox, mut got) = (Vec::new(), Vec::new());

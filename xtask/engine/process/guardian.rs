@@ -68,8 +68,8 @@ struct Guardian {
 }
 
 /// The whole life of a guardian.
-pub fn main(busy: Option<PathBuf>) -> ExitCode {
-    match prepare(busy).and_then(|mut guardian| guardian.serve()) {
+pub fn main() -> ExitCode {
+    match prepare().and_then(|mut guardian| guardian.serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guardian: {error}");
@@ -78,7 +78,7 @@ pub fn main(busy: Option<PathBuf>) -> ExitCode {
     }
 }
 
-fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
+fn prepare() -> io::Result<Guardian> {
     let socket = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?);
     socket.peer_addr().map_err(|_| io::Error::other("started by hand: it is internal"))?;
     let (children, wake) = UnixStream::pair()?;
@@ -106,7 +106,7 @@ fn prepare(busy: Option<PathBuf>) -> io::Result<Guardian> {
         block,
         next: None,
         running: None,
-        busy,
+        busy: None,
         _lock: None,
         alone: false,
     })
@@ -120,12 +120,17 @@ pub fn no_core_dumps() {
 
 impl Guardian {
     fn serve(&mut self) -> io::Result<()> {
+        let mut ended = false;
         loop {
-            self.look_after()?;
+            let expects = |running: &Running| running.exit.is_some() || running.kill_at.is_some();
+            if ended || self.running.as_ref().is_some_and(expects) {
+                self.look_after()?;
+            }
             if self.alone && self.running.is_none() {
                 return Ok(());
             }
-            let (asked, ended) = self.sleep()?;
+            let asked;
+            (asked, ended) = self.sleep()?;
             if ended {
                 // More than fit would wake it once more.
                 drop(self.children.read(&mut [0; 64]));
@@ -175,6 +180,7 @@ impl Guardian {
                     self.next = Some((self.spawner.prepare(*launch), self.running.is_none()));
                 }
                 Request::Go => self.go(),
+                Request::Busy(file) => self.busy = Some(file),
                 Request::Signal(signal) => self.signal(signal),
                 Request::Kill => self.kill(),
             }

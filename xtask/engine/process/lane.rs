@@ -46,12 +46,11 @@ pub enum Word {
 }
 
 impl Lane {
-    /// Starts a guardian. `env` is its environment, and what every step of it sees. It keeps the file `busy` locked, shared,
-    /// from its first step until it has none any more.
+    /// Starts a guardian. `env` is its environment, and what every step of it sees.
     ///
     /// # Errors
     /// If the executable cannot be started, or there are no more files to be opened.
-    pub fn start(exe: &Path, env: &BTreeMap<OsString, OsString>, busy: Option<&Path>) -> io::Result<Lane> {
+    pub fn start(exe: &Path, env: &BTreeMap<OsString, OsString>) -> io::Result<Lane> {
         let (socket, far) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let (output, output_end) = pipe()?;
@@ -59,7 +58,6 @@ impl Lane {
         let child = Command::new(exe)
             .arg0("ciao")
             .arg(GUARD)
-            .args(busy)
             .env_clear()
             .envs(env)
             .current_dir("/")
@@ -75,6 +73,11 @@ impl Lane {
     #[must_use]
     pub fn pid(&self) -> Pid {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id")
+    }
+
+    /// From its first step until it has none any more the guardian keeps `file` locked, shared.
+    pub fn keep_busy(&mut self, file: &Path) {
+        self.ask(&Request::Busy(file.to_owned()));
     }
 
     /// Starts a process in this lane, which must be free.

@@ -18,7 +18,6 @@ mod tree;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,7 +40,7 @@ use ciao_base::task::Tasks;
 #[must_use]
 pub fn reentry(arguments: &[OsString], tasks: &Tasks) -> Option<ExitCode> {
     match arguments {
-        [first, rest @ ..] if first == lane::GUARD => Some(guardian::main(rest.first().map(PathBuf::from))),
+        [first, ..] if first == lane::GUARD => Some(guardian::main()),
         [first, name, rest @ ..] if first == TASK => {
             Some(task::main(&name.to_string_lossy(), rest.first().and_then(|word| word.to_str()), tasks))
         }

@@ -18,20 +18,12 @@ use ciao_process::{Lane, Word};
 /// How long a guardian that was let go may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts the guardians of the steps that start first: while the lock is taken there is time for it. `runs` says which
+/// Starts the guardians of the steps that start first: while git answers there is time for it. `runs` says which
 /// steps are to run. One that cannot be started is tried again when it is needed. It ends early when nobody takes them.
-pub fn crew(
-    plan: &Plan,
-    runs: impl Fn(&Step) -> bool,
-    jobs: usize,
-    exe: &Path,
-    caller: &Caller,
-    busy: &Path,
-    to: &Sender<Lane>,
-) {
+pub fn crew(plan: &Plan, runs: impl Fn(&Step) -> bool, jobs: usize, exe: &Path, caller: &Caller, to: &Sender<Lane>) {
     let mut schedule = Schedule::new(&plan.graph, |step| runs(&plan.steps[step]), jobs);
     while schedule.start_next().is_some() {
-        let Ok(lane) = Lane::start(exe, &caller.passed, Some(busy)) else { return };
+        let Ok(lane) = Lane::start(exe, &caller.passed) else { return };
         if to.send(lane).is_err() {
             return;
         }
@@ -43,7 +35,7 @@ impl Loop<'_, '_> {
     pub fn welcome(&mut self) {
         while let Some(coming) = &self.coming {
             match coming.try_recv() {
-                Ok(lane) => self.slots.push(Slot { lane, course: None, ahead: None }),
+                Ok(lane) => self.take_on(lane),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => self.coming = None,
             }
@@ -52,8 +44,14 @@ impl Loop<'_, '_> {
 
     /// Waits for those that are still being started.
     fn welcome_all(&mut self) {
-        let coming = self.coming.take().into_iter().flatten();
-        self.slots.extend(coming.map(|lane| Slot { lane, course: None, ahead: None }));
+        self.coming.take().into_iter().flatten().for_each(|lane| self.take_on(lane));
+    }
+
+    fn take_on(&mut self, mut lane: Lane) {
+        if let Some(file) = &self.deployment.busy {
+            lane.keep_busy(file);
+        }
+        self.slots.push(Slot { lane, course: None, ahead: None });
     }
 
     /// A lane that is free and alive: the one whose guardian knows of `step` already, if there is one.
@@ -66,9 +64,8 @@ impl Loop<'_, '_> {
                 _ => return Ok(free),
             }
         }
-        let Deployment { exe, caller, busy, .. } = self.deployment;
-        let lane = Lane::start(exe, &caller.passed, busy.as_deref())?;
-        self.slots.push(Slot { lane, course: None, ahead: None });
+        let Deployment { exe, caller, .. } = self.deployment;
+        self.take_on(Lane::start(exe, &caller.passed)?);
         Ok(self.slots.len() - 1)
     }
 

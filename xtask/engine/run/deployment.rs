@@ -259,7 +259,9 @@ impl<'a, 'r> Loop<'a, 'r> {
         let timeout = due.map_or(longest, |due| due.saturating_duration_since(now)).min(longest);
         let busy: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].course.is_some()).collect();
         let mut fds = vec![self.signals.fd()];
-        let each = if pours { 1 } else { 3 };
+        // What nobody captures nothing comes from.
+        let captures = |&slot: &usize| self.slots[slot].course.as_ref().is_some_and(|course| self.captures(course));
+        let each = if pours { 1 } else { 2 + usize::from(busy.iter().any(captures)) };
         fds.extend(busy.iter().flat_map(|&slot| self.slots[slot].lane.fds().into_iter().take(each)));
         // It fails only for want of memory; then the clock goes on and it is tried again.
         let ready = process::readable(&fds, Some(timeout)).unwrap_or_else(|_| vec![true; fds.len()]);
@@ -271,7 +273,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             if pours || ready[1] {
                 self.read(slot, false, 4);
             }
-            if pours || ready[2] {
+            if pours || ready.get(2) == Some(&true) {
                 self.read(slot, true, 4);
             }
             if ready[0] {
@@ -286,8 +288,16 @@ impl<'a, 'r> Loop<'a, 'r> {
         self.let_go(self.unbegun);
     }
 
+    /// Whether something comes from its process that is not shown, but kept.
+    fn captures(&self, course: &Course) -> bool {
+        self.deployment.plan.steps[course.step].output.is_some()
+    }
+
     /// Reads at most `blocks` of what a step has printed.
     fn read(&mut self, slot: usize, captured: bool, blocks: usize) {
+        if captured && !self.slots[slot].course.as_ref().is_some_and(|course| self.captures(course)) {
+            return;
+        }
         let slot = &mut self.slots[slot];
         let Some(course) = &mut slot.course else { return };
         let step = &self.deployment.plan.steps[course.step];

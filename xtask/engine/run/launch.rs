@@ -258,6 +258,10 @@ impl<'a> Launcher<'a> {
     /// A path below the root of the repository, or in the folder that `${work}` is. Links were looked at when the plan
     /// was made; here it is about what only now has a value.
     fn inside(&self, path: &str) -> Refused<Utf8PathBuf> {
+        // As nearly all are written: nothing to be taken out, and nowhere else.
+        if path.split('/').all(|part| !matches!(part, "" | "." | "..")) {
+            return Ok(self.deployment.root.join(path));
+        }
         let mut whole = Utf8PathBuf::new();
         for part in self.deployment.root.join(path).components() {
             match part {
