@@ -5,6 +5,8 @@
 mod begun;
 #[path = "outside/ended.rs"]
 mod ended;
+#[path = "outside/named.rs"]
+mod named;
 #[path = "outside/released.rs"]
 mod released;
 #[path = "outside/shown.rs"]

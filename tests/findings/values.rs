@@ -260,11 +260,24 @@ fn an_environment_file() {
         "run = [\"kubectl\", \"apply\", \"--kustomize=../overlays/${environment}/\"]",
         "run = [\"cat\", \"/srv/${environment}/values.yaml\"]",
         "run = [\"cat\", \"${repo}/conf/${environment}.yaml\"]",
-        "run = [\"make\"]\ncwd = \"conf/${environment}\"",
         "script = \"install.sh\"\nargs = [\"conf/${environment}\"]\nenv = { SITE_HOST = \"${site.host}\", SITE_PORT = \"${site.port}\" }",
     ] {
         found_in_step(lines, "environment-file");
     }
+    let folders = ["dev", "prod"].map(|name| format!("-- pipelines/deployments/web/conf/{name}/Makefile --\nall:\n"));
+    found(&(step("run = [\"make\"]\ncwd = \"conf/${environment}\"") + &folders.concat()), "environment-file");
+}
+
+#[test]
+fn a_file_whose_name_begins_with_a_dot_was_not_searched() {
+    let dot = |folder: &str| format!("-- {folder}/.env --\nSITE=shop.example\n");
+    let beside = dot("pipelines/deployments/web");
+    found(&beside, "hard-coded-value pipelines/deployments/web/.env:1");
+    found(&(step("run = [\"cat\", \".env\"]") + &beside), "hard-coded-value pipelines/deployments/web/.env:1");
+    let pipeline =
+        changed("deployments/web/pipeline.toml", &[]).replacen("[[step]]", "uses = [\"../../../db/**\"]\n[[step]]", 1);
+    found(&(pipeline + &dot("db")), "hard-coded-value db/.env:1");
+    quiet(&dot("pipelines/deployments/web/.git"));
 }
 
 #[test]

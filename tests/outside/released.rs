@@ -176,3 +176,106 @@ fn a_file_of_a_submodule_is_in_the_release_by_its_commit() {
     let (_, said, code) = run(&repo, &["deploy", "prod"]);
     assert!(code == 3 && said.contains("changes that are not committed"), "{said}");
 }
+
+/// The pipeline with `uses`, and a step that reaches files in a way that names none.
+fn reaching(uses: &str, script: &str) -> Repo {
+    let repo = Repo::bare(TWO).committed();
+    let text = std::fs::read_to_string(repo.path(MORE)).unwrap();
+    repo.write(MORE, format!("{uses}\n{text}"));
+    add(&repo, &format!("run = [\"sh\", \"-c\", \"{script}\"]"));
+    repo
+}
+
+#[test]
+fn what_a_script_reaches_beside_a_pipeline_and_git_ignores_went_to_prod_untried() {
+    for (file, script) in [("data.sql", "cat data.sql"), ("data.sql", "cat *.sql"), (".env", ". ./.env")] {
+        let repo = reaching("", script);
+        let file = format!("pipelines/deployments/web/{file}");
+        repo.write(&file, "true\n");
+        repo.write(".gitignore", "*.sql\n.env\n");
+        repo.commit();
+        is_in_no_release(&repo, &file);
+        repo.git(&["add", "--force", &file]);
+        repo.commit();
+        is_released(&repo);
+    }
+}
+
+#[test]
+fn what_a_pipeline_uses_and_git_ignores_went_to_prod_untried() {
+    for pattern in ["lib/**", "lib", "lib/*.local", "lib/lib.local"] {
+        let repo = reaching(&format!("uses = [\"../../../{pattern}\"]"), ". ../../../lib/lib.local");
+        repo.write("lib/lib.local", "true\n");
+        // As a whole, or a file of it.
+        repo.write(".gitignore", if pattern == "lib" { "lib/\n" } else { "*.local\n" });
+        repo.commit();
+        is_in_no_release(&repo, "lib/lib.local");
+    }
+}
+
+#[test]
+fn what_no_step_names_and_git_was_told_not_to_look_at_went_to_prod_untried() {
+    for file in ["pipelines/deployments/web/part.sh", "pipelines/deployments/web/.part", "lib/.deep/part.sh"] {
+        for (hide, show) in [("--assume-unchanged", "--no-assume-unchanged"), ("--skip-worktree", "--no-skip-worktree")]
+        {
+            let repo = reaching("uses = [\"../../../lib/**\"]", "for part in *.sh; do :; done");
+            repo.write(file, "true\n");
+            repo.write("lib/x", "x");
+            repo.commit();
+            repo.git(&["update-index", hide, file]);
+            is_released(&repo);
+            repo.write(file, "echo untried\n");
+            is_in_no_release(&repo, file);
+            repo.git(&["update-index", show, file]);
+            repo.commit();
+            is_released(&repo);
+        }
+    }
+}
+
+#[test]
+fn a_link_that_git_was_told_not_to_look_at_is_what_it_leads_to() {
+    let repo = reaching("", "cat *.txt");
+    let link = "pipelines/deployments/web/a.txt";
+    repo.write("data.txt", "x");
+    repo.write("more.txt", "x");
+    symlink("../../../data.txt", repo.path(link)).unwrap();
+    repo.commit();
+    repo.git(&["update-index", "--assume-unchanged", link]);
+    is_released(&repo);
+    std::fs::remove_file(repo.path(link)).unwrap();
+    symlink("../../../more.txt", repo.path(link)).unwrap();
+    is_in_no_release(&repo, link);
+}
+
+#[test]
+fn what_a_pattern_reaches_by_a_link_out_of_the_repository_went_to_prod_untried() {
+    let elsewhere = Repo::bare("");
+    elsewhere.write("data.sql", "select 1;");
+    for link in ["pipelines/deployments/web/l.sql", "lib/l.sql"] {
+        let repo = reaching("uses = [\"../../../lib/**\"]", "ls *.sql ../../../lib/*; true");
+        repo.write("lib/x", "x");
+        symlink(elsewhere.path("data.sql"), repo.path(link)).unwrap();
+        repo.commit();
+        is_in_no_release(&repo, link);
+    }
+    for link in ["pipelines/deployments/web/conf", "lib/conf"] {
+        let repo = reaching("uses = [\"../../../lib/**\"]", "ls conf/* ../../../lib/*; true");
+        repo.write("lib/x", "x");
+        symlink(&elsewhere.root, repo.path(link)).unwrap();
+        repo.commit();
+        is_in_no_release(&repo, link);
+    }
+}
+
+/// A deployment may build beside its pipeline: what git ignores as a whole folder, and nothing of ours names, is no part of it.
+#[test]
+fn what_was_built_beside_a_pipeline_is_in_no_release_and_closes_no_gate() {
+    let repo = reaching("", "mkdir -p dist node_modules .terraform && date > dist/app.js; ls dist");
+    repo.write(".gitignore", "dist/\nnode_modules/\n.terraform/\n.DS_Store\n");
+    for file in ["dist/app.js", "node_modules/x/x.js", ".terraform/x", ".DS_Store"] {
+        repo.write(&format!("pipelines/deployments/web/{file}"), b"x\0");
+    }
+    repo.commit();
+    is_released(&repo);
+}

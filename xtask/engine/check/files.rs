@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::inspect::{Facts, FileFacts, Found, interpreter};
 use ciao_declare::environment::meet;
@@ -15,7 +15,7 @@ use ciao_declare::template::Template;
 use ciao_declare::{self as declare, Declarations, ORCHESTRATION};
 use ciao_plan::build::{Built, Origin};
 use ciao_plan::named::{Candidate, Named};
-use ciao_plan::scope::normalised;
+use ciao_plan::path::{ROOT, located};
 use ciao_plan::{Action, Argument, Stdin, Step, Text};
 
 /// Listed environments have a file, and files a listed environment.
@@ -213,8 +213,9 @@ pub fn named(
             findings.extend(found.map(|finding| finding.of(&step.name)));
         }
         if let (Some(Stdin::File(path)), Some(declare::step::Stdin::File(written))) = (&step.stdin, &declared.stdin) {
-            let found = path.known().and_then(|path| facts.get(&*path));
-            if let Some((path, why)) = path.known().zip(found.and_then(absence)) {
+            let path = path.path();
+            let found = path.as_ref().and_then(|path| facts.get(path.as_str()));
+            if let Some((path, why)) = path.as_ref().zip(found.and_then(absence)) {
                 let message = format!("`{path}`, the standard input of step `{}`, {why}", step.name);
                 let place = place(origin.file, written);
                 findings.push(Finding::error(Code::MissingScript, place, message, "name a file of the repository"));
@@ -256,8 +257,8 @@ fn script(
     let (Action::Script { path, .. }, declare::step::Action::Script { path: written, .. }) = (action, written) else {
         return;
     };
-    let Some(path) = path.known() else { return };
-    let Some(found) = facts.get(&*path) else { return };
+    let Some(path) = path.path().map(Utf8PathBuf::into_string) else { return };
+    let Some(found) = facts.get(&path) else { return };
     let place = place(origin.file, written);
     let error = |code, message: String, help: String| Finding::error(code, place.clone(), message, help).of(&step.name);
     if let Some(why) = absence(found) {
@@ -334,7 +335,7 @@ fn quoted(path: &str) -> String {
     shell_words::quote(path).into_owned()
 }
 
-/// The folder that something works in. One that a value names may be made by an earlier step.
+/// The folder that something works in.
 fn folder(
     cwd: &Text,
     written: Option<&Template>,
@@ -342,17 +343,15 @@ fn folder(
     origin: &Origin<'_>,
     facts: &Facts,
 ) -> Option<Finding> {
-    let written = written.filter(|cwd| cwd.as_literal().is_some())?;
-    let path = cwd.known()?;
     // What leads out was found when the plan was made.
-    normalised(Utf8Path::new(&*path))?;
-    let why = match facts.get(&*path)? {
+    let (written, path) = (written?, cwd.path()?);
+    let why = match facts.get(path.as_str())? {
         Found::Folder => return None,
         Found::File(_) => "is a file".to_owned(),
         other => absence(other).unwrap_or_default(),
     };
     let message = format!("folder `{path}`, in which {what} runs, {why}");
-    let help = "name a folder from the folder of this file; for one that a step makes, use `${work}` or a parameter";
+    let help = "name a folder from the folder of this file; for one that a step makes, use `${work}`";
     Some(Finding::error(Code::BadValue, place(origin.file, written), message, help))
 }
 
@@ -370,14 +369,15 @@ fn run(step: &Step, origin: &Origin<'_>, facts: &Facts, findings: &mut Vec<Findi
 /// A program that is named by a path and is there must be one. One that is not there may be built by an earlier step.
 fn program(step: &Step, arguments: &[Argument], place: Place, facts: &Facts, findings: &mut Vec<Finding>) {
     let program = match arguments.first() {
-        Some(Argument::One(text)) => Text::known(text),
+        Some(Argument::One(text)) => Text::known_in_repo(text),
         _ => None,
     };
-    let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.known()) else {
+    let (Some(program), Some(cwd)) = (program.filter(|program| program.contains('/')), step.cwd.path()) else {
         return;
     };
-    let path = ciao_plan::scope::normalised(&Utf8Path::new(&*cwd).join(&*program));
+    let path = located(&cwd, &program);
     let Some(found) = path.as_ref().and_then(|path| facts.get(path.as_str())) else { return };
+    let program = program.replace(ROOT, "${repo}");
     match found {
         Found::File(file) if !file.executable => {
             let help = format!("run `chmod +x {}`", quoted(path.as_deref().map_or("", Utf8Path::as_str)));

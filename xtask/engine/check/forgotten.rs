@@ -18,7 +18,7 @@ use ciao_declare::{DEPLOYMENTS, Pipeline, pipeline_file};
 use ciao_mask::Words;
 use ciao_plan::build::{Built, Origin};
 use ciao_plan::named::Named;
-use ciao_plan::scope::normalised;
+use ciao_plan::path::normalised;
 
 /// Files that a program reads in the folder it works in, without being told.
 const CONVENTIONS: [(&[&str], &[&str]); 7] = [
@@ -63,8 +63,8 @@ pub fn check(subject: &Check<'_>, paths: &Named, findings: &mut Vec<Finding>) {
 pub fn folders(built: &Built<'_>) -> impl Iterator<Item = Utf8PathBuf> {
     let says_where = |origin: &Origin<'_>| origin.declared.cwd.is_some() || origin.pipeline.cwd.is_some();
     let steps = built.plan.steps.iter().zip(&built.origins).filter(move |(_, origin)| says_where(origin));
-    let named = steps.filter_map(|(step, _)| Some((step.file.parent(), step.cwd.known()?)));
-    named.filter(|(folder, cwd)| folder.is_none_or(|folder| folder.as_str() != cwd)).map(|(_, cwd)| (*cwd).into())
+    let named = steps.filter_map(|(step, _)| Some((step.file.parent(), step.cwd.path()?)));
+    named.filter(|(folder, cwd)| folder.is_none_or(|folder| folder != cwd)).map(|(_, cwd)| cwd)
 }
 
 fn is_exempt(path: &Utf8Path) -> bool {

@@ -8,8 +8,8 @@ use crate::inspect::{Facts, Found, inspect};
 use crate::{self as check, Check};
 use ciao_base::task::Tasks;
 use ciao_declare::finding::Finding;
-use ciao_declare::sources::Sources;
-use ciao_declare::{Declarations, PERSONAL};
+use ciao_declare::sources::{Content, Sources};
+use ciao_declare::{DEPLOYMENTS, Declarations, PERSONAL, glob};
 use ciao_plan::build::{Files, Inputs, build, files, skeleton};
 use ciao_plan::named::{Candidate, Named};
 use ciao_plan::{NamedFile, Plan};
@@ -22,6 +22,25 @@ pub struct Repository {
     /// Of reading.
     findings: Vec<Finding>,
     files: Files,
+}
+
+/// What is to be in the release, from the root.
+pub struct Deployed<'a> {
+    /// Files that pipelines are made of, name or use.
+    pub files: BTreeSet<&'a Utf8Path>,
+    /// Files beside pipelines.
+    pub beside: Vec<&'a Utf8Path>,
+    patterns: Vec<Utf8PathBuf>,
+}
+
+impl Deployed<'_> {
+    /// Whether it holds a file, also one that nobody has looked at.
+    #[must_use]
+    pub fn holds(&self, file: &Utf8Path) -> bool {
+        self.files.contains(file)
+            || file.starts_with(DEPLOYMENTS)
+            || self.patterns.iter().any(|pattern| glob::matches(pattern, file))
+    }
 }
 
 /// What follows from it: the plans, and everything that is wrong.
@@ -59,11 +78,31 @@ impl Repository {
         self.findings.iter().any(|finding| files.contains(&finding.place.file.as_str()))
     }
 
-    /// The files that these plans are made of and name, but for what is a person's own: they are to be in the release.
+    /// What is to be in the release: the files that these plans are made of and name, but for what is a person's own, and
+    /// those that a pipeline uses or that lie beside it.
     #[must_use]
-    pub fn deployed<'a>(&'a self, plans: impl Iterator<Item = &'a Plan>) -> BTreeSet<&'a Utf8Path> {
+    pub fn deployed<'a>(&'a self, plans: impl Iterator<Item = &'a Plan>) -> Deployed<'a> {
+        let patterns: Vec<Utf8PathBuf> = used(&self.declarations).into_values().flatten().collect();
+        let nearby = &self.sources.nearby;
         let declared = self.sources.texts.keys().map(|file| &**file).filter(|file| !file.starts_with(PERSONAL));
-        declared.chain(plans.filter(|plan| !plan.personal).flat_map(Plan::files)).collect()
+        let named = plans.filter(|plan| !plan.personal).flat_map(Plan::files);
+        let used = patterns.iter().flat_map(|pattern| {
+            let folder = glob::folder(pattern);
+            let all = folder == ".";
+            let below = nearby.range(if all { Utf8PathBuf::new() } else { folder.clone() }..).map(|(path, _)| &**path);
+            let below = below.take_while(move |path| all || path.as_str().starts_with(folder.as_str()));
+            below.filter(|path| glob::matches(pattern, path))
+        });
+        // What an editor or a file manager leaves is hidden, and no text.
+        let is_ours = |path: &Utf8Path, content: &Content| {
+            path.starts_with(DEPLOYMENTS)
+                && (content.text().is_some() || !path.file_name().unwrap_or_default().starts_with('.'))
+        };
+        Deployed {
+            beside: nearby.iter().filter(|(path, content)| is_ours(path, content)).map(|(path, _)| &**path).collect(),
+            files: declared.chain(named).chain(used).collect(),
+            patterns,
+        }
     }
 
     /// The plan of an environment without any value; none where its order has a cycle or a file cannot be read.
@@ -123,7 +162,7 @@ fn attach(mut plan: Plan, candidates: Vec<Vec<Candidate>>, named: &Named, facts:
             // What an argument names elsewhere may be what a deployment makes, and is not what is deployed.
             let is_released = candidate.deployed
                 || path.starts_with("pipelines")
-                || patterns.iter().any(|pattern| ciao_declare::glob::matches(pattern, path));
+                || patterns.iter().any(|pattern| glob::matches(pattern, path));
             match found {
                 Some(Found::File(file)) if is_released => {
                     step.files.push(NamedFile { path: path.clone(), sha256: file.sha256.clone() })

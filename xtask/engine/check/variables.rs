@@ -2,6 +2,7 @@
 //!
 //! It errs on the side of silence: what a script handles itself, or may get from where cannot be seen, is no finding.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use ciao_base::variables::{Danger, PASSED, SET, danger};
 use ciao_declare::finding::{Code, Finding, Place};
 use ciao_declare::sources::Sources;
 use ciao_declare::step::{Action, Step};
-use ciao_declare::template::Template;
+use ciao_declare::template::{Part, Template};
 use ciao_declare::{Declarations, Pipeline, pipeline_file};
-use ciao_plan::scope::normalised;
+use ciao_plan::path::{ROOT, located};
 
 /// A script, and what is set where a step runs it.
 struct Run<'a> {
@@ -91,10 +92,10 @@ fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipel
     };
     let cwd = |own: Option<&Template>| match own.or(step.cwd.as_ref()).or(pipeline.cwd.as_ref()) {
         None => Some(folder.to_owned()),
-        Some(template) => template.as_literal().and_then(|cwd| normalised(&folder.join(cwd))),
+        Some(template) => located(folder, &written(template)?),
     };
     let script = |action: &Action, own: Option<&Template>| match action {
-        Action::Script { path, .. } => normalised(&folder.join(path.as_literal()?)),
+        Action::Script { path, .. } => located(folder, &written(path)?),
         Action::Run(run) => program(run, || cwd(own)),
         Action::Task { .. } => None,
     };
@@ -113,20 +114,31 @@ fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipel
 /// The file that a command runs: its program, or what an interpreter is given.
 fn program(run: &[Template], cwd: impl FnOnce() -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
     let file = file_of(run)?;
-    normalised(&cwd()?.join(file))
+    located(&cwd()?, &file)
 }
 
 /// The same as it is written.
-fn file_of(run: &[Template]) -> Option<&str> {
+fn file_of(run: &[Template]) -> Option<Cow<'_, str>> {
     let mut words = run.iter();
-    let first = words.next()?.as_literal()?;
+    let first = written(words.next()?)?;
     let interpreters = ["sh", "bash", "dash", "python", "python3"];
-    let base = first.rfind('/').map_or(first, |at| &first[at + 1..]);
+    let base = first.rfind('/').map_or(&*first, |at| &first[at + 1..]);
     if interpreters.contains(&base) {
         // `-c`, `-m` and others: no file, or one that takes more to find.
-        words.next()?.as_literal().filter(|script| !script.starts_with('-'))
+        written(words.next()?).filter(|script| !script.starts_with('-'))
     } else {
         Some(first).filter(|first| first.contains('/'))
+    }
+}
+
+/// A path that no value can change, with [`ROOT`] in place of `${repo}`.
+fn written(template: &Template) -> Option<Cow<'_, str>> {
+    match template.parts.as_slice() {
+        [Part::Reference { name, .. }] if &**name == "repo" => Some(Cow::Borrowed(ROOT)),
+        [Part::Reference { name, .. }, Part::Literal(below)] if &**name == "repo" => {
+            Some(Cow::Owned(format!("{ROOT}{below}")))
+        }
+        _ => template.as_literal().map(Cow::Borrowed),
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
+
 use super::{Session, exit};
 use crate::declare::Declarations;
 use crate::finding::{Code, Finding};
 use crate::ledger::record::Terms;
-use crate::ledger::{self, Changes, Force, Git, Ledger, Release, Request, Settings, Source};
+use crate::ledger::{self, Changes, Files, Force, Git, Ledger, Release, Request, Settings, Source};
 use crate::plan::{Plan, Step};
 use crate::repository::{Examined, Repository};
 use crate::show::{self, word::Side};
@@ -103,7 +105,12 @@ impl Session<'_> {
         plans: impl Iterator<Item = &'p Plan>,
     ) -> ledger::Result<Release> {
         let deployed = repository.deployed(plans);
-        let release = changes?.release(git, deployed.iter().map(|file| file.as_std_path()))?;
+        let files = Files {
+            files: deployed.files.iter().map(|file| file.as_std_path()).collect(),
+            beside: deployed.beside.iter().map(|file| file.as_std_path()).collect(),
+            holds: &|file| Utf8Path::from_path(file).is_some_and(|file| deployed.holds(file)),
+        };
+        let release = changes?.release(git, &files)?;
         if let Some(file) = &release.outside {
             self.output.warn(&ledger::gate::outside(file));
         }
@@ -179,7 +186,7 @@ impl Session<'_> {
         let Some(object) = objects.pop().flatten() else { return false };
         let Ok(text) = String::from_utf8(object.content) else { return false };
         let mut ignored = Vec::new();
-        let path = camino::Utf8Path::new(crate::declare::ORCHESTRATION);
+        let path = Utf8Path::new(crate::declare::ORCHESTRATION);
         let head = crate::declare::orchestration::read(path, &text, &mut ignored);
         head.get(environment).is_some_and(|environment| !environment.after.is_empty())
     }

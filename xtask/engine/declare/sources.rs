@@ -113,8 +113,8 @@ impl Sources {
         self.remote = remote(root);
     }
 
-    /// Every file below a folder. Hidden ones are left out, what tools keep for themselves too, and folders that are
-    /// links: what they lead to has a path of its own, and a circle has no end.
+    /// Every file below a folder. Hidden folders are left out, what tools keep for themselves too, and links to folders of
+    /// the repository: what they lead to has a path of its own, and a circle has no end.
     fn walk(&mut self, root: &Utf8Path, folder: &Utf8Path, visit: &mut dyn FnMut(Utf8PathBuf)) {
         let mut open = vec![folder.to_owned()];
         while let Some(folder) = open.pop() {
@@ -124,13 +124,12 @@ impl Sources {
                 continue;
             }
             for path in self.entries(root, folder.as_str()) {
-                if path.file_name().is_some_and(|name| name.starts_with('.')) {
-                    continue;
-                }
                 let path = path.strip_prefix("./").map(Utf8Path::to_owned).unwrap_or(path);
+                let hidden = path.file_name().is_some_and(|name| name.starts_with('.'));
                 match fs::symlink_metadata(root.join(&path)) {
+                    Ok(found) if found.is_dir() && hidden => {}
                     Ok(found) if found.is_dir() => open.push(path),
-                    Ok(found) if found.is_symlink() && root.join(&path).is_dir() => {}
+                    Ok(found) if found.is_symlink() && root.join(&path).is_dir() && !leads_out(root, &path) => {}
                     _ => visit(path),
                 }
             }
@@ -258,9 +257,12 @@ fn read_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>, String> {
 /// A larger file is data, and not searched.
 const LARGEST_SEARCHED: u64 = 4 << 20;
 
-/// What is in a file; `None` if there is none, or it leads out of the repository.
+/// What is in a file; `None` if there is none.
 fn read_content(root: &Utf8Path, path: &Utf8Path) -> Option<Content> {
-    let full = root.join(path).canonicalize_utf8().ok().filter(|full| full.starts_with(root))?;
+    let full = root.join(path).canonicalize_utf8().ok()?;
+    if !full.starts_with(root) {
+        return Some(Content::Skipped("a link leads out of the repository to it"));
+    }
     let found = fs::metadata(&full).ok()?;
     if found.is_dir() {
         return None;

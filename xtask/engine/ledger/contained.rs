@@ -1,7 +1,7 @@
 //! Whether a file is in the release: what git ignores, and what a link leads to outside of the repository, could be changed
 //! after a deployment has proved it, and no gate would close. It knows git's trees and links, and no pipelines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::git::Git;
@@ -11,19 +11,40 @@ use super::{Error, Result};
 /// How many links one path may go through: as many as the system follows.
 const LINKS: usize = 40;
 
-/// The first of these files, from the folder that `pipelines` is in, that is not in the commit HEAD. Nothing else may have
-/// changed: then what is in the commit is what is in the working tree.
+/// What a deployment depends on, from the folder that `pipelines` is in.
+pub struct Files<'f> {
+    pub files: Vec<&'f Path>,
+    /// Of these only what lies in a folder of the commit: one that git ignores as a whole holds what was built there.
+    pub beside: Vec<&'f Path>,
+    /// Whether a file is one of all that it depends on, named or not.
+    pub holds: &'f dyn Fn(&Path) -> bool,
+}
+
+impl Files<'_> {
+    pub const NONE: Files<'static> = Files { files: Vec::new(), beside: Vec::new(), holds: &|_| false };
+}
+
+/// The first of these files that is not in the commit HEAD. Nothing else may have changed: then what is in the commit is
+/// what is in the working tree.
 ///
 /// # Errors
 /// If git cannot read the commit.
-pub fn not_in_head<'f>(git: &Git, files: impl Iterator<Item = &'f Path> + Clone) -> Result<Option<&'f Path>> {
+pub fn not_in_head<'f>(git: &Git, deployed: &Files<'f>) -> Result<Option<&'f Path>> {
     let base = Path::new(&git.prefix);
     let mut trees = Trees { git, known: HashMap::new() };
-    let folders =
-        files.clone().flat_map(|file| base.join(file).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>());
-    trees.read(folders)?;
-    for file in files {
+    let all = || deployed.files.iter().chain(&deployed.beside);
+    let parents: BTreeSet<&Path> = all().filter_map(|file| file.parent()).collect();
+    let folders: Vec<PathBuf> = parents.into_iter().map(|folder| base.join(folder)).collect();
+    trees.read(folders.iter().flat_map(|folder| folder.ancestors().map(Path::to_owned)))?;
+    for file in &deployed.files {
         if !trees.contain(&base.join(file))? {
+            return Ok(Some(file));
+        }
+    }
+    for file in &deployed.beside {
+        let path = base.join(file);
+        let folder = path.parent().and_then(|folder| trees.known.get(folder));
+        if folder.is_some_and(Option::is_some) && !trees.contain(&path)? {
             return Ok(Some(file));
         }
     }

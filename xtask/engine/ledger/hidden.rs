@@ -1,8 +1,9 @@
 //! Files that git was told not to look at (`assume-unchanged`, `skip-worktree`) and that differ from the commit: `git status`
 //! says nothing of them. It reads git's index, and knows no pipelines.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use super::git::Git;
 use super::pack::{self, Kind};
@@ -12,22 +13,24 @@ const ASSUME_UNCHANGED: u16 = 0x8000;
 const EXTENDED: u16 = 0x4000;
 const SKIP_WORKTREE: u16 = 0x4000;
 
-/// The first of these files, from the folder that `pipelines` is in, that git does not look at and that is not what the index
-/// has of it. `width`: how many bytes names of objects have. An index that cannot be read hides nothing: git itself would have said so.
-pub fn differs<'f>(git: &Git, width: usize, files: impl Iterator<Item = &'f Path>) -> Option<&'f Path> {
+/// The first file that `holds` takes, from the folder that `pipelines` is in, that git does not look at and that is not what
+/// the index has of it. One that is not there hides nothing: so it is in a sparse checkout. `width`: how many bytes names of
+/// objects have. An index that cannot be read hides nothing: git itself would have said so.
+pub fn differs(git: &Git, width: usize, holds: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let index = std::fs::read(&git.index).ok()?;
-    let hidden = entries(&index, width);
-    if hidden.is_empty() {
-        return None;
-    }
-    let differs = |path: &Path| {
-        let name = Path::new(&git.prefix).join(path);
-        let entry = hidden.iter().find(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)) == name);
-        let bytes = std::fs::read(git.root.join(&name));
-        entry.zip(bytes.ok()).is_some_and(|(entry, bytes)| pack::name(Kind::Blob, &bytes, width == 32) != entry.id)
+    let differs = |entry: &Entry| {
+        let full = git.root.join(OsStr::from_bytes(&entry.path));
+        let bytes = match std::fs::read_link(&full) {
+            Ok(leads_to) => leads_to.into_os_string().into_vec(),
+            Err(_) => std::fs::read(full).ok()?,
+        };
+        (pack::name(Kind::Blob, &bytes, width == 32) != entry.id).then_some(())
     };
-    let files: BTreeSet<&Path> = files.collect();
-    files.into_iter().find(|path| differs(path))
+    entries(&index, width).into_iter().find_map(|entry| {
+        let file =
+            Path::new(OsStr::from_bytes(&entry.path)).strip_prefix(&git.prefix).ok().filter(|file| holds(file))?;
+        differs(&entry).map(|()| file.to_owned())
+    })
 }
 
 struct Entry {

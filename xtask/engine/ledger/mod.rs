@@ -43,6 +43,7 @@ use std::time::SystemTime;
 use ciao_base::hex;
 
 pub use chain::{Ledger, Rewritten, Settings, Standing, Standings};
+pub use contained::Files;
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};

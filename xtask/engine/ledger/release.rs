@@ -9,7 +9,7 @@ use hmac_sha256::Hash as Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::call::{LOCAL, Running};
-use super::contained::not_in_head;
+use super::contained::{Files, not_in_head};
 use super::git::{Call, Git};
 use super::hidden::differs;
 use super::pack::{self, Kind};
@@ -77,7 +77,7 @@ impl Release {
     /// # Errors
     /// If nothing is committed yet, or git cannot tell what changed.
     pub fn here(git: &Git) -> Result<Release> {
-        Changes::ask(&git.root.join(&git.prefix))?.release(git, std::iter::empty())
+        Changes::ask(&git.root.join(&git.prefix))?.release(git, &Files::NONE)
     }
 }
 
@@ -126,11 +126,11 @@ impl Changes {
     }
 
     /// The release that the working tree is. Two git processes more if it is dirty; nothing of the repository is written. It
-    /// is dirty also if one of the files that are deployed, named from the folder that `pipelines` is in, is not in the commit.
+    /// is dirty also if one of the files that are deployed is not in the commit.
     ///
     /// # Errors
     /// If nothing is committed yet, or git cannot tell what changed.
-    pub fn release<'f>(self, git: &Git, deployed: impl Iterator<Item = &'f Path> + Clone) -> Result<Release> {
+    pub fn release(self, git: &Git, deployed: &Files<'_>) -> Result<Release> {
         let mut release = Release::of(git, "HEAD")?;
         let changed = self.0.end(LOCAL)?;
         if !changed.ok {
@@ -138,7 +138,8 @@ impl Changes {
         }
         if changed.stdout.is_empty() {
             let width = release.commit.len() / 2;
-            let file = not_in_head(git, deployed.clone())?.or_else(|| differs(git, width, deployed));
+            let outside = not_in_head(git, deployed)?.map(Path::to_owned);
+            let file = outside.or_else(|| differs(git, width, deployed.holds));
             release.outside = file.map(|file| file.display().to_string());
         }
         release.dirty = !changed.stdout.is_empty() || release.outside.is_some();

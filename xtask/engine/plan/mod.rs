@@ -12,6 +12,7 @@ mod instances;
 pub mod named;
 pub mod names;
 mod order;
+pub mod path;
 pub mod scope;
 mod step;
 mod text;

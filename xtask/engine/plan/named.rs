@@ -3,12 +3,13 @@
 //! Environments name the same few again and again, so each is told apart once. Whether they are there is for others
 //! to find out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::scope::normalised;
-use super::{Action, Argument, Plan, Stdin, Step, Text};
+use super::path::{ROOT, located};
+use super::{Action, Argument, Piece, Plan, Stdin, Step, Text};
 
 /// All paths that the steps of some plans may name.
 #[derive(Debug, Default)]
@@ -53,7 +54,11 @@ impl Named {
 
     /// The number of a folder. What it is when it is not known yet holds no file of the repository.
     fn folder(&mut self, cwd: &Text) -> usize {
-        let known = cwd.known();
+        let known = match cwd.pieces.as_slice() {
+            // Most folders are that of the file.
+            [Piece::Literal(folder)] => Some(Cow::Borrowed(&**folder)),
+            _ => cwd.path().map(|path| Cow::Owned(path.into_string())),
+        };
         let name = known.as_deref().unwrap_or("/");
         if self.written.get(self.last).is_none_or(|(last, _)| last != name) {
             self.last = self.within.get(name).copied().unwrap_or(self.written.len());
@@ -84,16 +89,16 @@ impl Named {
     }
 
     fn deployed(&mut self, path: &Text, found: &mut Vec<Candidate>) {
-        let path = path.known().and_then(|path| match self.numbers.get(&*path) {
+        let path = path.known_in_repo().and_then(|path| match self.numbers.get(&*path) {
             Some(number) => Some(*number),
-            None => Some(self.number(normalised(Utf8Path::new(&*path))?)),
+            None => Some(self.number(located(Utf8Path::new(""), &path)?)),
         });
         found.extend(path.map(|path| Candidate { path, deployed: true }));
     }
 
     fn arguments(&mut self, arguments: &[Argument], folder: usize, found: &mut Vec<Candidate>) {
         for text in arguments.iter().flat_map(Argument::texts) {
-            let Some(argument) = text.known() else { continue };
+            let Some(argument) = text.known_in_repo() else { continue };
             let path = match self.written[folder].1.get(&*argument) {
                 Some(path) => *path,
                 None => {
@@ -112,10 +117,11 @@ impl Named {
             Some((option, value)) if option.starts_with('-') => value,
             _ => argument,
         };
-        if path.is_empty() || path.len() >= 4096 || path.starts_with('-') || path.contains('\n') {
+        let is_path = !path.is_empty() && path.len() < 4096 && !path.starts_with('-') && !path.contains('\n');
+        if !is_path || path.rfind(ROOT).is_some_and(|at| at > 0) {
             return None;
         }
-        let path = normalised(&Utf8Path::new(&self.written[folder].0).join(path)).filter(|path| path != ".")?;
+        let path = located(Utf8Path::new(&self.written[folder].0), path).filter(|path| path != ".")?;
         Some(self.number(path))
     }
 

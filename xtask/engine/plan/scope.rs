@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::names::{Named, Names, pieces_of};
 use super::value;
@@ -87,7 +87,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn place(&self, span: Span) -> Place {
+    pub fn place(&self, span: Span) -> Place {
         Place { file: Arc::clone(&self.file), span }
     }
 
@@ -409,79 +409,10 @@ impl<'a> Scope<'a> {
             })
             .collect()
     }
-
-    /// A path as written in a file of `folder`, from the root. What begins with a value stays as it is if that may be absolute.
-    pub fn path(&mut self, template: &Template, folder: &Utf8Path) -> Text {
-        if let [Part::Literal(written)] = template.parts.as_slice() {
-            if let Some(normal) = normalised(&folder.join(&**written)) {
-                return Text::literal(normal.into_string());
-            }
-            self.leads_out(template, written);
-            return Text::literal(Arc::clone(written));
-        }
-        let mut text = self.text(template);
-        if text.holds_secret() {
-            let message = "a secret stands in a path, where anyone on the machine can read it";
-            self.report(Code::SecretInArguments, template.span, message, "pass it by `env` or `stdin`");
-        }
-        let absolute = match text.pieces.first() {
-            Some(Piece::Reference { value, .. }) => match value.first() {
-                Some(Piece::Builtin(Builtin::Repo | Builtin::Work) | Piece::Output { .. } | Piece::Missing) => true,
-                _ => text.known().is_some_and(|known| known.starts_with('/')),
-            },
-            _ => false,
-        };
-        if absolute {
-            return text;
-        }
-        let written = match text.pieces.first() {
-            Some(Piece::Literal(first)) => first.to_string(),
-            _ => String::new(),
-        };
-        // The last part may go on in the next piece, so only what is before it can be made shorter.
-        let (head, tail) = written.rsplit_once('/').unwrap_or(("", &*written));
-        let Some(normal) = normalised(&folder.join(head)) else {
-            self.leads_out(template, &written);
-            return text;
-        };
-        let first = if normal == "." { tail.to_owned() } else { format!("{normal}/{tail}") };
-        if !written.is_empty() {
-            text.pieces.remove(0);
-        }
-        if !first.is_empty() {
-            text.pieces.insert(0, Piece::Literal(first.into()));
-        }
-        text
-    }
-
-    fn leads_out(&mut self, template: &Template, written: &str) {
-        let message = format!("`{written}` leads out of the repository");
-        self.report(Code::BadValue, template.span, message, "name something inside the repository");
-    }
 }
 
 fn sorted(mut names: Vec<&str>) -> Vec<&str> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-/// The path without `.` and `..`; `.` for the root; `None` if it leads out of it.
-#[must_use]
-pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
-    if path.as_str().split('/').all(|part| !["", ".", ".."].contains(&part)) {
-        return Some(path.to_owned());
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.as_str().split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop()?,
-            part => parts.push(part),
-        }
-    }
-    if path.is_absolute() {
-        return None;
-    }
-    Some(if parts.is_empty() { ".".into() } else { parts.join("/").into() })
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::path::ROOT;
+
 /// A string of the plan. Its *skeleton* (`${site.port}`) and its *value* (`8443`) are both there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Text {
@@ -90,12 +92,22 @@ impl Text {
     /// The value, if all of it is known when the plan is made.
     #[must_use]
     pub fn known(&self) -> Option<Cow<'_, str>> {
+        self.known_with(None)
+    }
+
+    /// The same with [`ROOT`] in place of `${repo}`: where that is differs by machine, and what is below it does not.
+    #[must_use]
+    pub fn known_in_repo(&self) -> Option<Cow<'_, str>> {
+        self.known_with(Some(ROOT))
+    }
+
+    fn known_with(&self, repo: Option<&str>) -> Option<Cow<'_, str>> {
         match self.pieces.as_slice() {
             // Most texts are a single piece.
             [Piece::Literal(text)] => Some(Cow::Borrowed(text)),
             pieces => {
                 let mut value = String::new();
-                known(pieces, &mut value).then_some(Cow::Owned(value))
+                known(pieces, repo, &mut value).then_some(Cow::Owned(value))
             }
         }
     }
@@ -116,13 +128,14 @@ impl Text {
     }
 }
 
-fn known(pieces: &[Piece], value: &mut String) -> bool {
+fn known(pieces: &[Piece], repo: Option<&str>, value: &mut String) -> bool {
     pieces.iter().all(|piece| match piece {
         Piece::Literal(text) => {
             value.push_str(text);
             true
         }
-        Piece::Reference { value: inner, .. } => known(inner, value),
+        Piece::Reference { value: inner, .. } => known(inner, repo, value),
+        Piece::Builtin(Builtin::Repo) => repo.inspect(|root| value.push_str(root)).is_some(),
         _ => false,
     })
 }

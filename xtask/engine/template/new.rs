@@ -21,7 +21,7 @@ use ciao_declare::orchestration::Environment;
 use ciao_declare::parameter::{Parameter, Type};
 use ciao_declare::read::NameRule;
 use ciao_declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
-use ciao_plan::scope::normalised;
+use ciao_plan::path::normalised;
 use ciao_plan::value::Shapes;
 
 /// Write a new environment, pipeline or step
