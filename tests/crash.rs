@@ -1,8 +1,7 @@
 //! Killed without warning, anywhere: what is said afterwards is true, and going on ends in the same state.
 
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "support/disk.rs"]
-mod disk;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "support/strace.rs"]
 mod strace;
 
@@ -14,28 +13,28 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use disk::Copy;
+use repo::Repo;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The one environment, as `status` shows it.
 #[track_caller]
-fn status(repository: &Copy) -> Value {
-    let status = repository.xtask(&["status", "--format", "json"]);
+fn status(repository: &Repo) -> Value {
+    let status = repository.run(&["status", "--format", "json"]);
     assert_eq!((status.code, status.stderr.as_str()), (0, ""), "{}", status.stdout);
     let mut status: Value = serde_json::from_str(&status.stdout).unwrap();
     status["environments"][0].take()
 }
 
 /// What the steps have made, and what is in it; also what is half made.
-fn made(repository: &Copy) -> BTreeMap<String, String> {
+fn made(repository: &Repo) -> BTreeMap<String, String> {
     let entries = fs::read_dir(repository.path("made")).into_iter().flatten();
     let entries = entries.map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())).collect()
 }
 
 /// The events of the ledger, the oldest first, by the word after the environment's name: asked of git, not of the engine.
-fn events(repository: &Copy) -> Vec<String> {
+fn events(repository: &Repo) -> Vec<String> {
     let mut command = Command::new("git");
     command.current_dir(repository.path("")).stderr(Stdio::null());
     let log = command.args(["log", "--first-parent", "--reverse", "--format=%s", "refs/deployments/dev"]).output();
@@ -44,7 +43,7 @@ fn events(repository: &Copy) -> Vec<String> {
 }
 
 /// Waits until nothing works in the repository any more: a git whose caller was killed goes on, a step is ended by its guardian.
-fn settle(repository: &Copy) {
+fn settle(repository: &Repo) {
     let root = repository.path("").canonicalize().unwrap();
     let begun = Instant::now();
     let at_work = || {
@@ -66,7 +65,7 @@ struct End {
     kept: Vec<String>,
 }
 
-fn end(repository: &Copy) -> End {
+fn end(repository: &Repo) -> End {
     let mut status = status(repository);
     let of_this_time = ["at", "by"];
     of_this_time.iter().for_each(|key| status[key] = Value::Null);
@@ -87,9 +86,9 @@ fn end(repository: &Copy) -> End {
 
 /// How a deployment ends that nobody disturbs, and how long it takes here.
 fn undisturbed() -> (End, Duration) {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let begun = Instant::now();
-    let deploy = repository.xtask(&["deploy", "dev"]);
+    let deploy = repository.run(&["deploy", "dev"]);
     let took = begun.elapsed();
     assert_eq!(deploy.code, 0, "{}", deploy.stderr);
     let end = end(&repository);
@@ -100,7 +99,7 @@ fn undisturbed() -> (End, Duration) {
 /// After a kill: nothing is removed by hand, what `status` says is so, and `resume` (or `deploy`, where it says that one)
 /// ends as `undisturbed` does. Answers what was said.
 #[track_caller]
-fn survived(repository: &Copy, undisturbed: &End, moment: &str) -> String {
+fn survived(repository: &Repo, undisturbed: &End, moment: &str) -> String {
     // At once, as people do, also while something of the killed one still ends.
     status(repository);
     settle(repository);
@@ -129,12 +128,12 @@ fn survived(repository: &Copy, undisturbed: &End, moment: &str) -> String {
         // Before its first step: that is found out, and recorded.
         assert_eq!(whole, if state == "succeeded" { 10 } else { 0 }, "{moment}: {said}");
     }
-    let resume = repository.xtask(&["resume", "dev"]);
+    let resume = repository.run(&["resume", "dev"]);
     let over = ["never", "interrupted", "succeeded"].contains(&state);
     assert!(resume.code == 0 || resume.code == 2 && over, "{moment}: {}", resume.stderr);
     if resume.code == 2 && state != "succeeded" {
         assert!(resume.stderr.contains("cargo xtask deploy dev"), "{moment}: {}", resume.stderr);
-        let deploy = repository.xtask(&["deploy", "dev"]);
+        let deploy = repository.run(&["deploy", "dev"]);
         assert_eq!(deploy.code, 0, "{moment}: {}", deploy.stderr);
     }
     let mut after = end(repository);
@@ -148,7 +147,7 @@ fn survived(repository: &Copy, undisturbed: &End, moment: &str) -> String {
 fn fault_4_killed_at_twenty_moments() {
     let ((undisturbed, took), mut found) = (undisturbed(), BTreeMap::new());
     for moment in (0..20).map(|part| took * part / 20) {
-        let repository = Copy::of("ten");
+        let repository = Repo::copy("ten");
         let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(moment);
         deploy.kill().unwrap();
@@ -164,7 +163,7 @@ fn fault_4_killed_at_twenty_moments() {
 /// Its first step ignores SIGTERM for a while. Gone on with at once, that step must not run twice at the same time.
 #[test]
 fn fault_4_33_what_still_ends_is_waited_for() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let slow = "trap '' TERM\nmkdir \"$1/$2.alone\"\n[ \"$2\" != 1 ] || sleep 2\nrmdir \"$1/$2.alone\"";
     repository.edit("pipelines/deployments/app/make.sh", "sleep 0.01", slow);
     let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
@@ -175,7 +174,7 @@ fn fault_4_33_what_still_ends_is_waited_for() {
     deploy.wait().unwrap();
     let mut refused = 0;
     let resume = loop {
-        let resume = repository.xtask(&["resume", "dev"]);
+        let resume = repository.run(&["resume", "dev"]);
         if resume.code != 4 {
             break resume;
         }
@@ -212,7 +211,7 @@ fn guardian(deploy: &mut Child) -> Option<Pid> {
 fn fault_5_its_guardian_killed_at_thirty_moments() {
     let ((undisturbed, took), mut found) = (undisturbed(), BTreeMap::new());
     for moment in (0..30).map(|part| took * part / 30) {
-        let repository = Copy::of("ten");
+        let repository = Repo::copy("ten");
         let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
         let guardian = guardian(&mut deploy).expect("every step has a guardian");
         thread::sleep(moment);
@@ -227,7 +226,7 @@ fn fault_5_its_guardian_killed_at_thirty_moments() {
     assert!(found.get("failed").is_some_and(|count| *count > 5), "{found:?}");
 }
 
-fn deploy_below_strace(repository: &Copy, log: &Path, killed_at: Option<&strace::Moment>) -> Output {
+fn deploy_below_strace(repository: &Repo, log: &Path, killed_at: Option<&strace::Moment>) -> Output {
     let xtask = repository.command(&["deploy", "dev"]);
     let mut command = Command::new("strace");
     command.arg("-o").arg(log).args(strace::options(killed_at)).arg(xtask.get_program()).args(xtask.get_args());
@@ -243,7 +242,7 @@ fn deploy_below_strace(repository: &Copy, log: &Path, killed_at: Option<&strace:
 fn fault_4_killed_at_every_system_call() {
     strace::required();
     let (undisturbed, _) = undisturbed();
-    let counted = Copy::of("ten");
+    let counted = Repo::copy("ten");
     let log = counted.path(".git/strace");
     let output = deploy_below_strace(&counted, &log, None);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -255,7 +254,7 @@ fn fault_4_killed_at_every_system_call() {
             scope.spawn(|| {
                 loop {
                     let Some(moment) = next.lock().unwrap().next() else { break };
-                    let repository = Copy::of("ten");
+                    let repository = Repo::copy("ten");
                     let log = repository.path(".git/strace");
                     let output = deploy_below_strace(&repository, &log, Some(moment));
                     let state = survived(&repository, &undisturbed, &moment.shown);

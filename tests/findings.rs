@@ -14,6 +14,8 @@ mod fixture;
 mod input;
 #[path = "findings/quiet.rs"]
 mod quiet;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "findings/values.rs"]
 mod values;
 #[path = "findings/whole.rs"]

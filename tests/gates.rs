@@ -1,9 +1,9 @@
 //! The first tier from outside: what opens a gate, what closes it, and with which exit code.
 
-#[path = "support/disk.rs"]
-mod disk;
 #[path = "gates/held_up.rs"]
 mod held_up;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "support/terminal.rs"]
 #[allow(dead_code)]
 mod terminal;
@@ -12,24 +12,24 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use disk::{Copy, Ran};
+use repo::{Ran, Repo};
 
 /// Runs a command and compares its exit code.
 #[track_caller]
-fn check(repository: &Copy, arguments: &[&str], code: i32) -> Ran {
-    let ran = repository.xtask(arguments);
+fn check(repository: &Repo, arguments: &[&str], code: i32) -> Ran {
+    let ran = repository.run(arguments);
     assert_eq!(ran.code, code, "{arguments:?}\n{}{}", ran.stdout, ran.stderr);
     ran
 }
 
-fn by(repository: &mut Copy, name: &str) {
+fn by(repository: &mut Repo, name: &str) {
     repository.set("GIT_COMMITTER_NAME", name);
     repository.set("GIT_COMMITTER_EMAIL", &format!("{name}@a.example"));
 }
 
 #[test]
 fn orchestrate_goes_as_far_as_the_gates_permit() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     check(&repository, &["deploy", "test"], 3);
     check(&repository, &["orchestrate", "--until", "nowhere"], 2);
@@ -52,7 +52,7 @@ fn orchestrate_goes_as_far_as_the_gates_permit() {
 
 #[test]
 fn a_value_that_is_changed_needs_a_new_approval_and_no_new_proof() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ben");
     check(&repository, &["approve", "prod"], 0);
     by(&mut repository, "ada");
@@ -73,7 +73,7 @@ fn a_value_that_is_changed_needs_a_new_approval_and_no_new_proof() {
 
 #[test]
 fn a_failure_stops_the_orchestration_and_is_gone_on_with() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     fs::write(repository.path(".git/stop-test"), "").unwrap();
     let failed = check(&repository, &["orchestrate"], 1);
@@ -94,7 +94,7 @@ fn a_failure_stops_the_orchestration_and_is_gone_on_with() {
 /// It has no gate, opens none, and what happens there is nobody else's.
 #[test]
 fn a_personal_environment_is_not_shared() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     let remote = repository.path(".git/remote.git");
     let remote = remote.to_str().unwrap();
@@ -116,7 +116,7 @@ fn a_personal_environment_is_not_shared() {
 }
 
 /// A remote beside the repository, shared by the ledger; `more` goes below an environment's table.
-fn shared(repository: &Copy, more: &str) -> String {
+fn shared(repository: &Repo, more: &str) -> String {
     let remote = repository.path(".git/remote.git").to_str().unwrap().to_owned();
     repository.git(&["init", "--quiet", "--bare", &remote]);
     repository.git(&["remote", "add", "origin", &remote]);
@@ -126,22 +126,22 @@ fn shared(repository: &Copy, more: &str) -> String {
 }
 
 /// Deploys stop at their first step as long as the file `.git/hold` is there.
-fn holding(repository: &Copy) {
+fn holding(repository: &Repo) {
     let slow = "while [ -e .git/hold ]; do sleep 0.05; done\necho \"installing";
     repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", slow);
     fs::write(repository.path(".git/hold"), "").unwrap();
 }
 
-fn release(repository: &Copy) {
+fn release(repository: &Repo) {
     fs::remove_file(repository.path(".git/hold")).unwrap();
 }
 
 /// A deployment that has come to its first step.
-fn begun(repository: &Copy, environment: &str) -> Child {
+fn begun(repository: &Repo, environment: &str) -> Child {
     let mut command = repository.command(&["deploy", environment]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
-    while !repository.xtask(&["status"]).stdout.contains("at step app/install") {
+    while !repository.run(&["status"]).stdout.contains("at step app/install") {
         assert!(begun.elapsed() < Duration::from_secs(60), "it never came to its first step");
     }
     child
@@ -149,7 +149,7 @@ fn begun(repository: &Copy, environment: &str) -> Child {
 
 #[test]
 fn approve_shows_what_comes_and_what_goes_away() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     repository.edit("pipelines/environments/dev.toml", "Atelier", "Workshop");
     check(&repository, &["deploy", "dev"], 0);
@@ -164,7 +164,7 @@ fn approve_shows_what_comes_and_what_goes_away() {
 
 /// As on a terminal where somebody answers a question.
 #[track_caller]
-fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> String {
+fn asked(repository: &Repo, arguments: &[&str], answer: &str, code: i32) -> String {
     let (near, name) = terminal::terminal();
     let far = fs::File::options().read(true).write(true).open(name).unwrap();
     rustix::io::write(&near, answer.as_bytes()).unwrap();
@@ -176,7 +176,7 @@ fn asked(repository: &Copy, arguments: &[&str], answer: &str, code: i32) -> Stri
 
 #[test]
 fn who_waits_deploys_next_and_who_does_not_is_told_who_deploys() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     holding(&repository);
     let mut first = begun(&repository, "dev");
@@ -199,7 +199,7 @@ fn who_waits_deploys_next_and_who_does_not_is_told_who_deploys() {
 
 #[test]
 fn fault_30_an_end_that_could_not_be_pushed_is_pushed_by_the_next_command() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     let remote = shared(&repository, "");
     holding(&repository);
@@ -222,7 +222,7 @@ fn fault_30_an_end_that_could_not_be_pushed_is_pushed_by_the_next_command() {
 
 #[test]
 fn fault_39_unlock_asks_whose_deployment_it_ends() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     check(&repository, &["unlock", "dev", "--reason", "none", "--yes"], 2);
     holding(&repository);
@@ -250,7 +250,7 @@ fn fault_39_unlock_asks_whose_deployment_it_ends() {
 
 #[test]
 fn approve_and_settle_ask_on_a_terminal_only() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ben");
     let said = asked(&repository, &["approve", "prod"], "n\n", 2);
     assert!(said.contains("prod: the first deployment") && said.contains("for prod? [y/N]"), "{said}");
@@ -270,7 +270,7 @@ fn approve_and_settle_ask_on_a_terminal_only() {
 
 #[test]
 fn orchestrate_waits_for_no_soak_and_believes_no_rewritten_ledger() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     repository.edit("pipelines/orchestration.toml", "approvals = 1\n", "soak = \"3s\"\n");
     let first = check(&repository, &["orchestrate"], 3);
@@ -287,7 +287,7 @@ fn orchestrate_waits_for_no_soak_and_believes_no_rewritten_ledger() {
 /// The next command is one that does not refuse: a killed deployment still has the lock.
 #[test]
 fn a_changed_plan_of_a_killed_deployment_is_given_up_first() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ada");
     holding(&repository);
     let mut first = begun(&repository, "dev");
@@ -310,7 +310,7 @@ fn a_changed_plan_of_a_killed_deployment_is_given_up_first() {
 
 #[test]
 fn logs_of_a_step_named_without_its_pipeline() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     check(&repository, &["deploy", "dev"], 0);
     let said = check(&repository, &["logs", "dev", "install"], 2).stderr;
     assert!(said.contains("has no step `install`") && said.contains("did you mean `app/install`?"), "{said}");
@@ -318,7 +318,7 @@ fn logs_of_a_step_named_without_its_pipeline() {
 
 #[test]
 fn logs_of_all_steps_come_in_the_order_in_which_the_steps_ran() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let script = repository.path("pipelines/deployments/app/make.sh");
     fs::write(&script, fs::read_to_string(&script).unwrap() + "\necho made\n").unwrap();
     check(&repository, &["deploy", "dev"], 0);
@@ -333,7 +333,7 @@ fn logs_of_all_steps_come_in_the_order_in_which_the_steps_ran() {
 
 #[test]
 fn logs_are_kept_of_the_last_twenty_deployments() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     for _ in 0..22 {
         check(&repository, &["deploy", "dev", "-q"], 0);
     }
@@ -342,7 +342,7 @@ fn logs_are_kept_of_the_last_twenty_deployments() {
 
 #[test]
 fn a_wrong_commit_or_time_is_wrong_usage() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     let said = check(&repository, &["approve", "prod", "nowhere"], 2).stderr;
     assert!(said.contains("there is no commit nowhere here: git fetch"), "{said}");
     let said = check(&repository, &["deploy", "dev", "--grace", "soon"], 2).stderr;
@@ -351,7 +351,7 @@ fn a_wrong_commit_or_time_is_wrong_usage() {
 
 #[test]
 fn what_was_done_before_a_resumption_is_shown_as_it_went() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     repository.edit(
         "pipelines/deployments/app/pipeline.toml",
         "\"test\", \"-d\", \".git\"",
@@ -370,7 +370,7 @@ fn what_was_done_before_a_resumption_is_shown_as_it_went() {
 /// Nothing ran then: what had run before is not run again by the next one, and what nobody saw is not guessed.
 #[test]
 fn a_resumption_without_its_secret_forgets_nothing() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     let secret = "[parameters]\npassword = { type = \"string\", secret = true }\n";
     repository.edit("pipelines/environment.toml", "[parameters]\n", secret);
     for name in ["dev", "test", "prod"] {
@@ -406,7 +406,7 @@ fn a_resumption_without_its_secret_forgets_nothing() {
 
 #[test]
 fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     repository.edit("pipelines/deployments/app/pipeline.toml", "\"echo\", \"cleaned up\"", "\"false\"");
     check(&repository, &["deploy", "dev"], 1);
     repository.edit("pipelines/deployments/app/pipeline.toml", "name = \"install\"", "name = \"put\"");
@@ -421,7 +421,7 @@ fn what_a_step_owes_that_is_gone_from_the_plan_is_told() {
 /// Where nobody saw how two steps ended, one may be done and the other not: they are decided in one command.
 #[test]
 fn of_two_unknown_steps_one_is_skipped_and_one_run_again() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     let two = "[[step]]\nname = \"late\"\nrun = [\"sh\", \"-c\", \"while [ -e .git/hold ]; do sleep 0.05; done\"]\n\
                needs = []\n\n[[step]]\nname = \"install\"\nneeds = []\n";
     repository.edit("pipelines/deployments/app/pipeline.toml", "[[step]]\nname = \"install\"\n", two);
@@ -442,7 +442,7 @@ fn of_two_unknown_steps_one_is_skipped_and_one_run_again() {
 /// It was told to be passed once with `--force`, and that did nothing where the old gate was open.
 #[test]
 fn a_weakened_gate_that_is_forced_counts_from_then_on() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     by(&mut repository, "ben");
     check(&repository, &["approve", "prod"], 0);
     by(&mut repository, "ada");

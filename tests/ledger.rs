@@ -28,6 +28,8 @@ mod races;
 mod reached;
 #[path = "ledger/releases.rs"]
 mod releases;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "ledger/shown.rs"]
 mod shown;
 #[path = "ledger/storm.rs"]

@@ -8,15 +8,14 @@ mod adopted;
 mod built;
 #[path = "template/completed.rs"]
 mod completed;
-#[path = "support/disk.rs"]
-#[allow(dead_code)]
-mod disk;
 #[path = "template/documented.rs"]
 mod documented;
 #[path = "template/joined.rs"]
 mod joined;
 #[path = "template/owner.rs"]
 mod owner;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "template/shapes.rs"]
 mod shapes;
 #[path = "template/unwritten.rs"]
@@ -24,10 +23,14 @@ mod unwritten;
 #[path = "template/upgrade.rs"]
 mod upgrade;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use shapes::{Folder, SHAPES, command, commit, make, read, run, text, write, xtask};
+use repo::Kept;
+use shapes::{Folder, SHAPES, command, commit, make, new_folder, read, run, text, write, xtask};
 
 /// The path as an argument.
 fn arg(path: &Path) -> &str {
@@ -41,12 +44,30 @@ fn init(root: &Path) -> String {
     said
 }
 
+/// A repository that is made once, and is the same for all who ask for it by this name.
+fn kept(name: &str, folder: &Folder, make: impl FnOnce(&Path) -> PathBuf) -> PathBuf {
+    static KNOWN: Mutex<BTreeMap<String, (OsString, Kept)>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((called, kept)) = known.get(name) {
+        let root = folder.0.join(called);
+        kept.write(&root);
+        return root;
+    }
+    let root = make(&folder.0);
+    let called = root.file_name().expect("it has a name").to_owned();
+    known.insert(name.to_owned(), (called, Kept::of(&root)));
+    root
+}
+
 /// A repository of this shape with a copy in it; it goes with the folder.
 #[track_caller]
 fn copied(shape: &str) -> (Folder, PathBuf) {
-    let folder = Folder::new();
-    let root = make(shape, &folder.0);
-    init(&root);
+    let folder = new_folder();
+    let root = kept(shape, &folder, |inside| {
+        let root = make(shape, inside);
+        init(&root);
+        root
+    });
     (folder, root)
 }
 
@@ -179,7 +200,7 @@ fn the_tests_of_a_copy_build_nothing_of_the_engine_anew() {
 
 #[test]
 fn bad_places_are_refused_and_nothing_is_written() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let here = &folder.0;
     refused(here, &["init", arg(&here.join("nowhere"))], "there is no folder");
     refused(here, &["init", arg(here)], "is not a git repository");
@@ -207,7 +228,7 @@ fn bad_places_are_refused_and_nothing_is_written() {
 
 #[test]
 fn a_dirty_repository_is_warned_of_and_a_remote_is_no_finding() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     run(&root, "git", &["remote", "add", "origin", "https://git.example/shop.git"]);
     write(&root, "notes.txt", "not committed");

@@ -1,20 +1,20 @@
 //! The story behind all this, and a shop: small repositories, deployed for real.
 
-#[path = "support/disk.rs"]
-mod disk;
 #[path = "support/picture.rs"]
 mod picture;
+#[path = "support/repo.rs"]
+mod repo;
 #[path = "support/terminal.rs"]
 mod terminal;
 
-use disk::Copy;
+use repo::Repo;
 
 /// What the readme says: load the data, then create the schema.
 #[test]
 fn the_order_of_the_vendors_readme_is_refused_and_nothing_runs() {
-    let repository = Copy::of("vendor-wrong-order");
+    let repository = Repo::copy("vendor-wrong-order");
     for environment in ["dev", "prod"] {
-        let deployed = repository.xtask(&["deploy", environment]);
+        let deployed = repository.run(&["deploy", environment]);
         assert_eq!(deployed.code, 2, "{}", deployed.stderr);
         assert_eq!(deployed.stdout, "");
         let found = "error[out-of-order]: `database/load-data` may run before `database/create-schema`, which provides `schema`";
@@ -26,21 +26,21 @@ fn the_order_of_the_vendors_readme_is_refused_and_nothing_runs() {
 /// As in test, by luck: there the schema was there already.
 #[test]
 fn the_vendors_scripts_do_fail_in_the_order_of_the_readme() {
-    let repository = Copy::of("vendor-wrong-order");
+    let repository = Repo::copy("vendor-wrong-order");
     let pipeline = "pipelines/deployments/database/pipeline.toml";
     repository.edit(pipeline, "requires = [\"schema\"]\n", "");
-    let deployed = repository.xtask(&["deploy", "dev"]);
+    let deployed = repository.run(&["deploy", "dev"]);
     assert_eq!(deployed.code, 1, "{}", deployed.stderr);
     assert!(deployed.stderr.contains("relation \"products\" does not exist"), "{}", deployed.stderr);
-    repository.xtask(&["deploy", "dev"]);
+    repository.run(&["deploy", "dev"]);
     assert!(!repository.path("installed/dev/products").exists(), "a step ran after the one that failed");
 }
 
 #[test]
 fn in_the_right_order_the_vendor_is_deployed_to_both_environments() {
-    let repository = Copy::of("vendor");
+    let repository = Repo::copy("vendor");
     for environment in ["dev", "prod"] {
-        let deployed = repository.xtask(&["deploy", environment]);
+        let deployed = repository.run(&["deploy", environment]);
         assert_eq!(deployed.code, 0, "{}", deployed.stderr);
         let products = std::fs::read_to_string(repository.path(&format!("installed/{environment}/products"))).unwrap();
         assert_eq!(products, "1;tea\n");
@@ -49,25 +49,25 @@ fn in_the_right_order_the_vendor_is_deployed_to_both_environments() {
 
 #[test]
 fn the_shop_goes_from_dev_to_prod_and_keeps_its_secrets() {
-    let mut repository = Copy::of("shop");
+    let mut repository = Repo::copy("shop");
     for environment in ["DEV", "TEST", "PROD"] {
         repository.set(&format!("SHOP_{environment}_PASSWORD"), &format!("hunter2-of-{environment}"));
     }
-    let orchestrated = repository.xtask(&["orchestrate"]);
+    let orchestrated = repository.run(&["orchestrate"]);
     assert_eq!(orchestrated.code, 0, "{}", orchestrated.stderr);
     assert!(!orchestrated.stderr.contains("hunter2"), "{}", orchestrated.stderr);
     for machine in ["dev/eu-west", "test/eu-west", "test/us-east", "prod/eu-west", "prod/us-east"] {
         assert!(repository.path(&format!("installed/{machine}/configuration")).exists(), "{machine}");
     }
     assert!(!repository.path("installed/dev/us-east").exists());
-    let again = repository.xtask(&["deploy", "prod"]);
+    let again = repository.run(&["deploy", "prod"]);
     assert!(again.stderr.contains("database/load-data done already"), "{}", again.stderr);
 }
 
 #[test]
 fn a_secret_that_is_not_set_stops_the_shop_before_its_first_step() {
-    let repository = Copy::of("shop");
-    let deployed = repository.xtask(&["deploy", "dev"]);
+    let repository = Repo::copy("shop");
+    let deployed = repository.run(&["deploy", "dev"]);
     assert_eq!(deployed.code, 2, "{}", deployed.stderr);
     assert!(deployed.stderr.contains("SHOP_DEV_PASSWORD"), "{}", deployed.stderr);
     assert!(!repository.path("installed").exists(), "something ran");
@@ -76,7 +76,7 @@ fn a_secret_that_is_not_set_stops_the_shop_before_its_first_step() {
 #[test]
 fn the_small_repositories_are_as_their_names_say() {
     for name in ["vendor", "shop"] {
-        let checked = Copy::of(name).xtask(&["check"]);
+        let checked = Repo::copy(name).run(&["check"]);
         assert_eq!((checked.code, checked.stdout.as_str()), (0, ""), "{name}: {}{}", checked.stdout, checked.stderr);
         assert!(checked.stderr.contains("nothing found"), "{name}: {}", checked.stderr);
     }
@@ -84,7 +84,7 @@ fn the_small_repositories_are_as_their_names_say() {
 
 /// What these commands show on a terminal, one after the other.
 #[track_caller]
-fn shown(repository: &Copy, commands: &[(&str, i32)]) -> String {
+fn shown(repository: &Repo, commands: &[(&str, i32)]) -> String {
     let mut text = String::new();
     for (command, expected) in commands {
         let words: Vec<&str> = command.split(' ').collect();
@@ -119,7 +119,7 @@ fn check_picture(name: &str, title: &str, shown: &str) {
 
 #[test]
 fn the_picture_of_a_deployment_is_what_is_shown() {
-    let repository = Copy::of("vendor");
+    let repository = Repo::copy("vendor");
     repository.git(&["config", "user.name", "Ada"]);
     repository.git(&["config", "user.email", "ada@shop.example"]);
     let shown = shown(&repository, &[("deploy dev", 0), ("status", 0), ("orchestrate", 0)]);
@@ -128,6 +128,6 @@ fn the_picture_of_a_deployment_is_what_is_shown() {
 
 #[test]
 fn the_picture_of_a_finding_is_what_is_shown() {
-    let shown = shown(&Copy::of("vendor-wrong-order"), &[("deploy dev", 2)]);
+    let shown = shown(&Repo::copy("vendor-wrong-order"), &[("deploy dev", 2)]);
     check_picture("finding.svg", "A finding: a step may run before the one that provides what it requires", &shown);
 }

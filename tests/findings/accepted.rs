@@ -40,7 +40,7 @@ fn a_linked_folder_that_leads_out_is_in_no_release() {
         ("pipelines/deployments", "all", &[PIPELINE]),
         ("pipelines/environments", "values", &["pipelines/environments/dev.toml", "pipelines/environments/prod.toml"]),
     ] {
-        let (folder, outside) = (with(""), Folder::new());
+        let (folder, outside) = (with(""), Folder::of(&[]));
         let (from, to) = (folder.0.join(linked), outside.0.join(moved));
         std::fs::rename(&from, &to).unwrap();
         std::os::unix::fs::symlink(&to, &from).unwrap();
@@ -100,8 +100,8 @@ fn a_used_file_may_be_named_alone() {
     let uses = |path: &str| {
         changed(PIPELINE, "[[step]]\nname = \"install\"", &format!("uses = [\"{path}\"]\n[[step]]\nname = \"install\""))
     };
-    quiet(&(uses("../../../db/a.sql") + "-- db/a.sql --\nselect 1;\n"));
-    found(&(uses("../../../db/a.sql") + "-- db/a.sql --\nselect 'shop.example';\n"), &["hard-coded-value db/a.sql:1"]);
+    quiet(&(uses("../../../db/a.sql") + "-- /db/a.sql --\nselect 1;\n"));
+    found(&(uses("../../../db/a.sql") + "-- /db/a.sql --\nselect 'shop.example';\n"), &["hard-coded-value db/a.sql:1"]);
     found(&uses("../../../db/a.sql"), &[&format!("bad-value {PIPELINE}:1")]);
 }
 

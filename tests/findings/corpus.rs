@@ -13,13 +13,12 @@ use ciao::repository::Repository;
 use ciao::sources::Sources;
 
 use crate::fixture::{Folder, SOUND, files};
+use crate::repo::entries;
 
 const SHOP: &str = include_str!("shop.txt");
 
 fn folder(text: &str) -> Folder {
-    let folder = Folder::new();
-    files(text).iter().for_each(|(path, content)| folder.write(path, content));
-    folder
+    Folder::of(&entries(text))
 }
 
 /// The literals of a parameter in the listed environments; what is the same in all of them is none.

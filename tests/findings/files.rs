@@ -223,7 +223,7 @@ fn missing_script() {
 
 #[test]
 fn not_executable() {
-    assert_snapshot!(check(&format!("{}-- pipelines/deployments/web/x --\n#!/bin/sh\n", more("[[step]]\nname = \"x\"\nscript = \"x\""))), @r#"
+    assert_snapshot!(check(&format!("{}-- pipelines/deployments/web/x (plain) --\n#!/bin/sh\n", more("[[step]]\nname = \"x\"\nscript = \"x\""))), @r#"
     error[not-executable]: script `pipelines/deployments/web/x` is not executable
       --> pipelines/deployments/web/pipeline.toml:14:10
        |

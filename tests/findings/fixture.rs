@@ -1,40 +1,24 @@
 //! A repository written as one text, and what `check` says about it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use camino::Utf8PathBuf;
 use ciao::Tasks;
 use ciao::repository::{Examined, Repository};
 
-/// A folder that is gone when the test is over.
-pub struct Folder(pub Utf8PathBuf);
+use crate::repo::{Entry, Repo, entries};
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left behind lies in the build folder.
-        let _gone = fs::remove_dir_all(&self.0);
-    }
-}
+/// A repository that is gone when the test is over.
+pub struct Folder(pub Utf8PathBuf, Repo);
 
 impl Folder {
-    pub fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Not below this repository: its git remote would be theirs.
-        let temporary = Utf8PathBuf::from_path_buf(std::env::temp_dir()).unwrap().canonicalize_utf8().unwrap();
-        let root = temporary.join(format!("ciao-findings-{}-{number}", std::process::id()));
-        fs::create_dir_all(root.join("pipelines")).unwrap();
-        Folder(root)
+    #[track_caller]
+    pub fn of(entries: &[Entry]) -> Folder {
+        let repo = Repo::of(entries);
+        Folder(Utf8PathBuf::try_from(repo.root.clone()).unwrap(), repo)
     }
 
+    #[track_caller]
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.0.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        let executable = path.extension().is_some_and(|extension| ["sh", "py"].contains(&extension));
-        fs::set_permissions(&path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 })).unwrap();
+        self.1.write(path, content);
     }
 
     pub fn examine(&self) -> (Repository, Examined) {
@@ -49,18 +33,10 @@ impl Folder {
     }
 }
 
-/// The files of a text with a line `-- path --` before each.
+/// The files of a text, with their content.
 pub fn files(text: &str) -> Vec<(String, String)> {
-    let mut files: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
-        if let Some(path) = line.strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
-            files.push((path.to_owned(), String::new()));
-        } else if let Some((_, content)) = files.last_mut() {
-            content.push_str(line);
-            content.push('\n');
-        }
-    }
-    files
+    let path = |entry: &Entry| entry.path.to_str().unwrap().to_owned();
+    entries(text).into_iter().map(|entry| (path(&entry), entry.text)).collect()
 }
 
 /// Two environments that differ in everything, one pipeline, one step that uses it all: nothing is wrong with it.
@@ -115,17 +91,10 @@ echo "http://$SITE_HOST:$SITE_PORT/ $1"
 
 /// The sound repository, with files replaced, added, or (where they are empty) taken away.
 pub fn with(changes: &str) -> Folder {
-    let folder = Folder::new();
-    let changes = files(changes);
-    for (path, content) in files(SOUND) {
-        if !changes.iter().any(|(changed, _)| *changed == path) {
-            folder.write(&path, content);
-        }
-    }
-    for (path, content) in changes.iter().filter(|(_, content)| !content.trim().is_empty()) {
-        folder.write(path, content);
-    }
-    folder
+    let (mut all, changes) = (entries(SOUND), entries(changes));
+    all.retain(|entry| changes.iter().all(|changed| changed.path != entry.path));
+    all.extend(changes.into_iter().filter(|changed| !changed.text.trim().is_empty()));
+    Folder::of(&all)
 }
 
 /// A change: a file of the sound repository, below `pipelines/`, with pieces of it replaced.
@@ -144,7 +113,7 @@ pub fn changed(file: &str, pieces: &[(&str, &str)]) -> String {
 #[track_caller]
 pub fn check(changes: &str) -> String {
     let found = with(changes).findings();
-    assert!(!found.contains("ciao-findings-"), "a path of the machine is shown");
+    assert!(!found.contains("ciao-test-"), "a path of the machine is shown");
     found
 }
 

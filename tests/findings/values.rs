@@ -116,7 +116,7 @@ fn a_value_in_a_used_file() {
         1,
     );
     found(
-        &format!("{changes}\n-- db/x.sql --\ninsert into hosts values ('shop.example');\n"),
+        &format!("{changes}\n-- /db/x.sql --\ninsert into hosts values ('shop.example');\n"),
         "hard-coded-value db/x.sql:1",
     );
 }

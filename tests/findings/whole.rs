@@ -188,7 +188,7 @@ fn a_retry_without_a_guard() {
 
 #[test]
 fn a_ledger_that_nobody_else_sees() {
-    let git = "-- .git/config --\n[core]\n\tbare = false\n[remote \"upstream\"]\n\turl = x\n";
+    let git = "-- /.git/config --\n[core]\n\tbare = false\n[remote \"upstream\"]\n\turl = x\n";
     assert_snapshot!(check(git), @r#"
     warning[local-ledger]: `prod` has a gate, and the ledger that opens it stays in this clone
      --> pipelines/orchestration.toml:5:8

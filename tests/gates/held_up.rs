@@ -1,7 +1,6 @@
 //! What is slow or does not answer holds up nothing for ever, and loses nothing: a remote, a reader.
 
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,20 +8,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 
 /// A remote over a line that says nothing as long as the file `.git/hang` is there; `.git/hangs` tells that somebody waits.
-fn over_a_line(repository: &mut Copy) {
+fn over_a_line(repository: &mut Repo) {
     let remote = shared(repository, "");
     repository.git(&["remote", "set-url", "origin", &format!("ssh://far{remote}")]);
     let line = repository.path(".git/line");
     let git = repository.path(".git").to_str().unwrap().to_owned();
     let script =
         format!("#!/bin/sh\nif [ -e '{git}/hang' ]; then touch '{git}/hangs'; exec sleep 100; fi\neval \"exec $2\"\n");
-    fs::write(&line, script).unwrap();
-    fs::set_permissions(&line, fs::Permissions::from_mode(0o755)).unwrap();
+    repo::script(&line, &script);
     repository.set("GIT_SSH", line.to_str().unwrap());
     repository.set("GIT_SSH_VARIANT", "simple");
 }
 
-fn spawned(repository: &Copy, arguments: &[&str]) -> Child {
+fn spawned(repository: &Repo, arguments: &[&str]) -> Child {
     repository.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -51,7 +49,7 @@ fn ends_within(child: Child, seconds: u64) -> (i32, String) {
 
 #[test]
 fn fault_03_a_signal_was_ignored_while_git_hung_before_the_start() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     over_a_line(&mut repository);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         fs::write(repository.path(".git/hang"), "").unwrap();
@@ -71,7 +69,7 @@ fn fault_03_a_signal_was_ignored_while_git_hung_before_the_start() {
 #[test]
 fn fault_02_03_a_signal_was_ignored_while_the_end_was_being_recorded() {
     for (signals, seconds) in [(1, 9), (2, 4)] {
-        let mut repository = Copy::of("gates");
+        let mut repository = Repo::copy("gates");
         over_a_line(&mut repository);
         repository.edit(
             "pipelines/deployments/app/install.sh",
@@ -95,11 +93,11 @@ fn fault_02_03_a_signal_was_ignored_while_the_end_was_being_recorded() {
 
 #[test]
 fn fault_34_a_holder_that_had_lost_its_lock_said_deployed() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     holding(&repository);
     let child = spawned(&repository, &["deploy", "dev"]);
     let begun = Instant::now();
-    while !repository.xtask(&["status"]).stdout.contains("at step app/install") {
+    while !repository.run(&["status"]).stdout.contains("at step app/install") {
         assert!(begun.elapsed() < Duration::from_secs(60), "it never came to its first step");
     }
     send(&child, Signal::STOP);
@@ -114,7 +112,7 @@ fn fault_34_a_holder_that_had_lost_its_lock_said_deployed() {
 
 #[test]
 fn fault_21_a_reader_that_paused_missed_the_end() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", "seq 1 40000\necho \"installing");
     for format in ["json", "text"] {
         let mut child = spawned(&repository, &["deploy", "dev", "--format", format]);
@@ -147,7 +145,7 @@ fn fault_21_a_reader_that_paused_missed_the_end() {
 
 #[test]
 fn fault_21_nobody_reads_and_who_waits_wants_out() {
-    let repository = Copy::of("gates");
+    let repository = Repo::copy("gates");
     repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", "seq 1 40000\necho \"installing");
     let mut child = spawned(&repository, &["deploy", "dev"]);
     while !check(&repository, &["status"], 0).stdout.contains("succeeded") {}
@@ -162,7 +160,7 @@ fn fault_21_nobody_reads_and_who_waits_wants_out() {
 
 #[test]
 fn fault_46_who_is_not_let_in_by_ssh_was_told_of_the_right_to_push() {
-    let mut repository = Copy::of("gates");
+    let mut repository = Repo::copy("gates");
     over_a_line(&mut repository);
     let line = repository.path(".git/line");
     fs::write(&line, "#!/bin/sh\necho 'me@far: Permission denied (publickey).' >&2\nexit 255\n").unwrap();

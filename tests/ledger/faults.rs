@@ -1,6 +1,5 @@
 //! The rows of FAULTS.md that are the ledger's, each by its number.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use ciao::ledger::record::{Ended, Kind, Outcome};
@@ -114,10 +113,7 @@ fn fault_29_an_event_that_arrived_unheard_is_not_recorded_twice() {
     let repo = repository(&folder.path("repo"));
     let bare = share(&folder, &repo);
     // The push goes through, and the connection is lost before the answer: the remote's hook kills it.
-    let hook = bare.join("hooks/post-receive");
-    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    std::fs::write(&hook, "#!/bin/sh\nkill -9 $(ps -o ppid= -p $PPID) $PPID\n").unwrap();
-    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&bare.join("hooks/post-receive"), "#!/bin/sh\nkill -9 $(ps -o ppid= -p $PPID) $PPID\n");
     let ledger = shared(&repo);
     let holding = start(&ledger, "dev");
     ledger.finish(holding, &good()).unwrap();
@@ -304,10 +300,7 @@ fn fault_41_a_ledger_deleted_while_its_end_was_unrecorded_can_be_accepted() {
 fn other_repositories() {
     let folder = Folder::new();
     let path = folder.path("repo");
-    std::fs::create_dir(&path).unwrap();
-    git(&path, "init --quiet --object-format=sha256 --initial-branch main");
-    git(&path, "config user.name Anna");
-    git(&path, "config user.email anna@example.org");
+    git(&folder.0, "init --quiet --object-format=sha256 --initial-branch main repo");
     write(&path, "shop/pipelines/environments/dev.toml", "port = 1");
     write(&path, "shop/pipelines/environment.toml", "");
     commit(&path, "first");
@@ -371,8 +364,7 @@ fn fault_45_a_hostile_configuration_runs_nothing() {
     git(&repo, "branch other");
     let ran = folder.path("ran");
     let trap = folder.path("trap.sh");
-    std::fs::write(&trap, format!("#!/bin/sh\ntouch {}\nexit 1\n", ran.display())).unwrap();
-    std::fs::set_permissions(&trap, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&trap, &format!("#!/bin/sh\ntouch {}\nexit 1\n", ran.display()));
     for hook in ["pre-push", "reference-transaction", "post-update", "pre-auto-gc", "post-commit"] {
         std::fs::create_dir_all(repo.join(".git/hooks")).unwrap();
         std::fs::copy(&trap, repo.join(".git/hooks").join(hook)).unwrap();
@@ -425,8 +417,7 @@ fn fault_46_no_right_to_push() {
 }
 
 fn refuse(bare: &std::path::Path, what: &str) {
-    write(bare, "hooks/pre-receive", &format!("#!/bin/sh\n{what}\nexit 1\n"));
-    std::fs::set_permissions(bare.join("hooks/pre-receive"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&bare.join("hooks/pre-receive"), &format!("#!/bin/sh\n{what}\nexit 1\n"));
 }
 
 #[test]

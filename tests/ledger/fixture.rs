@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,83 +9,36 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ciao::ledger::record::{Ended, Outcome, StepRecord, Terms};
 use ciao::ledger::{Ending, Holding, Ledger, Release, Request, Settings, Source};
 
-/// A folder that goes away with the test.
-pub struct Folder(pub PathBuf);
+use crate::repo;
+#[allow(unused_imports, reason = "the benchmarks use less of it")]
+pub use crate::repo::{Folder, commit, script, write};
 
-impl Folder {
-    pub fn new() -> Folder {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::SeqCst);
-        let path = std::env::temp_dir().join(format!("ciao-ledger-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary folder can be made");
-        Folder(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            std::fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
-
-/// Runs git as a user would, apart from the configuration of whoever runs the tests.
+/// What git prints, with the words of its command in one.
 #[track_caller]
-pub fn git(folder: &Path, args: &str) -> String {
-    let output = try_git(folder, args);
-    assert!(
-        output.status.success(),
-        "git {args} in {}: {}",
-        folder.display(),
-        String::from_utf8_lossy(&[output.stderr, output.stdout.clone()].concat())
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+pub fn git(folder: &Path, words: &str) -> String {
+    repo::git(folder, &words.split_whitespace().collect::<Vec<_>>())
 }
 
-pub fn try_git(folder: &Path, args: &str) -> std::process::Output {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(args.split_whitespace());
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    for (name, value) in [("NAME", "Anna"), ("EMAIL", "anna@example.org")] {
-        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
-    }
-    command.output().expect("git can be run")
+pub fn try_git(folder: &Path, words: &str) -> std::process::Output {
+    repo::git_command(folder, &words.split_whitespace().collect::<Vec<_>>()).output().expect("git can be run")
 }
 
 /// A repository with one commit that is called `main`, and values for two environments.
+#[track_caller]
 pub fn repository(path: &Path) -> PathBuf {
-    std::fs::create_dir_all(path.join("pipelines/environments")).expect("a folder can be made");
-    git(path, "init --quiet --initial-branch main");
-    git(path, "config user.name Anna");
-    git(path, "config user.email anna@example.org");
     write(path, "pipelines/environment.toml", "# nothing");
     write(path, "pipelines/environments/dev.toml", "port = 1");
     write(path, "pipelines/environments/prod.toml", "port = 2");
-    commit(path, "first");
+    repo::committed(path);
+    let known = std::fs::read_to_string(path.join(".git/config")).expect("git has made it");
+    write(path, ".git/config", known + "[user]\n\tname = Anna\n\temail = anna@example.org\n");
     path.to_owned()
-}
-
-pub fn write(path: &Path, name: &str, text: &str) {
-    let file = path.join(name);
-    std::fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder can be made");
-    std::fs::write(file, text).expect("a file can be written");
-}
-
-pub fn commit(path: &Path, message: &str) {
-    git(path, "add --all");
-    git(path, &format!("commit --quiet --allow-empty -m {message}"));
 }
 
 /// A bare repository beside, and the repository's remote `origin`.
 pub fn share(folder: &Folder, repository: &Path) -> PathBuf {
     let bare = folder.path("origin.git");
-    std::fs::create_dir_all(&bare).expect("a folder can be made");
-    git(&bare, "init --quiet --bare --initial-branch main");
+    git(&folder.0, "init --quiet --bare --initial-branch=main --template= origin.git");
     git(repository, &format!("remote add origin {}", bare.display()));
     git(repository, "push --quiet origin main");
     bare
@@ -94,11 +46,9 @@ pub fn share(folder: &Folder, repository: &Path) -> PathBuf {
 
 /// Another clone, of another person.
 pub fn clone(folder: &Folder, bare: &Path, name: &str) -> PathBuf {
-    git(&folder.0, &format!("clone --quiet {} {name}", bare.display()));
-    let path = folder.path(name);
-    git(&path, &format!("config user.name {name}"));
-    git(&path, &format!("config user.email {name}@example.org"));
-    path
+    let person = format!("-c user.name={name} -c user.email={name}@example.org");
+    git(&folder.0, &format!("clone --quiet --template= {person} {} {name}", bare.display()));
+    folder.path(name)
 }
 
 /// 2026-01-01, and a second later at each event.

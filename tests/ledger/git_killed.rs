@@ -3,7 +3,6 @@
 //! Never a second event, never one lost.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -90,8 +89,7 @@ impl Place {
             let entry = entry.unwrap();
             let to = commands.join(entry.file_name());
             if ["git", "git-receive-pack", "git-upload-pack"].iter().any(|name| entry.file_name() == *name) {
-                std::fs::write(&to, BEFORE_GIT).unwrap();
-                std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755)).unwrap();
+                script(&to, BEFORE_GIT);
             } else {
                 std::os::unix::fs::symlink(entry.path(), to).unwrap();
             }

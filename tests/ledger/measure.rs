@@ -1,7 +1,6 @@
 //! What it costs: round trips, journal lines, and a status that does not grow with the history.
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,12 +16,7 @@ fn a_deployment_is_two_round_trips() {
     let repo = repository(&folder.path("repo"));
     let bare = share(&folder, &repo);
     let (ssh, log) = (folder.path("ssh"), folder.path("log"));
-    std::fs::write(
-        &ssh,
-        format!("#!/bin/sh\necho x >> {}\nfor last; do :; done\nexec sh -c \"$last\"\n", log.display()),
-    )
-    .unwrap();
-    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&ssh, &format!("#!/bin/sh\necho x >> {}\nfor last; do :; done\nexec sh -c \"$last\"\n", log.display()));
     git(&repo, &format!("config core.sshCommand {}", ssh.display()));
     git(&repo, &format!("remote set-url origin elsewhere:{}", bare.display()));
     let ledger = shared(&repo);
@@ -108,14 +102,13 @@ fn read(repo: &Path, all: bool) -> (usize, u64) {
         .expect("git is installed");
     // What it says is written down first, and goes on at once: some are asked again and again.
     let (calls, said) = (folder.path("calls"), folder.path("said"));
-    let script = format!(
+    let counts = format!(
         "#!/bin/bash\nset -o pipefail\necho \"$*\" >> '{}'\n'{}' \"$@\" | tee /dev/fd/3 3>&1 >> '{}'\n",
         calls.display(),
         real.display(),
         said.display()
     );
-    write(&folder.0, "bin/git", &script);
-    std::fs::set_permissions(folder.path("bin/git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&folder.path("bin/git"), &counts);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "measure::asks"]).env("CIAO_VICTIM", repo);
     let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());

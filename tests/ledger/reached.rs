@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::fixture::*;
@@ -14,9 +13,8 @@ fn a_remote_with_programs_of_its_own_is_reached_by_them() {
     let bare = share(&folder, &repo);
     let log = folder.path("log");
     for name in ["upload-pack", "receive-pack"] {
-        let script = format!("#!/bin/sh\necho {name} >> {}\nexec git {name} \"$@\"\n", log.display());
-        write(&folder.0, name, &script);
-        std::fs::set_permissions(folder.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let logs = format!("#!/bin/sh\necho {name} >> {}\nexec git {name} \"$@\"\n", log.display());
+        script(&folder.path(name), &logs);
         let key = name.replace('-', "");
         git(&repo, &format!("config remote.origin.{key} {}", folder.path(name).display()));
     }

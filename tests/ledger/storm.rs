@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -262,8 +261,7 @@ fn storm(time: Duration, fence: bool) -> Found {
     let slow = begun.elapsed().as_millis().div_ceil(100).try_into().expect("it has not taken for ever");
     let killer = "#!/bin/sh\nif [ $(( $$ % 7 )) -lt 2 ]; then kill -9 $(ps -o ppid= -p $PPID) $PPID; fi\n";
     for hook in ["pre-receive", "post-receive"] {
-        write(&bare, &format!("hooks/{hook}"), killer);
-        std::fs::set_permissions(bare.join("hooks").join(hook), std::fs::Permissions::from_mode(0o755)).unwrap();
+        script(&bare.join("hooks").join(hook), killer);
     }
     let clones = blow(&folder, &bare, time, slow, fence);
     // The network is good again: everything left is recorded, or late.

@@ -1,6 +1,5 @@
 //! What is around the ledger and not as it should be: the disk, the installed git, a newer ciao.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -39,8 +38,7 @@ fn fault_51_an_old_git_is_named_with_what_is_needed() {
     // An old git repeats an option that it does not know.
     let old = "#!/bin/sh\nfor word; do case $word in\nversion) echo git version 2.17.1; exit;;\n\
                rev-parse) printf '%s\\n' --path-format=absolute .git /repo ''; exit;;\nesac; done\nexit 1\n";
-    write(&folder.0, "bin/git", old);
-    std::fs::set_permissions(folder.path("bin/git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    script(&folder.path("bin/git"), old);
     let output = elsewhere(&[], "opened", &repo).env("PATH", folder.path("bin")).output().unwrap();
     says(&said(&output), &["5: ", "git version 2.17.1 is too old; install git 2.31 or newer"]);
 }

@@ -83,9 +83,7 @@ fn a_finally_that_had_changed_since_the_plan_was_run() {
     let repo = with_steps("[[step]]\nname = \"a\"\nscript = \"a.sh\"\nfinally = { script = \"f.sh\" }\n");
     for (name, text) in [("a", "echo 'echo NOT PLANNED' >> f.sh; echo >> a.sh"), ("f", "echo clean-up")] {
         let path = format!("pipelines/deployments/web/{name}.sh");
-        repo.write(&path, format!("#!/bin/sh\n{text}\n"));
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(repo.path(&path), mode).unwrap();
+        support::script(&repo.path(&path), &format!("#!/bin/sh\n{text}\n"));
     }
     repo.commit();
     let (_, said, code) = run(&repo, &["deploy", "dev"]);

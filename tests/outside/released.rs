@@ -1,6 +1,6 @@
 //! A file that a step names and that is not in the commit could change behind an open gate.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 
 use super::*;
 
@@ -30,8 +30,7 @@ fn is_released(repo: &Repo) {
 }
 
 fn with(repo: &Repo, path: &str, text: &str) {
-    repo.write(path, text);
-    std::fs::set_permissions(repo.path(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    support::script(&repo.path(path), text);
 }
 
 const MORE: &str = "pipelines/deployments/web/pipeline.toml";

@@ -1,19 +1,17 @@
 //! The whole binary: secrets looked for everywhere, signals at any moment, names that are no UTF-8.
 
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "../support/disk.rs"]
-mod disk;
+#[path = "../support/repo.rs"]
+mod repo;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use disk::Copy;
+use repo::Repo;
 use rustix::process::{Signal, kill_process, kill_process_group};
 
 use crate::apart::{as_pid, command_lines, until};
@@ -32,8 +30,8 @@ const SECRETS: [(&str, &str); 5] = [
 /// What the letters look like as they are, in hex, and in base64 at the places where `leak.sh` puts them.
 const TRACES: [&str; 4] = ["c4n4ry", "63346e347279", "YzRuNHJ5", "NG40cn"];
 
-fn canaries() -> Copy {
-    let mut repository = Copy::of("canary");
+fn canaries() -> Repo {
+    let mut repository = Repo::copy("canary");
     fs::create_dir_all(repository.path(".git/vault")).unwrap();
     fs::create_dir_all(repository.path(".git/run")).unwrap();
     for (name, value) in SECRETS {
@@ -82,7 +80,7 @@ fn no_trace_below(folder: &Path) -> usize {
 
 /// Runs a command to its end and looks at all command lines of the machine meanwhile.
 #[track_caller]
-fn watched(repository: &Copy, arguments: &[&str], code: i32) -> Output {
+fn watched(repository: &Repo, arguments: &[&str], code: i32) -> Output {
     let mut command = repository.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (sent, ended) = std::sync::mpsc::channel();
@@ -150,11 +148,11 @@ fn fault_77_a_secret_that_anybody_could_guess_is_refused_before_anything_runs() 
         let repository = canaries();
         fs::write(repository.path(".git/vault/file"), short).unwrap();
         fs::write(repository.path(".git/vault/command"), short).unwrap();
-        let ran = repository.xtask(&["deploy", "dev"]);
+        let ran = repository.run(&["deploy", "dev"]);
         assert_eq!(ran.code, 2, "{}", ran.stderr);
         assert_eq!(ran.stderr.matches(words).count(), 2, "{}", ran.stderr);
         assert!(ran.stderr.contains("nothing ran"), "{}", ran.stderr);
-        assert_eq!(repository.xtask(&["logs", "dev"]).stdout, "");
+        assert_eq!(repository.run(&["logs", "dev"]).stdout, "");
     }
 }
 
@@ -164,8 +162,8 @@ fn fault_72_unset_and_empty_are_not_the_same() {
     let script = "#!/bin/sh\necho \"EMPTY ${EMPTY-unset}. UNSET ${UNSET-unset}.\" >&2; echo '{}'\n";
     fs::write(repository.path("pipelines/deployments/app/make.sh"), script).unwrap();
     repository.set("EMPTY", "");
-    repository.xtask(&["deploy", "dev"]);
-    let log = repository.xtask(&["logs", "dev", "app/make"]).stdout;
+    repository.run(&["deploy", "dev"]);
+    let log = repository.run(&["logs", "dev", "app/make"]).stdout;
     assert!(log.contains("EMPTY . UNSET unset."), "{log}");
 
     for (value, words) in [(None, "it is not set"), (Some(""), "it is empty")] {
@@ -184,21 +182,21 @@ fn fault_72_unset_and_empty_are_not_the_same() {
 
 // -------------------------------------------------------------------------------------------- signals at any moment
 
-fn state(repository: &Copy) -> String {
+fn state(repository: &Repo) -> String {
     let status: serde_json::Value =
-        serde_json::from_str(&repository.xtask(&["status", "--format", "json"]).stdout).unwrap();
+        serde_json::from_str(&repository.run(&["status", "--format", "json"]).stdout).unwrap();
     status["environments"][0]["state"].as_str().unwrap().to_owned()
 }
 
 /// In a process group of its own, as a shell starts it.
-fn started(repository: &Copy, arguments: &[&str]) -> Child {
+fn started(repository: &Repo, arguments: &[&str]) -> Child {
     let mut command = repository.command(arguments);
     command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[track_caller]
 fn interrupted_at_every(step: Duration, times: u32) {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let mut hit = 0;
     for time in 0..times {
         let _made = fs::remove_dir_all(repository.path("made"));
@@ -215,7 +213,7 @@ fn interrupted_at_every(step: Duration, times: u32) {
         }
         let after = state(&repository);
         assert!(["never", "interrupted", "succeeded"].contains(&after.as_str()), "after {at:?}: {after}\n{said}");
-        let again = repository.xtask(&["deploy", "dev"]);
+        let again = repository.run(&["deploy", "dev"]);
         assert_eq!(again.code, 0, "after {at:?}: {said}\nagain: {}", again.stderr);
     }
     assert!(hit > times / 3, "only {hit} of {times} were interrupted on the way");
@@ -234,7 +232,7 @@ fn fault_13_interrupted_at_two_hundred_moments() {
 
 #[test]
 fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     repository.edit("pipelines/deployments/app/make.sh", "#!/bin/sh\n", "#!/bin/sh\nsleep 60\n");
     let mut first = started(&repository, &["deploy", "dev", "--grace", "1s"]);
     until(Duration::from_secs(20), || state(&repository) == "running");
@@ -256,7 +254,7 @@ fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
 #[test]
 fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
     for hangs in ["status", "rev-parse", "cat-file"] {
-        let mut repository = Copy::of("ten");
+        let mut repository = Repo::copy("ten");
         let path = std::env::var("PATH").unwrap();
         let real = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap();
         let (bin, begun) = (repository.path(".git/bin"), repository.path(".git/begun"));
@@ -266,8 +264,7 @@ fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
             begun.display(),
             real.display()
         );
-        fs::write(bin.join("git"), git).unwrap();
-        fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        repo::script(&bin.join("git"), &git);
         repository.set("PATH", &format!("{}:{path}", bin.display()));
         let child = started(&repository, &["deploy", "dev"]);
         until(Duration::from_secs(20), || begun.exists());
@@ -286,7 +283,7 @@ fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
 #[test]
 #[ignore = "mounts a file system of 1 MiB, which not everybody may (unshare)"]
 fn fault_25_nothing_starts_once_the_disk_of_the_journal_is_full() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let fill = "#!/bin/sh\ndd if=/dev/zero of=.git/ciao/fill bs=1k count=2000 2> /dev/null\n";
     repository.edit("pipelines/deployments/app/make.sh", "#!/bin/sh\n", fill);
     // A journal has some room in advance.
@@ -309,7 +306,7 @@ fn fault_25_nothing_starts_once_the_disk_of_the_journal_is_full() {
 
 #[test]
 fn fault_68_a_path_that_is_no_utf8_works_or_is_refused_by_name() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let odd = repository.path("").join(OsStr::from_bytes(b"odd-\xff"));
     fs::create_dir(&odd).unwrap();
     let output = repository.command(&["plan", "dev"]).current_dir(&odd).output().unwrap();
@@ -320,20 +317,20 @@ fn fault_68_a_path_that_is_no_utf8_works_or_is_refused_by_name() {
     // Beside a pipeline, where all files are looked at.
     let beside = repository.path("pipelines/deployments/app").join(OsStr::from_bytes(b"\xfe.sql"));
     fs::write(beside, "x").unwrap();
-    let check = repository.xtask(&["check"]);
+    let check = repository.run(&["check"]);
     assert_eq!(check.code, 1, "{}", check.stderr);
     assert!(check.stdout.contains("error[bad-name]: the name of \u{fffd}.sql is not UTF-8"), "{}", check.stdout);
-    assert_eq!(repository.xtask(&["deploy", "dev"]).code, 2);
+    assert_eq!(repository.run(&["deploy", "dev"]).code, 2);
 }
 
 #[test]
 fn fault_68_a_branch_that_is_no_utf8_is_deployed() {
-    let repository = Copy::of("ten");
+    let repository = Repo::copy("ten");
     let mut branch = Command::new("git");
     branch.args([OsStr::new("checkout"), OsStr::new("--quiet"), OsStr::new("-b"), OsStr::from_bytes(b"b-\xff")]);
     assert!(branch.current_dir(repository.path("")).status().unwrap().success());
-    let ran = repository.xtask(&["deploy", "dev"]);
+    let ran = repository.run(&["deploy", "dev"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!(repository.xtask(&["show", "dev"]).code, 0);
+    assert_eq!(repository.run(&["show", "dev"]).code, 0);
     assert_eq!(state(&repository), "succeeded");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::shapes::{Folder, make, read, run, write, xtask};
+use super::shapes::{Folder, make, new_folder, read, run, write, xtask};
 use super::{arg, refused, tree};
 
 /// The vendor's delivery of the story: two scripts and a readme.
@@ -18,7 +18,7 @@ fn delivery(inside: &Path) -> std::path::PathBuf {
 
 #[test]
 fn a_folder_of_scripts_is_adopted_in_the_order_that_is_stated() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = delivery(&folder.0);
     let root = make("no rust", &folder.0);
     refused(&root, &["init", arg(&root), "--from", arg(&scripts)], "the order of the scripts is yours to state");
@@ -54,7 +54,7 @@ fn a_folder_of_scripts_is_adopted_in_the_order_that_is_stated() {
 
 #[test]
 fn the_order_of_a_readme_is_marked_as_unproved() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = delivery(&folder.0);
     let root = make("no rust", &folder.0);
     let (code, said) = xtask(&["init", arg(&root), "--from", arg(&scripts), "--order", "readme"]);
@@ -75,7 +75,7 @@ const SECRETS: [&str; 2] = ["Geheim123", "s3cr3tpw"];
 
 #[test]
 fn a_vendors_delivery_becomes_a_pipeline_that_says_what_is_unproved_and_missing() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = acme(&folder.0);
     let root = make("no rust", &folder.0);
     let init = ["init", arg(&root), "--from", arg(&scripts), "--order"];
@@ -130,7 +130,7 @@ fn a_vendors_delivery_becomes_a_pipeline_that_says_what_is_unproved_and_missing(
 
 #[test]
 fn scripts_of_one_name_are_told_apart_by_their_folders() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = folder.0.join("delivery");
     for path in ["b/run.sh", "a/run.sh"] {
         write(&scripts, path, "#!/bin/sh\n");
@@ -160,7 +160,7 @@ fn adopt(folder: &Folder, files: &[(&str, &str)], order: &[&str]) -> (String, st
 
 #[test]
 fn tokens_in_addresses_and_headers_were_printed_and_written() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let script = "#!/bin/sh\ncurl \"https://api.acme.example/load?token=abcdefgh12345678\"\n\
                   curl -H \"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.abc.def\" https://anna:pa55wort@api.acme.example/x\n\
                   # mysql -pOldS3cret\n";
@@ -183,7 +183,7 @@ fn tokens_in_addresses_and_headers_were_printed_and_written() {
 
 #[test]
 fn passwords_folders_and_names_of_environments_were_missed_and_links_dropped() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let script = "#!/bin/sh\nexport DB_PASS=\"hunter3hunter3\"\nsshpass -p Welcome123x ssh host\n\
                   cp app.war /opt/acme/test/conf\n[ \"$STAGE\" = prod ] && echo x\n";
     std::fs::create_dir_all(folder.0.join("d")).expect("it can be made");
@@ -204,7 +204,7 @@ fn passwords_folders_and_names_of_environments_were_missed_and_links_dropped() {
 
 #[test]
 fn names_that_check_refuses_were_proposed() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = [
         ("日本.sh", ""),
         ("!!.sh", ""),
@@ -226,7 +226,7 @@ fn names_that_check_refuses_were_proposed() {
 
 #[test]
 fn the_name_of_a_delivery_was_one_that_is_built_in() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = folder.0.join("release");
     write(&scripts, "go.sh", "#!/bin/sh\nDB_HOST=db.acme.example\n");
     let root = make("no rust", &folder.0);
@@ -238,7 +238,7 @@ fn the_name_of_a_delivery_was_one_that_is_built_in() {
 
 #[test]
 fn a_binary_was_searched_for_literals() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let (said, _) =
         adopt(&folder, &[("go.sh", "#!/bin/sh\n"), ("tool", "\u{7f}ELF\0https://team.example.org/x\n")], &[]);
     assert!(!said.contains("team.example.org"), "{said}");
@@ -246,7 +246,7 @@ fn a_binary_was_searched_for_literals() {
 
 #[test]
 fn a_delivery_with_a_pipeline_toml_or_with_names_that_are_no_text_is_refused_in_words() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     let scripts = folder.0.join("d");
     write(&scripts, "go.sh", "#!/bin/sh\n");
@@ -265,7 +265,7 @@ fn a_delivery_with_a_pipeline_toml_or_with_names_that_are_no_text_is_refused_in_
 
 #[test]
 fn the_order_that_is_proposed_can_be_pasted() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let scripts = folder.0.join("d");
     for path in ["-x.sh", "my script's.sh", "one,two.sh"] {
         write(&scripts, path, "#!/bin/sh\n");
@@ -287,7 +287,7 @@ fn the_order_that_is_proposed_can_be_pasted() {
 
 #[test]
 fn a_numbered_readme_was_read_against_its_numbers() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let files =
         [("README.md", "| 2 | one.sh |\n| 1 | two.sh |\n"), ("one.sh", "#!/bin/sh\n"), ("two.sh", "#!/bin/sh\n")];
     let (_, root) = adopt(&folder, &files, &["--order", "readme"]);

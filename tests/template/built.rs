@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::shapes::{Folder, SHAPES, command, commit, make, read, run, text, write, xtask};
+use super::shapes::{SHAPES, built, command, commit, make, new_folder, read, run, same_folder, text, write, xtask};
 use super::upgrade::older_copy;
 use super::{arg, tree};
 
@@ -28,11 +28,11 @@ fn as_built_before(root: &Path) {
     let engine = ciao::template::file::fingerprint(read(root, "xtask/engine/COPIED.toml").as_bytes());
     // Cargo itself does not tell two places apart.
     let engine = format!("{engine} in {}", root.display());
-    let known = Folder::built().join("engine");
+    let known = built().join("engine");
     if std::fs::read_to_string(&known).ok().as_ref() != Some(&engine) {
-        write(&Folder::built(), "engine", &engine);
+        write(&built(), "engine", &engine);
         run(
-            &Folder::built(),
+            &built(),
             "find",
             &[".", "(", "-path", "*/.fingerprint/xtask-*", "-o", "-path", "*/.fingerprint/ciao-*", ")", "-delete"],
         );
@@ -49,7 +49,7 @@ fn every_shape_tests_deploys_and_upgrades() {
     for shape in
         SHAPES.into_iter().filter(|shape| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == *shape)))
     {
-        let folder = Folder::named("ciao-template-shapes");
+        let folder = same_folder("ciao-template-shapes");
         let root = make(shape, &folder.0);
         older_copy(&root, HARMLESS.0, HARMLESS.1, HARMLESS.2);
         as_built_before(&root);
@@ -84,7 +84,7 @@ fn every_shape_tests_deploys_and_upgrades() {
 #[ignore = "builds a copy twice"]
 fn a_built_copy_whose_order_would_change_is_as_it_was() {
     let _alone = alone();
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     let now = "(0..plan.steps.len()).map(|index| step(plan, index))";
     older_copy(&root, "xtask/engine/show/json.rs", now, &now.replace(".map", ".rev().map"));
@@ -121,7 +121,7 @@ fn copies_of_the_first_versions_are_upgraded() {
     let _alone = alone();
     // The tests of a copy that the first one makes cannot be built: its upgrade is what mends them.
     for first in ["c1c4c61dec52467913ab61b7e0b1656f2e2e809f", "81e11441d4832a441609c709b6ea6e071a792efb"] {
-        let folder = Folder::new();
+        let folder = new_folder();
         let Some(origin) = version(&folder.0, first) else { return };
         let root = make("root package with tests", &folder.0);
         let (code, said) = cargo(&origin, &["run", "--quiet", "--package", "xtask", "--", "init", arg(&root)]);

@@ -3,12 +3,12 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use super::disk::Copy;
+use super::repo::Repo;
 
 /// A repository whose names have brackets, and a shell that has read the script it would read at its start.
 struct Shell {
     name: &'static str,
-    copy: Copy,
+    copy: Repo,
 }
 
 impl Shell {
@@ -18,13 +18,11 @@ impl Shell {
             eprintln!("left out: there is no {name} here");
             return None;
         }
-        let copy = Copy::of("shop");
-        fs::write(copy.path(".git/completions"), copy.xtask(&["completions", name]).stdout).unwrap();
-        fs::create_dir(copy.path(".git/bin")).unwrap();
+        let copy = Repo::copy("shop");
+        fs::write(copy.path(".git/completions"), copy.run(&["completions", name]).stdout).unwrap();
         // As cargo would, without looking whether it must build something.
         let cargo = format!("#!/bin/sh\nshift\nexec '{}' -C . \"$@\"\n", env!("CARGO_BIN_EXE_xtask"));
-        fs::write(copy.path(".git/bin/cargo"), cargo).unwrap();
-        assert!(Command::new("chmod").arg("+x").arg(copy.path(".git/bin/cargo")).status().unwrap().success());
+        super::repo::script(&copy.path(".git/bin/cargo"), &cargo);
         Some(Shell { name, copy })
     }
 

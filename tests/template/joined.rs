@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::shapes::{Folder, command, commit, make, read, run, text, write, xtask};
+use super::shapes::{command, commit, make, new_folder, read, run, script, text, write, xtask};
 use super::{arg, init, refused, tree};
 
 #[test]
 fn what_git_ignores_was_written_and_in_no_commit() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     write(&root, ".gitignore", "# ours\ntests/\nxtask\n*.toml\n!orchestration.toml\n");
     refused(&root, &["init", arg(&root)], "xtask/Cargo.toml: .gitignore line 3, `xtask`");
@@ -27,11 +27,10 @@ fn what_git_ignores_was_written_and_in_no_commit() {
 
 #[test]
 fn a_sparse_checkout_and_an_old_toolchain_are_told() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("virtual workspace", &folder.0);
     run(&root, "git", &["sparse-checkout", "set", "app"]);
-    write(&folder.0, "bin/cargo", "#!/bin/sh\necho 'cargo 1.70.0 (ec8a8a0ca 2023-04-25)'\n");
-    run(&folder.0, "chmod", &["+x", "bin/cargo"]);
+    script(&folder.0.join("bin/cargo"), "#!/bin/sh\necho 'cargo 1.70.0 (ec8a8a0ca 2023-04-25)'\n");
     let path = format!("{}:{}", folder.0.join("bin").display(), std::env::var("PATH").unwrap_or_default());
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = command(here, env!("CARGO_BIN_EXE_xtask"), &["init", arg(&root)]).env("PATH", path).output();
@@ -42,7 +41,7 @@ fn a_sparse_checkout_and_an_old_toolchain_are_told() {
 
 #[test]
 fn without_cargo_it_is_said_that_there_is_none() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     run(&folder.0, "sh", &["-c", "mkdir bin; ln -s \"$(command -v git)\" bin/git"]);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,7 +55,7 @@ fn without_cargo_it_is_said_that_there_is_none() {
 
 #[test]
 fn the_whole_change_of_a_manifest_is_shown() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("virtual workspace", &folder.0);
     write(
         &root,
@@ -74,7 +73,7 @@ fn the_whole_change_of_a_manifest_is_shown() {
 
 #[test]
 fn the_alias_stands_in_the_file_that_cargo_reads() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     write(&root, ".cargo/config", "[build]\njobs = 1\n");
     write(&root, ".cargo/config.toml", "[build]\njobs = 1\n");
@@ -85,7 +84,7 @@ fn the_alias_stands_in_the_file_that_cargo_reads() {
 
 #[test]
 fn a_root_package_called_as_the_engine_is_calls_the_engine_otherwise() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("edition 2018", &folder.0);
     write(&root, "Cargo.toml", "[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[lib]\nname = \"ciao\"\n");
     commit(&root);
@@ -97,7 +96,7 @@ fn a_root_package_called_as_the_engine_is_calls_the_engine_otherwise() {
 
 #[test]
 fn a_package_without_autotests_has_the_test_all_the_same() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("edition 2018", &folder.0);
     write(&root, "Cargo.toml", "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nautotests = false\n");
     commit(&root);
@@ -118,7 +117,7 @@ fn a_repository_with_one_of_the_files_gets_the_others() {
         "environment.toml",
         "orchestration.toml",
     ] {
-        let folder = Folder::new();
+        let folder = new_folder();
         let root = make("no rust", &folder.0);
         let content = if path.contains("orchestration") { "[[environment]]\nname = \"dev\"\n" } else { "" };
         write(&root, &format!("pipelines/{path}"), content);
@@ -136,7 +135,7 @@ fn a_repository_with_one_of_the_files_gets_the_others() {
 
 #[test]
 fn without_its_record_a_copy_was_sent_from_upgrade_to_init_and_back() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     init(&root);
     std::fs::remove_file(root.join("xtask/engine/COPIED.toml")).expect("it is there");
@@ -151,7 +150,7 @@ fn without_its_record_a_copy_was_sent_from_upgrade_to_init_and_back() {
 
 #[test]
 fn places_that_cannot_have_a_copy_are_named_as_what_they_are() {
-    let folder = Folder::new();
+    let folder = new_folder();
     run(&folder.0, "git", &["init", "--quiet", "--bare", "bare.git"]);
     let bare = folder.0.join("bare.git");
     refused(&bare, &["init", arg(&bare)], "is a bare git repository, and has no files");

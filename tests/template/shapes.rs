@@ -1,53 +1,46 @@
 //! Ten repositories of different shape, as people have them, and how to call the program on them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A folder that goes away with the test. It is outside of this repository, as the ones of users are.
-pub struct Folder(pub PathBuf);
+use super::repo;
+pub use super::repo::{Folder, script, write};
 
-impl Folder {
-    pub fn new() -> Folder {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::SeqCst);
-        Folder::named(&format!("ciao-template-{}-{count}", std::process::id()))
-    }
-
-    /// One that is at the same place every time.
-    pub fn named(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(name);
-        fs::remove_dir_all(&path).ok();
-        fs::create_dir_all(&path).expect("a temporary folder can be made");
-        let path = path.canonicalize().expect("it is there");
-        // Builds are what these tests cost: one folder for all copies. Cargo reads it from above.
-        let built = Folder::built();
-        write(&path, ".cargo/config.toml", &format!("[build]\ntarget-dir = {built:?}\n"));
-        Folder(path)
-    }
+/// A folder outside of this repository, as the ones of users are.
+#[track_caller]
+pub fn new_folder() -> Folder {
+    built_elsewhere(Folder::new())
 }
 
-impl Folder {
-    /// What cargo builds of all copies.
-    pub fn built() -> PathBuf {
-        std::env::temp_dir().join("ciao-template-built")
-    }
+/// One that is at the same place every time.
+pub fn same_folder(name: &str) -> Folder {
+    let path = std::env::temp_dir().canonicalize().expect("it is there").join(name);
+    std::fs::remove_dir_all(&path).ok();
+    built_elsewhere(Folder(path))
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
+/// Builds are what these tests cost: one folder for all copies. Cargo reads it from above.
+fn built_elsewhere(folder: Folder) -> Folder {
+    write(&folder.0, ".cargo/config.toml", format!("[build]\ntarget-dir = {:?}\n", built()));
+    folder
+}
+
+/// What cargo builds of all copies.
+pub fn built() -> PathBuf {
+    std::env::temp_dir().join("ciao-template-built")
 }
 
 /// A command of a user with a configuration of their own.
 pub fn command(folder: &Path, program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).args(args);
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    for (name, value) in [("NAME", "Anna"), ("EMAIL", "anna@example.org")] {
-        command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+    repo::only_named(&mut command);
+    // The cargo that runs these tests, and not the one before it that looks for it each time.
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let folder = PathBuf::from(cargo).parent().expect("it is in a folder").to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(folder).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).expect("no folder has a colon"));
     }
     // What cargo sets for this test would lead a cargo in another repository astray.
     for (name, _) in std::env::vars_os() {
@@ -87,19 +80,12 @@ pub fn xtask(args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), text(&output))
 }
 
-pub fn write(folder: &Path, path: &str, content: &str) {
-    let path = folder.join(path);
-    fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
-    fs::write(path, content).expect("the file can be written");
-}
-
 pub fn read(folder: &Path, path: &str) -> String {
-    fs::read_to_string(folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    std::fs::read_to_string(folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 pub fn commit(folder: &Path) {
-    run(folder, "git", &["add", "--all"]);
-    run(folder, "git", &["commit", "--quiet", "--message", "What is there"]);
+    repo::commit(folder, "next");
 }
 
 pub const SHAPES: [&str; 10] = [
@@ -122,8 +108,6 @@ fn package(name: &str, edition: &str) -> String {
 /// Makes the repository of a shape, with everything committed, and gives its root.
 pub fn make(shape: &str, inside: &Path) -> PathBuf {
     let root = inside.join(if shape == "path with spaces" { "my shop & more" } else { "shop" });
-    fs::create_dir_all(&root).expect("a folder can be made");
-    run(&root, "git", &["init", "--quiet", "--initial-branch", "main"]);
     write(&root, "README.md", "# Shop\n");
     match shape {
         "virtual workspace" | "path with spaces" | "git worktree" => {
@@ -132,11 +116,11 @@ pub fn make(shape: &str, inside: &Path) -> PathBuf {
                 "Cargo.toml",
                 "# All of it.\n[workspace]\nmembers = [\n    \"app\", # the shop\n]\nresolver = \"2\"\n",
             );
-            write(&root, "app/Cargo.toml", &package("app", "2021"));
+            write(&root, "app/Cargo.toml", package("app", "2021"));
             write(&root, "app/src/lib.rs", "");
         }
         "root package with tests" | "existing alias" => {
-            write(&root, "Cargo.toml", &package("shop", "2021"));
+            write(&root, "Cargo.toml", package("shop", "2021"));
             write(&root, "src/main.rs", "fn main() { println!(\"shop\"); }\n");
             write(&root, "tests/works.rs", "#[test]\nfn works() {}\n");
             if shape == "existing alias" {
@@ -145,9 +129,9 @@ pub fn make(shape: &str, inside: &Path) -> PathBuf {
         }
         "nested workspace" => {
             write(&root, "backend/Cargo.toml", "[workspace]\nmembers = [\"api\"]\nresolver = \"2\"\n");
-            write(&root, "backend/api/Cargo.toml", &package("api", "2021"));
+            write(&root, "backend/api/Cargo.toml", package("api", "2021"));
             write(&root, "backend/api/src/lib.rs", "");
-            write(&root, "tools/gen/Cargo.toml", &package("gen", "2021"));
+            write(&root, "tools/gen/Cargo.toml", package("gen", "2021"));
             write(&root, "tools/gen/src/lib.rs", "");
         }
         "crlf files" => {
@@ -155,25 +139,25 @@ pub fn make(shape: &str, inside: &Path) -> PathBuf {
             write(
                 &root,
                 "Cargo.toml",
-                &"[workspace]\nmembers = [\n  \"app\",\n]\nresolver = \"2\"\n".replace('\n', "\r\n"),
+                "[workspace]\nmembers = [\n  \"app\",\n]\nresolver = \"2\"\n".replace('\n', "\r\n"),
             );
-            write(&root, "app/Cargo.toml", &package("app", "2021").replace('\n', "\r\n"));
+            write(&root, "app/Cargo.toml", package("app", "2021").replace('\n', "\r\n"));
             write(&root, "app/src/lib.rs", "");
             write(&root, ".gitignore", "/target\r\n");
             write(&root, ".cargo/config.toml", "[alias]\r\nb = \"build\"\r\n");
         }
         "edition 2018" => {
-            write(&root, "Cargo.toml", &package("shop", "2018"));
+            write(&root, "Cargo.toml", package("shop", "2018"));
             write(&root, "src/lib.rs", "");
         }
         "members by glob" => {
             write(&root, "Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n");
-            write(&root, "crates/app/Cargo.toml", &package("app", "2024"));
+            write(&root, "crates/app/Cargo.toml", package("app", "2024"));
             write(&root, "crates/app/src/lib.rs", "");
         }
         _ => {}
     }
-    commit(&root);
+    repo::committed(&root);
     if shape == "git worktree" {
         run(&root, "git", &["worktree", "add", "--quiet", "../work", "-b", "work"]);
         return inside.join("work");

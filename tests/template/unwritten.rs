@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::shapes::{Folder, command, commit, make, read, text, write, xtask};
+use super::shapes::{command, commit, make, new_folder, read, script, text, write, xtask};
 use super::upgrade::older_copy;
 use super::{arg, tree};
 
@@ -42,7 +42,7 @@ fn refused_by_rights(root: &Path, args: &[&str], folder: &str, why: &str) {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_refused() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("existing alias", &folder.0);
     refused_by_rights(&root, &["init", arg(&root)], ".", "is not writable");
     refused_by_rights(&root, &["init", arg(&root)], ".cargo", ".cargo is not writable");
@@ -52,7 +52,7 @@ fn a_folder_that_cannot_be_written_is_refused() {
 
 #[test]
 fn an_upgrade_that_may_not_write_in_one_folder_changes_nothing() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
     older_copy(&root, "xtask/engine/template/edit.rs", "//! Pure: text in, text out.", "//! As it was.");
     write(&root, "xtask/engine/testing.rs", "// Another old one.\n");
@@ -65,9 +65,9 @@ fn an_upgrade_that_may_not_write_in_one_folder_changes_nothing() {
 /// A disk that has room for less and less, up to one that has enough: files larger than the limit cannot be written.
 #[test]
 fn a_disk_without_room_leaves_everything_as_it_was() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let fresh = make("virtual workspace", &folder.0);
-    let other = Folder::new();
+    let other = new_folder();
     let older = make("no rust", &other.0);
     older_copy(&older, "xtask/engine/template/edit.rs", "//! Pure: text in, text out.", "//! As it was.");
     for (root, args) in [(&fresh, &["init", arg(&fresh)][..]), (&older, &["upgrade", arg(&older), "--unchecked"])] {
@@ -97,7 +97,7 @@ fn a_disk_without_room_leaves_everything_as_it_was() {
 /// could not with two of them.
 #[test]
 fn what_cargo_would_not_accept_is_taken_back() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("virtual workspace", &folder.0);
     write(&root, ".gitignore", "/local/\n");
     write(&root, "Cargo.toml", "[workspace]\nmembers = [\"app\", \"local/tools\"]\nresolver = \"2\"\n");
@@ -113,10 +113,10 @@ fn what_cargo_would_not_accept_is_taken_back() {
 
 #[test]
 fn a_command_that_is_ended_while_cargo_reads_takes_everything_back() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = make("no rust", &folder.0);
-    write(&folder.0, "bin/cargo", "#!/bin/sh\ncase $1 in update) kill -TERM $PPID; exec sleep 60 ;; esac\n");
-    super::shapes::run(&folder.0, "chmod", &["+x", "bin/cargo"]);
+    let ends = "#!/bin/sh\ncase $1 in update) kill -TERM $PPID; exec sleep 60 ;; esac\n";
+    script(&folder.0.join("bin/cargo"), ends);
     let before = tree(&root);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = command(here, env!("CARGO_BIN_EXE_xtask"), &["init", arg(&root)]);

@@ -4,12 +4,11 @@
 //! builds, minutes each: `built.rs`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::shapes::{Folder, command, commit, make, read, run, text, write, xtask};
+use super::shapes::{Folder, command, commit, make, new_folder, read, run, text, write, xtask};
 use super::{arg, init, refused, tree};
 
 /// A file of the engine, and a line of it that is another one in an older copy.
@@ -30,9 +29,11 @@ pub fn older_copy(root: &Path, file: &str, now: &str, once: &str) {
 }
 
 fn older(inside: &Folder) -> PathBuf {
-    let root = make("no rust", &inside.0);
-    older_copy(&root, FILE, NOW, ONCE);
-    root
+    super::kept("older", inside, |inside| {
+        let root = make("no rust", inside);
+        older_copy(&root, FILE, NOW, ONCE);
+        root
+    })
 }
 
 /// The upgrade of a copy whose cargo is a script. What is said here in sh happens in place of the tests, before or after, and
@@ -48,7 +49,7 @@ struct Proved {
 
 impl Proved {
     fn new() -> Proved {
-        let folder = Folder::new();
+        let folder = new_folder();
         let root = older(&folder);
         Proved { folder, root, before: "exit 0", after: "exit 0", plan_before: "cat", plan: "cat" }
     }
@@ -63,9 +64,7 @@ impl Proved {
              'after plan') '{xtask}' -C . \"$@\" | {plan} ;;\n  'before plan') '{xtask}' -C . \"$@\" | {plan_before} ;;\n  *) exec '{xtask}' -C . \"$@\" ;;\nesac\n",
             log.display()
         );
-        write(&folder.0, "bin/cargo", &script);
-        let cargo = folder.0.join("bin/cargo");
-        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("it is there");
+        super::repo::script(&folder.0.join("bin/cargo"), &script);
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = command(here, xtask, &["upgrade", arg(&self.root)]);
         let path = std::env::var("PATH").unwrap_or_default();
@@ -117,7 +116,7 @@ fn the_copys_own_tests_plans_and_check_run_before_and_after() {
 /// A version before the engine was several packages: one file more, some fewer, and nothing about them in the workspace.
 #[test]
 fn a_copy_from_before_the_engine_had_parts_gets_them_and_how_they_are_built() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     let (part, file) = ("xtask/engine/base", "xtask/engine/hex.rs");
     let mut record = read(&root, "xtask/engine/COPIED.toml");
@@ -262,7 +261,7 @@ fn an_upgrade_that_was_killed_before_its_proof_deploys_nothing() {
 /// Killed without warning, later each time, until it is quick enough: it is all there, or nothing is.
 #[test]
 fn killed_at_any_moment_it_is_all_or_nothing() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     let before = tree(&root);
     // A quarter longer each time: fine where it is quick, and soon long enough where it is not.
@@ -310,7 +309,7 @@ fn two_at_once_are_told_of_each_other() {
 
 #[test]
 fn an_upgrade_replaces_the_engine_and_leaves_the_owners_files() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     let manifest = read(&root, "xtask/Cargo.toml");
     let mine = "# Mine.\n[features]\nmine = []\n\n[dev-dependencies]";
@@ -343,7 +342,7 @@ fn an_upgrade_replaces_the_engine_and_leaves_the_owners_files() {
 
 #[test]
 fn files_that_the_engine_has_no_more_go_and_new_ones_come() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     let record = read(&root, "xtask/engine/COPIED.toml");
     let gone = "// Of an older version.\n";
@@ -363,7 +362,7 @@ fn files_that_the_engine_has_no_more_go_and_new_ones_come() {
 
 #[test]
 fn edits_of_the_engine_are_merged_or_shown() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     let theirs = read(&root, FILE);
     write(&root, FILE, &format!("{theirs}\n// An edit of ours.\n"));
@@ -380,7 +379,7 @@ fn edits_of_the_engine_are_merged_or_shown() {
     assert!(read(&root, FILE).contains("// An edit of ours."));
     assert!(read(&root, "xtask/engine/testing.rs").contains("// Another one."));
 
-    let folder = Folder::new();
+    let folder = new_folder();
     let root = older(&folder);
     write(&root, FILE, &read(&root, FILE).replace(ONCE, "//! As we like it."));
     refused(&root, &["upgrade", arg(&root), "--unchecked"], "cannot be merged in xtask/engine/template/edit.rs");

@@ -20,6 +20,8 @@ use divan::counter::{BytesCount, ItemsCount};
 #[path = "../../tests/ledger/fixture.rs"]
 #[allow(dead_code, reason = "the tests of the ledger use more of it")]
 mod fixture;
+#[path = "../../tests/support/repo.rs"]
+mod repo;
 
 const STEPS: [usize; 3] = [100, 1_000, 10_000];
 
