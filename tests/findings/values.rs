@@ -276,7 +276,7 @@ fn a_file_whose_name_begins_with_a_dot_was_not_searched() {
     found(&(step("run = [\"cat\", \".env\"]") + &beside), "hard-coded-value pipelines/deployments/web/.env:1");
     let pipeline =
         changed("deployments/web/pipeline.toml", &[]).replacen("[[step]]", "uses = [\"../../../db/**\"]\n[[step]]", 1);
-    found(&(pipeline + &dot("db")), "hard-coded-value db/.env:1");
+    found(&(pipeline + &dot("/db")), "hard-coded-value db/.env:1");
     quiet(&dot("pipelines/deployments/web/.git"));
 }
 

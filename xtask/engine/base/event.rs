@@ -105,10 +105,10 @@ impl Event {
                 out.plain("attempt", &attempt.to_string());
                 out.plain("owes", if *owes { "true" } else { "false" });
             }
-            Event::Ended { step, outcome, attempts, seconds, exit, message } => {
+            Event::Ended { step, outcome, attempts, seconds, exit, signal, message } => {
                 out.text("event", "ended");
                 out.text("step", step);
-                ended(out, *outcome, *attempts, *seconds, *exit);
+                ended(out, *outcome, *attempts, *seconds, (*exit, *signal));
                 out.optional("message", message.as_deref());
             }
             Event::FinallyStarted { step } => {
@@ -126,12 +126,15 @@ impl Event {
     }
 }
 
-fn ended(out: &mut Json, outcome: Outcome, attempts: u32, seconds: f64, exit: Option<i32>) {
+fn ended(out: &mut Json, outcome: Outcome, attempts: u32, seconds: f64, (exit, signal): (Option<i32>, Option<i32>)) {
     out.text("outcome", outcome.name());
     out.plain("attempts", &attempts.to_string());
     // In the fewest digits that are read as the same number.
     out.plain("seconds", &format!("{seconds:?}"));
     number(out, "exit", exit);
+    if signal.is_some() {
+        number(out, "signal", signal);
+    }
 }
 
 fn number(out: &mut Json, key: &str, number: Option<i32>) {
@@ -148,7 +151,7 @@ pub fn steps_json(steps: &[StepRecord], out: &mut Json) {
         out.item();
         out.open("{");
         out.text("id", &step.id);
-        ended(out, step.outcome, step.attempts, step.seconds, step.exit);
+        ended(out, step.outcome, step.attempts, step.seconds, (step.exit, step.signal));
         out.close("}");
     }
     out.close("]");
@@ -194,14 +197,15 @@ mod tests {
         for (place, outcome) in outcomes.into_iter().enumerate() {
             let step = ["a/b", "\"\\\n\u{1}ü", ""][place % 3].to_owned();
             let seconds = [0.0, 0.000_000_123, 1e-300, 17.0, 1.0 / 3.0, 1e17, 123_456_789.123][place % 7];
-            let (exit, attempts) = ([None, Some(-1), Some(137)][place % 3], place as u32);
+            let (exit, signal) = [(None, None), (Some(-1), None), (Some(137), Some(9))][place % 3];
+            let attempts = place as u32;
             let message = [None, Some("\u{0}\u{7f}\"x\"".to_owned())][place % 2].clone();
             events.extend([
                 Event::Started { step: step.clone(), attempt: attempts, owes: place % 2 == 0 },
-                Event::Ended { step: step.clone(), outcome, attempts, seconds, exit, message },
+                Event::Ended { step: step.clone(), outcome, attempts, seconds, exit, signal, message },
                 Event::FinallyEnded { step: step.clone(), outcome, exit },
             ]);
-            steps.push(StepRecord { id: step, outcome, attempts, seconds, exit });
+            steps.push(StepRecord { id: step, outcome, attempts, seconds, exit, signal });
         }
         for event in events {
             let mut out = Json::default();

@@ -176,7 +176,7 @@ fn frame(line: &Line, before: u32, number: u64) -> io::Result<(u32, Vec<u8>)> {
             event.json(&mut json);
             json.dense.push('}');
         }
-        Line::Ended { record, steps } => {
+        Line::Ended(End { record, steps }) => {
             json.dense.push_str(&format!(r#"{{"line":"ended","record":{},"steps":"#, serde_json::to_string(record)?));
             steps_json(steps, &mut json);
             json.dense.push('}');
@@ -426,7 +426,7 @@ mod tests {
         };
         let finally = Line::Event { event: Event::FinallyStarted { step: "web/a".to_owned() } };
         vec![
-            Line::Carried { steps: Vec::new(), owed: vec!["a".to_owned()] },
+            Line::Carried(Carried { steps: Vec::new(), owed: vec!["a".to_owned()] }),
             started("web/a"),
             ended("web/a"),
             started("b"),
