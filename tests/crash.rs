@@ -144,9 +144,9 @@ fn survived(repository: &Repo, undisturbed: &End, moment: &str) -> String {
 
 /// Its guards name files that the deployment makes: they are none of the plan, or `resume` would call it changed.
 #[test]
-fn fault_4_killed_at_twenty_moments() {
+fn fault_4_killed_at_ten_moments() {
     let ((undisturbed, took), mut found) = (undisturbed(), BTreeMap::new());
-    for moment in (0..20).map(|part| took * part / 20) {
+    for moment in (0..10).map(|part| took * part / 10) {
         let repository = Repo::copy("ten");
         let mut deploy = repository.command(&["deploy", "dev"]).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(moment);

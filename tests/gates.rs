@@ -9,6 +9,7 @@ mod repo;
 mod terminal;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -185,12 +186,13 @@ fn who_waits_deploys_next_and_who_does_not_is_told_who_deploys() {
     assert!(refused.stderr.contains("ada <ada@a.example> deploys release"), "{}", refused.stderr);
     let late = check(&repository, &["deploy", "dev", "--wait", "1s"], 4);
     assert_eq!(late.stderr.matches("waiting: ").count(), 1, "{}", late.stderr);
-    let next = repository.command(&["deploy", "dev", "--wait", "2m"]).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    let mut next = repository.command(&["deploy", "dev", "--wait", "2m"]).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stderr, mut said) = (BufReader::new(next.stderr.take().unwrap()), String::new());
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("waiting: ") && said.contains("ada"), "{said}");
     release(&repository);
-    let next = next.wait_with_output().unwrap();
-    let said = String::from_utf8(next.stderr).unwrap();
-    assert!(next.status.success() && said.contains("waiting: ") && said.contains("ada"), "{said}");
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(next.wait().unwrap().success(), "{said}");
     assert!(first.wait().unwrap().success());
     let history = check(&repository, &["history", "dev"], 0).stdout;
     let events: Vec<&str> = history.lines().skip(1).filter_map(|line| line.split("  ").nth(1)).collect();

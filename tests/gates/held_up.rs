@@ -1,6 +1,5 @@
 //! What is slow or does not answer holds up nothing for ever, and loses nothing: a remote, a reader.
 
-use std::io::Read as _;
 use std::process::Output;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -68,7 +67,7 @@ fn fault_03_a_signal_was_ignored_while_git_hung_before_the_start() {
 
 #[test]
 fn fault_02_03_a_signal_was_ignored_while_the_end_was_being_recorded() {
-    for (signals, seconds) in [(1, 9), (2, 4)] {
+    let interrupted = |signals: u32, seconds: u64| {
         let mut repository = Repo::copy("gates");
         over_a_line(&mut repository);
         repository.edit(
@@ -88,7 +87,13 @@ fn fault_02_03_a_signal_was_ignored_while_the_end_was_being_recorded() {
         fs::remove_file(repository.path(".git/hang")).unwrap();
         let status = check(&repository, &["status"], 0).stdout;
         assert!(status.contains("succeeded"), "{status}");
-    }
+    };
+    // They wait, and do so at the same time.
+    std::thread::scope(|scope| {
+        for (signals, seconds) in [(1, 9), (2, 4)] {
+            scope.spawn(move || interrupted(signals, seconds));
+        }
+    });
 }
 
 #[test]
@@ -112,9 +117,9 @@ fn fault_34_a_holder_that_had_lost_its_lock_said_deployed() {
 
 #[test]
 fn fault_21_a_reader_that_paused_missed_the_end() {
-    let repository = Repo::copy("gates");
-    repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", "seq 1 40000\necho \"installing");
-    for format in ["json", "text"] {
+    let paused = |format: &str| {
+        let repository = Repo::copy("gates");
+        repository.edit("pipelines/deployments/app/install.sh", "echo \"installing", "seq 1 40000\necho \"installing");
         let mut child = spawned(&repository, &["deploy", "dev", "--format", format]);
         let begun = Instant::now();
         // It is over, and recorded, before anybody has read anything.
@@ -138,9 +143,12 @@ fn fault_21_a_reader_that_paused_missed_the_end() {
         let last = text.lines().last().unwrap();
         assert!(last.contains(if format == "json" { "\"outcome\":\"succeeded\"" } else { "dev: deployed" }), "{last}");
         assert_eq!(child.wait().unwrap().code(), Some(0));
-        fs::remove_dir_all(repository.path(".git/refs/deployments")).unwrap();
-        fs::remove_dir_all(repository.path(".git/refs/ciao")).unwrap();
-    }
+    };
+    std::thread::scope(|scope| {
+        for format in ["json", "text"] {
+            scope.spawn(move || paused(format));
+        }
+    });
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_release_that_the_state_has_forgotten_is_found_in_the_history() {
     let ledger = local(&repository(&folder.path("repo")));
     deploy(&ledger, "dev");
     for number in 0..40 {
-        write(&ledger.git.root, "file", &format!("{number}"));
+        write(&ledger.git.root, "file", format!("{number}"));
         commit(&ledger.git.root, "next");
         deploy(&ledger, "dev");
     }

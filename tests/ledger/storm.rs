@@ -121,7 +121,7 @@ fn forced(ledger: &Ledger, parent: &str, state: State, record: &mut Record) -> O
     let state = fold(Some(state), record);
     let mut tree = String::new();
     for (name, json) in [("record", serde_json::to_string(record)), ("state", serde_json::to_string(&state))] {
-        write(root, &format!(".git/{name}.json"), &json.unwrap());
+        write(root, &format!(".git/{name}.json"), json.unwrap());
         let blob = git(root, &format!("hash-object -w .git/{name}.json"));
         tree += &format!("100644 blob {blob}\t{name}.json\n");
     }

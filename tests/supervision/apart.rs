@@ -224,11 +224,11 @@ pub fn alive(marker: &str) -> Vec<i32> {
     processes().into_iter().filter(has).collect()
 }
 
-/// The command lines of this moment, of all processes, that hold `needle`.
-pub fn command_lines(needle: &str) -> Vec<String> {
+/// The command lines of this moment, of all processes, that hold one of `needles`.
+pub fn command_lines(needles: &[&str]) -> Vec<String> {
     let line = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let lines = processes().into_iter().map(|pid| String::from_utf8_lossy(&line(pid)).into_owned());
-    lines.filter(|line| line.contains(needle)).collect()
+    lines.filter(|line| needles.iter().any(|needle| line.contains(needle))).collect()
 }
 
 #[must_use]

@@ -312,7 +312,7 @@ fn fault_74_no_command_line_holds_a_secret() {
     let mut looks = 0;
     let start = Instant::now();
     while run.note("result").is_empty() && start.elapsed() < Duration::from_secs(30) {
-        assert_eq!(command_lines("c4n4ry-1n-ps"), [""; 0]);
+        assert_eq!(command_lines(&["c4n4ry-1n-ps"]), [""; 0]);
         looks += usize::from(run.ready.exists());
     }
     assert_eq!(run.wait(), "succeeded");

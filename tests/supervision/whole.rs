@@ -5,6 +5,7 @@ mod repo;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -89,8 +90,9 @@ fn watched(repository: &Repo, arguments: &[&str], code: i32) -> Output {
         sent.send(()).unwrap();
         output
     });
-    while ended.try_recv().is_err() {
-        TRACES.iter().for_each(|trace| assert_eq!(command_lines(trace), [""; 0]));
+    // A look at all of them takes a few milliseconds of a processor that what is watched needs too.
+    while ended.recv_timeout(Duration::from_millis(2)).is_err() {
+        assert_eq!(command_lines(&TRACES), [""; 0]);
     }
     let output = waiting.join().unwrap();
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -220,8 +222,8 @@ fn interrupted_at_every(step: Duration, times: u32) {
 }
 
 #[test]
-fn fault_13_interrupted_at_twenty_moments() {
-    interrupted_at_every(Duration::from_millis(12), 20);
+fn fault_13_interrupted_at_ten_moments() {
+    interrupted_at_every(Duration::from_millis(24), 10);
 }
 
 #[test]
@@ -237,12 +239,12 @@ fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
     let mut first = started(&repository, &["deploy", "dev", "--grace", "1s"]);
     until(Duration::from_secs(20), || state(&repository) == "running");
     let start = Instant::now();
-    let waiting = started(&repository, &["deploy", "dev", "--wait", "1h"]);
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut waiting = started(&repository, &["deploy", "dev", "--wait", "1h"]);
+    let (mut stderr, mut said) = (BufReader::new(waiting.stderr.take().unwrap()), String::new());
+    stderr.read_line(&mut said).unwrap();
     kill_process(as_pid(waiting.id() as i32), Signal::INT).unwrap();
-    let output = waiting.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(waiting.wait().unwrap().code(), Some(130), "{said}");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(said.starts_with("waiting: ") && said.ends_with("interrupted: nothing was started\n"), "{said}");
     assert_eq!(state(&repository), "running", "the other one goes on");
@@ -253,7 +255,7 @@ fn fault_40_who_waits_for_another_deployment_can_be_interrupted() {
 /// A dead network file system, or a remote that says nothing: git's own limits are minutes.
 #[test]
 fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
-    for hangs in ["status", "rev-parse", "cat-file"] {
+    let interrupted = |hangs: &str| {
         let mut repository = Repo::copy("ten");
         let path = std::env::var("PATH").unwrap();
         let real = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap();
@@ -275,7 +277,13 @@ fn a_git_that_hangs_does_not_hold_up_who_wants_out() {
         assert_eq!(output.status.code(), Some(130), "{hangs}: {said}");
         assert!(start.elapsed() < Duration::from_secs(7), "{hangs}: {:?}", start.elapsed());
         assert!(said.ends_with("interrupted: nothing was started\n"), "{hangs}: {said}");
-    }
+    };
+    // They wait, and do so at the same time.
+    std::thread::scope(|scope| {
+        for hangs in ["status", "rev-parse", "cat-file"] {
+            scope.spawn(move || interrupted(hangs));
+        }
+    });
 }
 
 // ------------------------------------------------------------------------------------------------------------ a full disk

@@ -122,7 +122,7 @@ fn a_vendors_delivery_becomes_a_pipeline_that_says_what_is_unproved_and_missing(
             Some(value) => format!("{}\n", value.replace("\"…\"", "\"SHOP_SECRET\"")),
             None => format!("{line}\n"),
         };
-        write(&root, &path, &values.lines().map(line).collect::<String>());
+        write(&root, &path, values.lines().map(line).collect::<String>());
     }
     let (_, said) = xtask(&["-C", arg(&root), "check"]);
     assert!(!said.contains("missing-value") && !said.contains("wrong-type") && !said.contains("bad-value"), "{said}");

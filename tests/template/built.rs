@@ -64,7 +64,7 @@ fn every_shape_tests_deploys_and_upgrades() {
         // The order of the steps is held: another one fails until it is accepted.
         let path = "pipelines/deployments/app/pipeline.toml";
         let pipeline = read(&root, path);
-        write(&root, path, &format!("{pipeline}\n[[step]]\nname = \"more\"\nrun = \"true\"\n"));
+        write(&root, path, format!("{pipeline}\n[[step]]\nname = \"more\"\nrun = \"true\"\n"));
         let (code, said) = cargo(&root, &["test", "--offline"]);
         assert!(code != 0 && said.contains("more"), "{shape}: {said}");
         run(&root, "git", &["checkout", "--quiet", "--", path]);

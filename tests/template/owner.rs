@@ -224,7 +224,7 @@ fn a_new_step_damaged_a_list_of_steps_in_one() {
 #[test]
 fn a_new_step_before_another_one_had_other_line_ends() {
     let owned = Owned::new();
-    let windows = |path: &str| write(&owned.1, path, &read(&owned.1, path).replace('\n', "\r\n"));
+    let windows = |path: &str| write(&owned.1, path, read(&owned.1, path).replace('\n', "\r\n"));
     windows(PIPELINE);
     windows("pipelines/environments/test.toml");
     windows("pipelines/environment.toml");
@@ -234,7 +234,7 @@ fn a_new_step_before_another_one_had_other_line_ends() {
     write(
         &owned.1,
         "pipelines/environment.toml",
-        &environment.replace("[parameters]", "[parameters]\r\nmore = { type = \"string\", default = \"x\" }"),
+        environment.replace("[parameters]", "[parameters]\r\nmore = { type = \"string\", default = \"x\" }"),
     );
     assert_eq!(owned.new_thing(&["environment", "qa", "--like", "test", "--set", "title=Q", "--set", "more=y"]).0, 0);
     for path in [PIPELINE, "pipelines/environment.toml", "pipelines/environments/qa.toml"] {
@@ -303,7 +303,7 @@ fn the_schemas_took_what_check_refuses() {
         ("run = \"x\"\nname = \"X\"", "/definitions/step/properties/name/pattern", serde_json::json!(pattern)),
     ] {
         let name = if line.contains("name") { "" } else { "name = \"a\"\n" };
-        write(root, PIPELINE, &format!("[[step]]\n{name}{line}\n"));
+        write(root, PIPELINE, format!("[[step]]\n{name}{line}\n"));
         let there = format!("--> {PIPELINE}:");
         let (code, said) = xtask(&["-C", arg(root), "check"]);
         assert!(code == 1 && said.contains(&there), "{line}: {said}");

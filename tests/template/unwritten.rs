@@ -73,7 +73,7 @@ fn a_disk_without_room_leaves_everything_as_it_was() {
     for (root, args) in [(&fresh, &["init", arg(&fresh)][..]), (&older, &["upgrade", arg(&older), "--unchecked"])] {
         let before = tree(root);
         let mut refused = 0;
-        for blocks in [1, 4, 8, 16, 24, 32, 64, 128, 1 << 20] {
+        for blocks in [1, 8, 24, 64, 1 << 20] {
             // Told as an error, and not by a signal that ends the program.
             let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
             let here = Path::new(env!("CARGO_MANIFEST_DIR"));

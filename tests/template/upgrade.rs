@@ -21,10 +21,10 @@ pub fn older_copy(root: &Path, file: &str, now: &str, once: &str) {
     init(root);
     let ours = read(root, file);
     assert!(ours.contains(now), "{file} has no {now}");
-    write(root, file, &ours.replacen(now, once, 1));
+    write(root, file, ours.replacen(now, once, 1));
     let record = read(root, "xtask/engine/COPIED.toml");
     let hash = |text: &str| ciao::template::file::fingerprint(text.as_bytes());
-    write(root, "xtask/engine/COPIED.toml", &record.replace(&hash(&ours), &hash(&read(root, file))));
+    write(root, "xtask/engine/COPIED.toml", record.replace(&hash(&ours), &hash(&read(root, file))));
     commit(root);
 }
 
@@ -264,8 +264,8 @@ fn killed_at_any_moment_it_is_all_or_nothing() {
     let folder = new_folder();
     let root = older(&folder);
     let before = tree(&root);
-    // A quarter longer each time: fine where it is quick, and soon long enough where it is not.
-    for wait in std::iter::successors(Some(100_u64), |wait| Some(wait * 5 / 4)).take(60).map(Duration::from_micros) {
+    // Half as long again each time: fine where it is quick, and soon long enough where it is not.
+    for wait in std::iter::successors(Some(100_u64), |wait| Some(wait * 3 / 2)).take(34).map(Duration::from_micros) {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut upgrade = command(here, env!("CARGO_BIN_EXE_xtask"), &["upgrade", arg(&root), "--unchecked"]);
         let mut running = upgrade.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be run");
@@ -313,7 +313,7 @@ fn an_upgrade_replaces_the_engine_and_leaves_the_owners_files() {
     let root = older(&folder);
     let manifest = read(&root, "xtask/Cargo.toml");
     let mine = "# Mine.\n[features]\nmine = []\n\n[dev-dependencies]";
-    write(&root, "xtask/Cargo.toml", &manifest.replace("[dev-dependencies]", mine));
+    write(&root, "xtask/Cargo.toml", manifest.replace("[dev-dependencies]", mine));
     let owned = [
         "xtask/src/tasks.rs",
         "xtask/src/main.rs",
@@ -327,7 +327,7 @@ fn an_upgrade_replaces_the_engine_and_leaves_the_owners_files() {
         ".ci/run",
     ];
     for path in owned {
-        write(&root, path, &format!("{}# mine\n", read(&root, path)));
+        write(&root, path, format!("{}# mine\n", read(&root, path)));
     }
     commit(&root);
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
@@ -365,7 +365,7 @@ fn edits_of_the_engine_are_merged_or_shown() {
     let folder = new_folder();
     let root = older(&folder);
     let theirs = read(&root, FILE);
-    write(&root, FILE, &format!("{theirs}\n// An edit of ours.\n"));
+    write(&root, FILE, format!("{theirs}\n// An edit of ours.\n"));
     commit(&root);
     let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
     assert!(code == 0 && said.contains("edit.rs was edited there: merged"), "{said}");
@@ -381,7 +381,7 @@ fn edits_of_the_engine_are_merged_or_shown() {
 
     let folder = new_folder();
     let root = older(&folder);
-    write(&root, FILE, &read(&root, FILE).replace(ONCE, "//! As we like it."));
+    write(&root, FILE, read(&root, FILE).replace(ONCE, "//! As we like it."));
     refused(&root, &["upgrade", arg(&root), "--unchecked"], "cannot be merged in xtask/engine/template/edit.rs");
     let (_, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
     assert!(said.contains("As we like it.") && said.contains("Pure: text in"), "{said}");
