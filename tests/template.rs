@@ -80,7 +80,7 @@ fn refused(root: &Path, args: &[&str], why: &str) {
     assert_eq!(tree(root), before, "something was written");
 }
 
-/// Every file below a folder, with its content.
+/// Every file below a folder, with its content, and every folder.
 fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut open = vec![root.to_owned()];
@@ -88,6 +88,7 @@ fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() && entry.file_name() != ".git" {
+                files.push((format!("{}/", path.to_string_lossy()), Vec::new()));
                 open.push(path);
             } else if path.is_file() {
                 let content = fs::read(&path).unwrap_or_default();
