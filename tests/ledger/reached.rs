@@ -95,9 +95,15 @@ fn a_fork_that_is_pushed_to_had_a_ledger_that_nobody_else_saw() {
 fn a_remote_that_hides_the_ledger_was_found_in_order_by_doctor() {
     let folder = Folder::new();
     let repo = repository(&folder.path("repo"));
-    git(&share(&folder, &repo), "config uploadpack.hideRefs refs/deployments");
+    let bare = share(&folder, &repo);
+    git(&bare, "config uploadpack.hideRefs refs/deployments");
+    let words = "origin does not show what was written there";
     let found = shared(&repo).doctor(&["dev"]);
-    assert!(found.iter().any(|check| check.text.contains("origin does not show what was written there")), "{found:?}");
+    assert!(found.iter().any(|check| check.text.contains(words)), "{found:?}");
+    // It was said that others write it all the time.
+    deploy(&shared(&repo), "dev");
+    let other = shared(&clone(&folder, &bare, "bob"));
+    says(&refused(other.start(&request(&other, "dev"))), &["5: ", words]);
 }
 
 #[test]

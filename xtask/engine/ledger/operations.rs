@@ -98,8 +98,7 @@ impl Ledger {
         let Some(flock) = flock else {
             return Err(self.held(&attempt, &standings[&request.environment], false));
         };
-        let mut journal = None;
-        let mut flock = Some(flock);
+        let (mut journal, mut flock, mut unmoved) = (None, Some(flock), 0);
         for _ in 0..SWAPS {
             let answer = self.may_start(&attempt, request, &standings);
             let answer = match answer {
@@ -144,7 +143,13 @@ impl Ledger {
                 Swap::Lost => {
                     // The winner may be a push of a command of this clone that was killed meanwhile: nothing of it ran.
                     self.publish_one(&request.environment)?;
-                    standings = self.standings_of(request)?;
+                    let now = self.standings_of(request)?;
+                    // A branch is not in them, and moves once in a while; what is hidden from readers never seems to.
+                    unmoved = if now == standings { unmoved + 1 } else { 0 };
+                    if unmoved == 3 && self.settings.remote.is_some() {
+                        return Err(Error::unreadable(format!("{attempt}: {}", self.two_places())));
+                    }
+                    standings = now;
                 }
             }
         }
