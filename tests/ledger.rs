@@ -16,10 +16,14 @@ mod git_killed;
 mod killed;
 #[path = "ledger/life.rs"]
 mod life;
+#[path = "ledger/lost.rs"]
+mod lost;
 #[path = "ledger/measure.rs"]
 mod measure;
 #[path = "ledger/model.rs"]
 mod model;
+#[path = "ledger/moved.rs"]
+mod moved;
 #[path = "ledger/objects.rs"]
 mod objects;
 #[path = "ledger/races.rs"]
@@ -38,3 +42,5 @@ mod storm;
 mod strace;
 #[path = "ledger/surroundings.rs"]
 mod surroundings;
+#[path = "ledger/words.rs"]
+mod words;

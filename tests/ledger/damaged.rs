@@ -124,7 +124,7 @@ fn a_damaged_journal_is_told_of_by_its_line_and_a_torn_one_is_resumed() {
 fn can_be_accepted(ledger: &Ledger, overwritten: &str) {
     ledger.sync().unwrap();
     says(&refused(ledger.start(&request(ledger, "dev"))), &["5: ", "not write: ", overwritten, "--accept-ledger"]);
-    let rows = ledger.rows(&[request(ledger, "dev"), request(ledger, "test")]).unwrap();
+    let rows = ["dev", "test"].map(|name| ledger.row(&request(ledger, name)).unwrap());
     assert_eq!(rows[0].gate.reasons[0].code, "rewritten");
     assert!(rows[1].gate.open);
     deploy(ledger, "test");
@@ -206,7 +206,7 @@ fn fault_44_a_remote_that_has_lost_the_newest_event_was_a_dead_end() {
     // Who has not is shown the others, and can begin anew.
     let lost = lose(&bare);
     other.sync().unwrap();
-    let rows = other.rows(&[request(&other, "dev"), request(&other, "test")]).unwrap();
+    let rows = ["dev", "test"].map(|name| other.row(&request(&other, name)).unwrap());
     assert!(rows[0].gate.reasons[0].text.contains(&lost[..12]) && rows[1].gate.open);
     says(&refused(other.start(&request(&other, "dev"))), &["5: ", "origin has lost it", "--accept-ledger"]);
     other.unlock(&unlock).unwrap();

@@ -159,7 +159,7 @@ fn fault_43_a_history_that_was_changed_is_noticed() {
         let commit = forger.pipe(&["commit-tree", &tree, "-m", "forged"], "");
         git(forger.root(), &format!("update-ref {HOME} {commit}"));
     });
-    check("another environment's", rewritten, |forger| {
+    check("another environment's", "it is one of prod", |forger| {
         deploy(forger.ledger, "prod");
         git(forger.root(), &format!("update-ref {HOME} refs/deployments/prod"));
     });
@@ -245,4 +245,25 @@ fn fault_49_an_event_of_a_newer_tool_was_noticed_by_its_state_only() {
         assert!(row.notes[0].contains("has format 99, which this ciao is too old for"), "{:?}", row.notes);
         says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", "too old for"]);
     }
+}
+
+/// Its gate was that of the other one, and asked for itself: "receives from more than one src".
+#[test]
+fn an_accepted_ledger_of_another_environment_could_never_be_deployed_again() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    ledger.finish(ledger.start(&after(request(&ledger, "test"), &["dev"])).unwrap(), &good()).unwrap();
+    git(&bare, "update-ref refs/deployments/dev refs/deployments/test");
+    let unlock = Unlock { environment: "dev".to_owned(), reason: "a mistake".to_owned(), accept_ledger: true };
+    ledger.unlock(&unlock).unwrap();
+    deploy(&ledger, "dev");
+    deploy(&shared(&clone(&folder, &bare, "bob")), "dev");
+    // It goes on from what was seen before, and keeps what was there.
+    let history: Vec<_> = ledger.history("dev", 10).unwrap().into_iter().map(|(_, record)| record).collect();
+    assert!(history.iter().all(|record| record.environment == "dev") && history.len() == 6, "{history:?}");
+    ledger.sync().unwrap();
+    assert!(ledger.adds_up("dev").unwrap());
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ciao::ledger::{Release, Request};
+use ciao::ledger::{Ledger, Release, Request, Settings, Source};
 
 use crate::fixture::*;
 
@@ -30,6 +30,15 @@ fn a_deployment_is_two_round_trips() {
     let before = trips();
     ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
     assert_eq!(trips() - before, 2, "also where another environment opens the gate");
+    let branches = vec!["main".to_owned()];
+    let settings = Settings { branches: branches.clone(), ..ledger.settings.clone() };
+    let of_branch = Ledger::open(&repo, settings, Source::system()).unwrap();
+    let mut asked_of_branch = request(&ledger, "branch");
+    asked_of_branch.terms.branches = branches;
+    of_branch.finish(of_branch.start(&asked_of_branch).unwrap(), &good()).unwrap();
+    let before = trips();
+    of_branch.finish(of_branch.start(&asked_of_branch).unwrap(), &good()).unwrap();
+    assert_eq!(trips() - before, 2, "also where a branch does");
     // Where the other environment has changed since, it is noticed in the same trip.
     let other = shared(&clone(&folder, &bare, "berta"));
     let holding = start(&other, "dev");
@@ -76,8 +85,7 @@ fn status(repo: &Path, environments: usize) {
     let ledger = local(repo);
     let asked = request(&ledger, "env-0");
     let asked = |number| Request { environment: format!("env-{number}"), ..asked.clone() };
-    let rows = ledger.rows(&(0..environments).map(asked).collect::<Vec<_>>()).unwrap();
-    assert!(rows.iter().all(|row| row.state.word() == "succeeded"));
+    assert!((0..environments).all(|number| ledger.row(&asked(number)).unwrap().state.word() == "succeeded"));
 }
 
 /// Not a test: asks for the status, or for all that happened, in a process of its own.

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use ciao::ledger::Verdict;
+
 use crate::fixture::*;
 
 #[test]
@@ -32,12 +34,76 @@ fn an_address_that_is_written_otherwise_is_reached() {
     git(&repo, "remote set-url origin shop:origin.git");
     git(&repo, &format!("config url.{}/.insteadOf shop:", folder.0.display()));
     deploy(&shared(&repo), "dev");
-    // Of several addresses it is the last one, for both ways: a swap at two places is none.
+    // Where git pushes is where the ledger is, for both ways; where it reads may be out of order.
     git(&repo, "remote set-url origin nowhere:origin.git");
-    git(&repo, "config --add remote.origin.pushurl nowhere:either.git");
     git(&repo, "config --add remote.origin.pushurl shop:origin.git");
     deploy(&shared(&repo), "dev");
-    assert_eq!(git(&bare, "rev-list --first-parent --count refs/deployments/dev"), "5");
+    git(&repo, "config --unset remote.origin.pushurl");
+    git(&repo, &format!("config url.{}/.pushInsteadOf nowhere:", folder.0.display()));
+    // What was rewritten once is not rewritten again.
+    git(&repo, &format!("config url.{}/nothing/.insteadOf {}/", folder.0.display(), folder.0.display()));
+    deploy(&shared(&repo), "dev");
+    assert_eq!(git(&bare, "rev-list --first-parent --count refs/deployments/dev"), "7");
+}
+
+/// `git remote set-url --add`: the ledger was at the last address, and everybody else's at the first.
+#[test]
+fn a_remote_of_two_addresses_had_its_ledger_at_one_of_them() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    git(&folder.0, "clone --quiet --bare origin.git mirror.git");
+    git(&repo, &format!("remote set-url --add origin {}", folder.path("mirror.git").display()));
+    let ledger = shared(&repo);
+    let parts = ["origin: git pushes it to 2 places", "git remote set-url --delete origin URL"];
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", parts[0], parts[1]]);
+    let found = ledger.doctor(&["dev"]);
+    assert!(found.iter().any(|check| check.verdict == Verdict::Bad && check.text.contains(parts[0])), "{found:?}");
+    assert_eq!(git(&folder.path("mirror.git"), "for-each-ref refs/deployments"), "");
+    // Written twice it is still one.
+    git(&repo, "config --unset-all remote.origin.url");
+    git(&repo, &format!("remote set-url --add origin {}", bare.display()));
+    git(&repo, &format!("remote set-url --add origin {}", bare.display()));
+    deploy(&shared(&repo), "dev");
+}
+
+/// Fetched from one, pushed to a fork: two people deployed at once, each with a lock of their own.
+#[test]
+fn a_fork_that_is_pushed_to_had_a_ledger_that_nobody_else_saw() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    git(&folder.0, "clone --quiet --bare origin.git fork.git");
+    git(&repo, &format!("remote set-url --push origin {}", folder.path("fork.git").display()));
+    let ledger = shared(&repo);
+    let words = "git pushes origin to another repository than it reads it from";
+    says(&refused(ledger.start(&request(&ledger, "dev"))), &["5: ", words]);
+    let row = ledger.row(&request(&ledger, "dev")).unwrap();
+    assert_eq!(row.state.word(), "never", "what it had taken is given back");
+    let found = ledger.doctor(&["dev"]);
+    assert!(found.iter().any(|check| check.verdict == Verdict::Bad && check.text.contains(words)), "{found:?}");
+    assert_eq!(git(&bare, "for-each-ref refs/deployments"), "");
+    // Two names of one repository are one place.
+    let repo = clone(&folder, &bare, "bob");
+    git(&repo, &format!("remote set-url --push origin file://{}", bare.display()));
+    let ledger = shared(&repo);
+    deploy(&ledger, "dev");
+    assert!(ledger.doctor(&["dev"]).iter().all(|check| check.verdict != Verdict::Bad));
+}
+
+#[test]
+fn a_remote_that_hides_the_ledger_was_found_in_order_by_doctor() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    git(&bare, "config uploadpack.hideRefs refs/deployments");
+    let words = "origin does not show what was written there";
+    let found = shared(&repo).doctor(&["dev"]);
+    assert!(found.iter().any(|check| check.text.contains(words)), "{found:?}");
+    // It was said that others write it all the time.
+    deploy(&shared(&repo), "dev");
+    let other = shared(&clone(&folder, &bare, "bob"));
+    says(&refused(other.start(&request(&other, "dev"))), &["5: ", words]);
 }
 
 #[test]

@@ -43,6 +43,37 @@ fn fault_53_a_branch_gate_asks_the_remote() {
     ledger.finish(holding, &good()).unwrap();
 }
 
+/// What is deployed next was on the branch when this clone read it last.
+#[test]
+fn a_commit_that_was_taken_back_from_the_branch_was_deployed_through_its_gate() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let bare = share(&folder, &repo);
+    let settings =
+        Settings { remote: Some("origin".to_owned()), branches: vec!["main".to_owned()], ..Settings::default() };
+    let ledger = Ledger::open(&repo, settings, Source::system()).unwrap();
+    let before = git(&repo, "rev-parse HEAD");
+    commit(&repo, "bad");
+    git(&repo, "push --quiet origin main");
+    let mut asked = request(&ledger, "dev");
+    asked.terms.branches = vec!["main".to_owned()];
+    ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
+    git(&bare, &format!("update-ref refs/heads/main {before}"));
+    says(&refused(ledger.start(&asked)), &["3: ", "not-on-branch: this commit is not on main"]);
+    git(&repo, "push --quiet origin main");
+    ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
+    git(&bare, "update-ref -d refs/heads/main");
+    says(&refused(ledger.start(&asked)), &["3: ", "the remote has no branch main"]);
+    // Whoever goes on from it there closes no gate, and is not overwritten.
+    git(&repo, "push --quiet origin main");
+    ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
+    let other = clone(&folder, &bare, "bob");
+    commit(&other, "more");
+    git(&other, "push --quiet origin main");
+    ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
+    assert_eq!(git(&bare, "rev-parse main"), git(&other, "rev-parse HEAD"));
+}
+
 #[test]
 fn fault_54_the_ledger_keeps_the_deployed_commit() {
     let folder = Folder::new();
@@ -188,4 +219,24 @@ fn a_soaking_release_waits() {
     says(&refused(later.start(&asked)), &["3: ", "soaking: ", "wait another 13m 20s"]);
     let later = open(now + Duration::from_secs(1801));
     later.start(&asked).unwrap();
+}
+
+/// It said "wait another 30m", and half an hour later the same.
+#[test]
+fn a_soak_since_an_event_of_the_future_was_said_to_be_over_too_early() {
+    let folder = Folder::new();
+    let repo = repository(&folder.path("repo"));
+    let now = std::time::SystemTime::now();
+    let hour = std::time::Duration::from_secs(3600);
+    let at = |time| Ledger::open(&repo, Settings::default(), at(time)).unwrap();
+    deploy(&at(now + 2 * hour), "dev");
+    let mut asked = after(request(&at(now), "prod"), &["dev"]);
+    // Without a soak the clocks do not matter.
+    assert!(at(now).gate(&asked).unwrap().open);
+    asked.terms.soak_s = 1800;
+    let said = |time| at(time).gate(&asked).unwrap().reasons.remove(0).text;
+    says(&said(now), &["good in dev for 30m; wait another 2h 29m", "in the future: look at the clocks"]);
+    let later = said(now + 2 * hour + hour / 4);
+    assert!(later.ends_with("wait another 14m 59s"), "{later}");
+    assert!(at(now + 3 * hour).gate(&asked).unwrap().open);
 }

@@ -1,10 +1,10 @@
 //! What people and programs are shown: tables and JSON, exactly.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ciao::ledger::record::{Ended, Outcome, Record};
 use ciao::ledger::status::{history_json, history_table, show_json, show_text, status_json, status_table};
-use ciao::ledger::{Ending, Ledger, Settings};
+use ciao::ledger::{Ending, Force, Ledger, Settings};
 
 use crate::fixture::*;
 
@@ -29,7 +29,7 @@ fn status_is_a_table() {
         after(request(&ledger, "test"), &["dev"]),
         after(request(&ledger, "prod"), &["dev", "test"]),
     ];
-    let rows = ledger.rows(&asked).unwrap();
+    let rows = asked.each_ref().map(|asked| ledger.row(asked).unwrap());
     let id = &asked[0].release.display;
     let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600 + 300);
     let expected = format!(
@@ -114,4 +114,44 @@ fn history_and_show() {
             "\ndev\n  web\n",
         ],
     );
+}
+
+/// The last environment has none behind it whose gate would tell.
+#[test]
+fn a_partial_deployment_was_shown_as_a_whole_one() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let mut asked = request(&ledger, "dev");
+    asked.complete = false;
+    let some = Ending {
+        outcome: Ended::Succeeded,
+        steps: steps(&[("web/install", Outcome::Skipped), ("web/verify", Outcome::NotRun)]),
+    };
+    ledger.finish(ledger.start(&asked).unwrap(), &some).unwrap();
+    let text = status_table(&[ledger.row(&asked).unwrap()], SystemTime::now());
+    says(&text, &["\n  partial, 1 skipped by hand: 0 of 2 steps ran\n"]);
+    let records: Vec<Record> = ledger.history("dev", 1).unwrap().into_iter().map(|(_, record)| record).collect();
+    says(&history_table(&records), &["finished: succeeded, partial, 1 skipped by hand "]);
+    deploy(&ledger, "dev");
+    assert!(ledger.row(&asked).unwrap().notes.is_empty());
+}
+
+/// What somebody gives as a reason is theirs; what looks like an event is ours.
+#[test]
+fn a_reason_of_several_lines_was_shown_as_events() {
+    let folder = Folder::new();
+    let ledger = local(&repository(&folder.path("repo")));
+    let mut asked = after(request(&ledger, "test"), &["dev"]);
+    let reason = "urgent\n1999-11-21T09:00:00Z  approved\nfinished";
+    asked.force = Some(Force { reason: reason.to_owned() });
+    ledger.finish(ledger.start(&asked).unwrap(), &good()).unwrap();
+    let records: Vec<Record> = ledger.history("test", 1).unwrap().into_iter().map(|(_, record)| record).collect();
+    for text in [
+        status_table(&[ledger.row(&asked).unwrap()], SystemTime::now()),
+        history_table(&records),
+        show_text(&records[0], &[], ""),
+    ] {
+        says(&text, &["urgent\n      ", "  1999-11-21T09:00:00Z  approved\n      "]);
+        assert!(text.lines().all(|line| !line.starts_with("1999") && !line.starts_with("finished")), "{text}");
+    }
 }

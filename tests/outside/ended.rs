@@ -188,6 +188,7 @@ fn status_was_refused_where_nothing_is_committed_yet() {
     let (shown, said, code) = run(&repo, &["status"]);
     assert!(code == 0 && shown.contains("dev ") && shown.contains("never"), "{code}: {shown}{said}");
     assert!(said.contains("warning: name the release: nothing is committed yet"), "{said}");
+    assert!(shown.contains("closed\n  uncommitted: nothing is committed yet"), "{shown}");
 }
 
 #[test]
@@ -199,4 +200,12 @@ fn a_deployed_commit_that_was_thrown_away_was_not_told_of() {
     assert!(!shown(&repo, &["status"]).contains("on no branch"));
     repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     assert!(shown(&repo, &["status"]).contains(" is on no branch"));
+}
+
+/// It said "not confirmed", as if there were something to confirm.
+#[test]
+fn unlock_of_what_nobody_holds_asked_for_confirmation() {
+    let repo = Repo::bare(TWO).committed();
+    let (_, said, code) = run(&repo, &["unlock", "dev", "--reason", "none"]);
+    assert!(code == 2 && said.contains("error: unlock dev: nobody holds it"), "{code}: {said}");
 }

@@ -66,3 +66,32 @@ fn an_empty_output_was_used_as_an_empty_string() {
     let (said, code) = uses("\"dir\"", "[\"true\"]", "\"x\"");
     assert!(code == 0 && said.contains("| rm x"), "{said}");
 }
+
+/// `ulimit -f`: it was killed by SIGXFSZ without a word, and left the environment unfinished.
+#[test]
+fn a_limit_of_the_length_of_files_killed_the_deployment() {
+    let repo = Repo::bare(TWO);
+    let lines = "[[step]]\nname = \"lines\"\nrun = [\"seq\", \"1\", \"300000\"]\n[[step]]\nname = \"signal\"\nscript = \"install.sh\"\nverify = true\n";
+    repo.write("pipelines/deployments/web/pipeline.toml", lines);
+    // What a step starts has the signal as it is by default: its bit in the mask of those that are ignored or caught.
+    repo.write("pipelines/deployments/web/install.sh", "#!/bin/sh\ngrep -E '^Sig(Ign|Cgt)' /proc/self/status\n");
+    let repo = repo.committed();
+    let limited = |blocks: u32| {
+        let program = repo.xtask(&[]).command().get_program().to_owned();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")]).arg(program).args(["deploy", "dev"]);
+        let output = shell.current_dir(&repo.root).env("HOME", repo.path(".git")).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (text(output.stdout) + &text(output.stderr), output.status.code())
+    };
+    // Too short for the journal: nothing runs. Long enough for it, and not for the log: it goes on, and says so.
+    let (said, code) = limited(0);
+    assert!(code == Some(5) && said.contains("File too large"), "{code:?}: {said}");
+    let (said, code) = limited(400);
+    let words = "web__lines.log cannot be written any more: File too large";
+    assert!(code == Some(0) && said.contains(words), "{code:?}: {}", &said[said.len().saturating_sub(600)..]);
+    let masks = said.lines().filter_map(|line| line.split_once("| Sig")?.1.split_once(':'));
+    let masks: Vec<u64> = masks.map(|(_, mask)| u64::from_str_radix(mask.trim(), 16).unwrap()).collect();
+    assert!(masks.len() == 2 && masks.iter().all(|mask| mask & (1 << 24) == 0), "{masks:x?}");
+    assert!(run(&repo, &["status"]).0.contains("succeeded"));
+}

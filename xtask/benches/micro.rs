@@ -150,6 +150,6 @@ fn status(bencher: Bencher, environments: usize) {
     bencher.bench_local(|| {
         let ledger = Ledger::open(&repository, Settings::default(), Source::system()).expect("it can be opened");
         Release::here(&ledger.git).expect("the release has a name");
-        ledger.rows(&requests).expect("it can be read").len()
+        requests.iter().for_each(|asked| drop(ledger.row(asked).expect("it can be read")));
     });
 }

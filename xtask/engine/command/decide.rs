@@ -9,7 +9,7 @@ use super::{Session, exit};
 use crate::cli::{ApproveArgs, SettleArgs, UnlockArgs};
 use crate::ledger::git::Call;
 use crate::ledger::tidy::CHECKOUT;
-use crate::ledger::{Approval, Error, Ledger, Release, Standing, Unlock};
+use crate::ledger::{Approval, Error, Ledger, Release, Standing, Unlock, nothing_to_unlock};
 use crate::repository::Repository;
 use crate::show;
 
@@ -22,6 +22,10 @@ fn free(session: &Session<'_>, args: &UnlockArgs) -> Result<u8> {
     // An unreachable remote is reported by the swap itself; what is remembered is enough to ask.
     ledger.sync().map_err(|error| session.refused(&error))?;
     let standing = ledger.standing(&args.environment).map_err(|error| session.refused(&error))?;
+    let held = standing.state().is_some_and(|state| state.running().is_some());
+    if !held && standing.rewritten.is_none() && !args.accept_ledger {
+        return Err(session.refused(&nothing_to_unlock(&args.environment)));
+    }
     session.output.say(&whose(&ledger, &args.environment, &standing));
     // It may end somebody else's deployment: without a terminal, only whoever says so beforehand means it.
     session.confirm("unlock it?", args.yes, false)?;
@@ -51,8 +55,8 @@ fn whose(ledger: &Ledger, environment: &str, standing: &Standing) -> String {
         None => format!("{environment}: nobody deploys it"),
     };
     if let Some(rewritten) = &standing.rewritten {
-        text += &match (&rewritten.forged, &rewritten.now) {
-            (Some(forged), _) => format!("\nits ledger has an event that ciao did not write: {forged}"),
+        text += &match (&rewritten.wrong, &rewritten.now) {
+            (Some(wrong), _) => format!("\nits ledger has {wrong}"),
             (None, Some(now)) => {
                 format!("\nits ledger was rewritten: {} was seen here, and now it is at {now}", rewritten.seen)
             }

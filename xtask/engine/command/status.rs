@@ -43,10 +43,12 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
             row.notes.push(format!("its commit {} is on no branch", there.commit.get(..12).unwrap_or_default()));
         }
         let stopping: Vec<&Finding> = examined.stopping(name).collect();
-        if !stopping.is_empty() {
-            let text = format!("{}; `cargo xtask check`", super::output::counted(&stopping));
+        let found = (!stopping.is_empty())
+            .then(|| ("findings", format!("{}; `cargo xtask check`", super::output::counted(&stopping))));
+        let nothing = || ("uncommitted", "nothing is committed yet: git add --all, git commit".to_owned());
+        for (code, text) in release.commit.is_empty().then(nothing).into_iter().chain(found) {
             row.gate.open = false;
-            row.gate.reasons.insert(0, Reason { code: "findings", text });
+            row.gate.reasons.insert(0, Reason { code, text });
         }
         rows.push(row);
     }
@@ -157,7 +159,7 @@ impl Session<'_> {
     fn records(&self, environment: &str) -> Result<(Ledger, Vec<(String, Record)>)> {
         let ledger = self.known(environment)?;
         self.up_to_date(&ledger, &[environment]);
-        if let Ok(Some(words)) = ledger.rewritten_here(environment) {
+        for words in ledger.notices(environment).unwrap_or_default() {
             self.output.warn(&format!("{environment}: {words}"));
         }
         let records = ledger.history(environment, SHOWN).map_err(|error| self.refused(&error))?;

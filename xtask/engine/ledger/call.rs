@@ -92,10 +92,11 @@ impl Said {
         words.iter().any(|words| self.stderr.contains(words) || String::from_utf8_lossy(&self.stdout).contains(words))
     }
 
-    /// What ssh said why it did not let anybody in.
+    /// What ssh, or who answered it, said why it came to nothing: the line before git's own.
     pub fn ssh_line(&self) -> Option<&str> {
-        let mut lines = self.stderr.lines();
-        lines.find(|line| line.contains("denied") || line.contains("verification"))
+        let (before, _) = self.stderr.split_once("fatal: Could not read from remote repository")?;
+        let line = before.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+        Some(line.trim_start_matches("fatal:").trim_start())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The chain of events of each environment: reading its newest state, and appending by compare-and-swap.
+//! The chain of events of each environment: where it is, and appending by compare-and-swap.
 //!
 //! Exactly one of any number of writers wins a swap, here (`git update-ref`) and at a remote (`git push` with a lease).
 //! It does not know which events make sense: that is for `operations`.
@@ -15,7 +15,7 @@ use super::call::{LOCAL, Running};
 use super::git::{Call, Git, Patience, TABLES_LOCKED};
 use super::pack::{self, Kept, Kind as Object, Pack};
 use super::place::Caller;
-use super::record::{FORMAT, Kind, Record, body, newer, subject};
+use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
 use super::{Error, Result, Source, hex, rfc3339};
 use ciao_process::Endings;
@@ -56,8 +56,8 @@ pub struct Rewritten {
     pub seen: String,
     /// `None` if it was deleted.
     pub now: Option<String>,
-    /// Which event is not what ciao writes, and why.
-    pub forged: Option<String>,
+    /// Of one that goes on with what it should not: what it has, as the end of "its ledger has …".
+    pub wrong: Option<String>,
 }
 
 /// What is known of an environment's ledger.
@@ -67,6 +67,8 @@ pub struct Standing {
     pub rewritten: Option<Rewritten>,
     /// The local chain is to be published: the remote has none yet.
     pub unpublished: bool,
+    /// The remote has another one, where it would be with the other `branch` under `[ledger]`.
+    pub elsewhere: bool,
     /// What the ledger's ref points to, if that is no event that can be read; `tip` is the newest one that could be.
     pub instead: Option<String>,
 }
@@ -138,7 +140,17 @@ impl Ledger {
     /// The ref that people and the remote see.
     #[must_use]
     pub fn home(&self, environment: &str) -> String {
-        format!("refs/{}deployments/{environment}", if self.settings.branch { "heads/" } else { "" })
+        home(self.settings.branch, environment)
+    }
+
+    /// Where it would be with the other `branch` under `[ledger]`: there must be none.
+    pub(super) fn other_home(&self, environment: &str) -> String {
+        home(!self.settings.branch, environment)
+    }
+
+    /// What this clone knows of that; without a remote nothing is known.
+    pub(super) fn other_ref(&self, environment: &str) -> String {
+        format!("refs/ciao/other/{}/{environment}", self.key().unwrap_or_default())
     }
 
     pub(super) fn key(&self) -> Option<String> {
@@ -163,100 +175,6 @@ impl Ledger {
         self.key().map(|key| format!("refs/ciao/branch/{key}/{branch}"))
     }
 
-    /// What this clone knows of the given environments. One git process, another one where something is new.
-    ///
-    /// # Errors
-    /// If git fails, or an event is not what ciao writes.
-    pub fn standings(&self, environments: &[&str]) -> Result<Standings> {
-        for _ in 0..5 {
-            let names: Vec<String> = environments
-                .iter()
-                .flat_map(|name| {
-                    let tip = self.tip_ref(name);
-                    [
-                        tip.clone(),
-                        format!("{tip}:state.json"),
-                        self.seen_ref(name),
-                        self.home(name),
-                        format!("{}:state.json", self.home(name)),
-                        format!("{tip}:record.json"),
-                        tip,
-                    ]
-                })
-                .collect();
-            let objects = self.git.objects(&names)?;
-            let id = |index: usize| objects[index].as_ref().map(|object| object.id.clone());
-            // A ref that moved between two answers: ask again.
-            if (0..environments.len()).any(|index| id(index * 7) != id(index * 7 + 6)) {
-                continue;
-            }
-            let mut standings = Standings::new();
-            let mut news = String::new();
-            for (index, name) in environments.iter().enumerate() {
-                let first = index * 7;
-                let (tip, seen, home) = (id(first), id(first + 2), id(first + 3));
-                let adopt = tip.is_none() && seen.is_none() && self.settings.remote.is_some();
-                let (commit, text) =
-                    if adopt { (home.clone(), &objects[first + 4]) } else { (tip, &objects[first + 1]) };
-                let mut standing = Standing::default();
-                if let Some(commit) = &commit {
-                    let state = text.as_ref().ok_or_else(|| "it has no state.json".to_owned());
-                    match state.and_then(|object| State::parse(&object.content)) {
-                        Ok(mut state) => {
-                            let record = objects[first + 5].as_ref().and_then(|object| newer(&object.content));
-                            state.newer = state.newer.or(record);
-                            standing.tip = Some(Tip { commit: commit.clone(), state });
-                            standing.unpublished = adopt;
-                        }
-                        Err(why) => {
-                            let why = format!("it is not an event of ciao: {why}");
-                            self.not_an_event(&mut standing, seen.as_deref(), commit, &why)?;
-                        }
-                    }
-                }
-                if let Some(lost) = self.lost_at(name).filter(|lost| Some(lost) != commit.as_ref()) {
-                    let remote = self.settings.remote.as_deref().unwrap_or_default();
-                    let why = format!("{remote} has lost it; a clone that has it puts it back");
-                    self.not_an_event(&mut standing, seen.as_deref(), &lost, &why)?;
-                }
-                if standing.instead.is_none() {
-                    standing.rewritten = self.rewritten(name, seen.as_deref(), standing.tip.as_ref())?;
-                }
-                if let (Some(commit), None, false) = (&commit, &standing.rewritten, adopt) {
-                    news += &moved(&self.seen_ref(name), commit, seen.as_ref());
-                    news += &moved(&self.home(name), commit, home.as_ref());
-                }
-                standings.insert((*name).to_owned(), standing);
-            }
-            if !news.is_empty() {
-                // Where it may not be written (another command was first, a read-only checkout), reading goes on.
-                drop(self.git.call(&Call::new(&["update-ref", "--stdin"]).stdin(news)));
-            }
-            return Ok(standings);
-        }
-        Err(Error::unreadable("read the ledger: it changes faster than it can be read; try again"))
-    }
-
-    /// Of an environment whose ref points to what is no event: what was seen before it is what there is.
-    fn not_an_event(&self, standing: &mut Standing, seen: Option<&str>, commit: &str, why: &str) -> Result<()> {
-        let state = self.git.objects(&[format!("{}:state.json", seen.unwrap_or_default())])?.remove(0);
-        let state = state.and_then(|object| State::parse(&object.content).ok());
-        standing.tip = seen.zip(state).map(|(seen, state)| Tip { commit: seen.to_owned(), state });
-        standing.instead = Some(commit.to_owned());
-        let forged = Some(format!("{}: {why}", commit.get(..12).unwrap_or(commit)));
-        let (seen, now) = (seen.unwrap_or(commit).to_owned(), Some(commit.to_owned()));
-        standing.rewritten = Some(Rewritten { seen, now, forged });
-        Ok(())
-    }
-
-    /// What this clone knows of one environment.
-    ///
-    /// # Errors
-    /// As [`Ledger::standings`].
-    pub fn standing(&self, environment: &str) -> Result<Standing> {
-        Ok(self.standings(&[environment])?.remove(environment).unwrap_or_default())
-    }
-
     /// `None` if it cannot be told.
     pub(super) fn is_ancestor(&self, old: &str, new: &str) -> Option<bool> {
         let said = self.git.call(&Call::new(&["merge-base", "--is-ancestor", old, new])).ok()?;
@@ -271,39 +189,16 @@ impl Ledger {
             id: (self.source.id)(),
             event,
             environment: environment.to_owned(),
-            seq: 0,
             at: rfc3339((self.source.now)()),
             by: self.caller.by.clone(),
             host: self.caller.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            deployment: None,
-            fence: None,
-            release: None,
-            plan: None,
-            outcome: None,
-            started_at: None,
-            complete: false,
-            forced: false,
-            reason: None,
-            opened_by: Vec::new(),
-            approved_by: Vec::new(),
-            gate: None,
-            steps: super::record::Counts::default(),
-            step: None,
-            proved: Vec::new(),
-            first_run: Vec::new(),
-            skipped: Vec::new(),
-            verified: false,
-            owed: Vec::new(),
-            late: Vec::new(),
-            place: None,
-            nothing_ran: false,
-            accepted_over: None,
+            ..Record::default()
         }
     }
 
-    /// Appends an event after `after`, if nobody has appended another one meanwhile. `leases`: other environments
-    /// whose newest event must still be the given one at the remote.
+    /// Appends an event after `after`, if nobody has appended another one meanwhile. `leases`: other refs
+    /// that must still be where they were at the remote.
     ///
     /// # Errors
     /// If it could not be written, or nobody can tell whether it was: the same draft may be appended again, and will
@@ -319,6 +214,10 @@ impl Ledger {
             return Err(Error::unreadable(format!(
                 "write the ledger of {environment}: it has {newer}, which this ciao is too old for; it can be read, but not written: bring this copy up to date"
             )));
+        }
+        if after.elsewhere && after.at().is_none() {
+            let why = self.two_ledgers(environment, after);
+            return Err(Error::unreadable(format!("write the ledger of {environment}: {why}")));
         }
         let mut again = 0;
         let tip = loop {
@@ -414,17 +313,17 @@ impl Ledger {
     }
 }
 
-fn update_refs() -> Call<'static> {
-    Call::new(&["update-ref", "--no-deref", "--stdin"])
+/// The digits of a commit that people are shown.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
 }
 
-/// What `git update-ref` is to do where a ref is not at a commit yet.
-fn moved(name: &str, commit: &String, old: Option<&String>) -> String {
-    if old == Some(commit) {
-        return String::new();
-    }
-    let old = old.cloned().unwrap_or_else(|| "0".repeat(commit.len()));
-    format!("update {name} {commit} {old}\n")
+fn home(branch: bool, environment: &str) -> String {
+    format!("refs/{}deployments/{environment}", if branch { "heads/" } else { "" })
+}
+
+fn update_refs() -> Call<'static> {
+    Call::new(&["update-ref", "--no-deref", "--stdin"])
 }
 
 /// One commit, its tree and its files; its name, and what is in its tree. Files that it does not name stay as they were

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Result;
-use super::chain::{Ledger, Standing};
+use super::chain::Ledger;
 use super::git::{Call, OLDEST, stale_lock, version};
 use super::release::Release;
-use super::remote::PUSH;
+use super::remote::{Address, PUSH};
 use super::tidy::tidy;
 
 /// How a check came out.
@@ -49,6 +49,11 @@ impl Ledger {
             vec![self.version(), self.commit(), self.identity(), self.writable(), self.packs(), self.locks()];
         checks.extend(self.remote());
         checks.extend(self.histories(environments));
+        checks.extend(environments.iter().filter_map(|name| {
+            let text = format!("{name}: {}", self.apart(name).ok()??);
+            Some(check("history", Verdict::Doubtful, text))
+        }));
+        checks.extend(self.unlisted(environments));
         checks.push(self.clock(environments));
         checks
     }
@@ -126,10 +131,8 @@ impl Ledger {
         let refs = self.git.common.join("refs");
         find_locks(&refs, &mut left);
         // A remote on this machine.
-        let name = self.settings.remote.as_deref().unwrap_or_default();
-        let urls = ["pushurl", "url"].map(|key| self.git.setting(&format!("remote.{name}.{key}")));
-        if let Some(url) = urls.into_iter().flatten().next() {
-            let remote = self.git.root.join(url.strip_prefix("file://").unwrap_or(url));
+        if let Ok(Address { url, .. }) = self.address() {
+            let remote = self.git.root.join(url.strip_prefix("file://").unwrap_or(&url));
             [remote.join("refs"), remote.join(".git/refs")].iter().for_each(|refs| find_locks(refs, &mut left));
         }
         left.extend(
@@ -152,16 +155,16 @@ impl Ledger {
         let mut events = 0;
         for name in environments {
             let wrong = match self.standing(name) {
-                Ok(Standing { rewritten: Some(rewritten), .. }) => self.rewritten_words(name, &rewritten),
-                Ok(_) => match self.adding_up(name) {
-                    Ok(Some(count)) => {
+                Ok(standing) => match (self.wrong(name, &standing), self.adding_up(name)) {
+                    (Some(wrong), _) => wrong,
+                    (None, Ok(Some(count))) => {
                         events += count;
                         continue;
                     }
-                    Ok(None) => {
+                    (None, Ok(None)) => {
                         format!("the state is not what its events add up to: look at git log -p {}", self.home(name))
                     }
-                    Err(error) => error.message,
+                    (None, Err(error)) => error.message,
                 },
                 Err(error) => error.message,
             };
@@ -169,6 +172,24 @@ impl Ledger {
             return Some(check("history", Verdict::Bad, wrong));
         }
         (events > 0).then(|| check("history", Verdict::Good, format!("{events} events add up to what is shown")))
+    }
+
+    /// Environments that are gone from the files, and not done with.
+    fn unlisted(&self, environments: &[&str]) -> Vec<Check> {
+        let folder = self.tip_ref("");
+        let ask = ["for-each-ref", "--format=%(refname)", folder.as_str()];
+        let names = self.git.call(&Call::new(&ask)).map(|said| said.text()).unwrap_or_default();
+        let names = names.lines().filter_map(|name| name.strip_prefix(folder.as_str()));
+        let checks = names.filter(|name| !environments.contains(name)).filter_map(|name| {
+            let tip = self.standing(name).ok()?.tip?;
+            let left = match (tip.state.running(), tip.state.owed.first()) {
+                (Some(_), _) => format!("is unfinished: cargo xtask unlock {name} --reason …"),
+                (None, Some(step)) => format!("owes what {step} left: cargo xtask settle {name} {step} --reason …"),
+                (None, None) => return None,
+            };
+            Some(check("unlisted", Verdict::Doubtful, format!("{name} is not in orchestration.toml, and {left}")))
+        });
+        checks.collect()
     }
 
     fn clock(&self, environments: &[&str]) -> Check {
@@ -199,11 +220,18 @@ impl Ledger {
         }
         let reached = check("remote", Verdict::Good, format!("{name} can be read"));
         let probed = match self.probe() {
-            Ok(None) => {
+            Ok(Probed { seen: Some(false), .. }) => check("rights", Verdict::Bad, self.two_places()),
+            Ok(Probed { seen: None, .. }) => {
+                let text = format!(
+                    "git reads {name} elsewhere than it pushes it, and there it cannot be read (git ls-remote {name})"
+                );
+                check("rights", Verdict::Doubtful, text)
+            }
+            Ok(Probed { left: None, .. }) => {
                 let text = format!("{name} takes, swaps and deletes refs of the ledger, and refuses a stale swap");
                 check("rights", Verdict::Good, text)
             }
-            Ok(Some(left)) => {
+            Ok(Probed { left: Some(left), .. }) => {
                 // Which protects the ledger, and is no fault but that the probe stays.
                 let text = format!(
                     "{name} takes and swaps refs of the ledger, but deletes none; the probe {left} stays there"
@@ -221,8 +249,8 @@ impl Ledger {
         vec![reached, probed, hooks]
     }
 
-    /// What a deployment does to a ref of the remote: make, swap, be refused; and then remove it, or say which is left.
-    fn probe(&self) -> Result<Option<String>> {
+    /// What a deployment does to a ref of the remote: make, swap, be refused; and then remove it.
+    fn probe(&self) -> Result<Probed> {
         let home = self.home(&format!("probe-{}", (self.source.id)()));
         let first = self.git.read("probe the remote", &Call::new(&["rev-parse", "--verify", "HEAD^{commit}"]))?;
         let call = Call::new(&["commit-tree", "HEAD^{tree}", "-m", "probe"]);
@@ -240,14 +268,23 @@ impl Ledger {
             }
         }
         let stale = push(&first, &first)?.ok;
+        let seen = self.others_see(&home, &second)?;
         let said = push("", &second)?;
         if stale {
             return Err(super::Error::unreadable(
                 "swap a ref of the ledger: the remote took a swap that it must refuse; it cannot hold a ledger",
             ));
         }
-        Ok((!said.ok).then_some(home.clone()))
+        Ok(Probed { left: (!said.ok).then_some(home.clone()), seen })
     }
+}
+
+/// What came of trying it.
+struct Probed {
+    /// The ref that could not be removed.
+    left: Option<String>,
+    /// Whether it was where git reads the remote.
+    seen: Option<bool>,
 }
 
 fn old(path: &Path) -> bool {

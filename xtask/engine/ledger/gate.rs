@@ -216,11 +216,12 @@ fn good<'a>(question: &Question<'a>, name: &str, terms: &Terms) -> Result<(&'a S
     let since = proof.good_since.as_deref().and_then(|at| humantime::parse_rfc3339(at).ok());
     let passed = since.map_or(Duration::ZERO, |since| question.now.duration_since(since).unwrap_or_default());
     if passed < soak {
-        let rest = humantime::format_duration(Duration::from_secs((soak - passed).as_secs().max(1)));
-        return reason(
-            "soaking",
-            format!("it must have been good in {name} for {}; wait another {rest}", humantime::format_duration(soak)),
-        );
+        // By this clock it may have been in the future.
+        let ahead = since.and_then(|since| since.duration_since(question.now).ok()).unwrap_or_default();
+        let rest = (soak - passed).saturating_add(ahead).as_secs().max(1);
+        let [rest, soak] = [rest, soak.as_secs()].map(|time| humantime::format_duration(Duration::from_secs(time)));
+        let why = if ahead.is_zero() { "" } else { ", since that was in the future: look at the clocks" };
+        return reason("soaking", format!("it must have been good in {name} for {soak}; wait another {rest}{why}"));
     }
     Ok((state, proof))
 }

@@ -12,7 +12,7 @@ pub(super) use super::call::{NETWORK, Patience};
 use super::{Error, Result};
 
 /// What of the configuration is asked for, all at once.
-const SETTINGS: &str = r"^(user\.(name|email)|core\.(sshcommand|sharedrepository)|remote\..*\.((push)?url|proxy|proxyauthmethod|uploadpack|receivepack|vcs|serveroption))$";
+const SETTINGS: &str = r"^(user\.(name|email)|core\.(sshcommand|sharedrepository)|url\..*\.pushinsteadof|remote\..*\.((push)?url|proxy|proxyauthmethod|uploadpack|receivepack|vcs|serveroption))$";
 
 /// A repository, seen through git.
 #[derive(Debug, Clone)]
@@ -135,7 +135,45 @@ impl Git {
 
     /// A value of the user's configuration; keys as git prints them, the last part in lower case.
     pub fn setting(&self, key: &str) -> Option<&str> {
-        self.config.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.settings(key).pop()
+    }
+
+    /// All values of a key that may have several.
+    pub fn settings(&self, key: &str) -> Vec<&str> {
+        self.config.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// Where git pushes what has this address and no `pushurl` (`pushInsteadOf`), if that is elsewhere.
+    pub fn pushed_instead(&self, url: &str) -> Option<String> {
+        let rules = self.config.iter().filter_map(|(key, prefix)| {
+            let base = key.strip_prefix("url.")?.strip_suffix(".pushinsteadof")?;
+            Some((prefix.len(), format!("{base}{}", url.strip_prefix(prefix.as_str())?)))
+        });
+        rules.max_by_key(|(length, _)| *length).map(|(_, address)| address)
+    }
+
+    /// What a ref names, whether that is there or not. It runs git only where refs are in tables.
+    pub fn named(&self, name: &str) -> Option<String> {
+        if self.common.join("reftable").is_dir() {
+            let said = self.call(&Call::new(&["rev-parse", "--quiet", "--verify", name])).ok()?;
+            return Some(said.text()).filter(|_| said.ok);
+        }
+        let read = |path: &str| std::fs::read_to_string(self.common.join(path)).ok();
+        let packed = || {
+            let lines = read("packed-refs")?;
+            lines
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .find(|line| line.1 == name)
+                .map(|line| line.0.to_owned())
+        };
+        let id = read(name).or_else(packed)?.trim().to_owned();
+        Some(id).filter(|id| id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+
+    /// The next objects are asked of a git that remembers nothing.
+    pub fn ask_another(&self) {
+        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Objects by name: kind and content of each, `None` for what is not there.
@@ -156,7 +194,10 @@ impl Git {
                 }
                 // It may have been killed since it was asked last: another one answers, or says the same.
                 Err(_) if again => {}
-                Err(error) => return Err(Error::unreadable(format!("read the ledger: git cat-file: {error}"))),
+                Err(error) => {
+                    let why = format!("git cat-file: {error}; if an object is damaged, git fsck names it");
+                    return Err(Error::unreadable(format!("read the ledger: {why}")));
+                }
             }
         }
         unreachable!("the second answer is taken as it is")

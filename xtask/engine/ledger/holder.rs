@@ -104,8 +104,13 @@ impl Ledger {
     /// Whether a holder still runs, for who is asked to take its lock away.
     #[must_use]
     pub fn lives(&self, environment: &str, standing: &Standing) -> &'static str {
-        match self.fate(environment, standing, false).1 {
+        let (standing, life) = self.fate(environment, standing, false);
+        let found = standing.state().and_then(State::running).and_then(|holder| self.journal_of(environment, holder));
+        match life {
             None => "it has ended just now",
+            Some(Life::Dead) if found.is_some_and(|found| found.progress.ended.is_some()) => {
+                "it has ended, and any command about it in its clone records that: unlocked, it counts as interrupted"
+            }
             Some(Life::Dead) => "it was killed",
             Some(Life::Ending) => "it was killed, and its steps are still being ended",
             Some(Life::Alive) => "it runs: its steps will be stopped",

@@ -1,12 +1,12 @@
 //! The ledger: who deployed what, where, when, by whose approval and with which outcome; the lock; the gate.
 //!
 //! It is kept in git, one ref an environment, and is the lock at the same time. The parts: [`record`] (events and the
-//! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain` (reading
-//! and compare-and-swap), `verify` (whether what is new is what ciao writes), [`journal`] (what is written while steps run),
-//! `contained` and `hidden` (whether a file is in the release), `operations` (start, finish), `holder` (who is at it), `resume` (what a former
-//! command left), `settle` (unlock, settle, approve). `call` alone runs git; `call`, `contained`, `hidden`, `pack`, `tidy`, `journal` and
-//! `place` alone touch files. It does not know about pipelines, plans or
-//! processes: those who call it give it names, digests and step ids.
+//! [`state`] they add up to, pure), [`gate`] (pure), [`status`] (what people and programs are shown, pure), `chain`
+//! (compare-and-swap), `standing` (reading), `remote` (both at a remote), `verify` (whether what is new is what ciao writes),
+//! [`journal`] (what is written while steps run), `contained` and `hidden` (whether a file is in the release), `operations` (start,
+//! finish), `holder` (who is at it), `resume` (what a former command left), `settle` (unlock, settle, approve). `call` alone runs
+//! git; `call`, `contained`, `hidden`, `pack`, `tidy`, `journal` and `place` alone touch files, and `git` and `remote` a few of git's
+//! own. It does not know about pipelines, plans or processes: those who call it give it names, digests and step ids.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,7 @@ mod release;
 mod remote;
 mod resume;
 mod settle;
+mod standing;
 pub mod state;
 pub mod status;
 pub mod tidy;
@@ -50,7 +51,7 @@ pub use operations::{Ending, Force, Holding, Request};
 pub use place::{Caller, Life, cache};
 pub use release::{Changes, Head, Release};
 pub use resume::Unfinished;
-pub use settle::{Approval, Unlock};
+pub use settle::{Approval, Unlock, nothing_to_unlock};
 pub use watch::Watch;
 
 /// Which exit code an error means (README.md).

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::chain::{Ledger, Standings};
+use super::chain::{Ledger, Standing, Standings};
 use super::gate::{Branch, Gate, Question, Seen, gate};
 use super::journal::Tail;
 use super::operations::Request;
 use super::place::Life;
-use super::record::{Ended, Terms};
-use super::state::{Deployment, Forced, State};
-use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late};
+use super::record::{Counts, Ended, Terms};
+use super::state::{Forced, State};
+use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late, short_of};
 use super::{Error, Failure, Result};
 
 impl Ledger {
@@ -27,12 +27,8 @@ impl Ledger {
 
     pub(super) fn remembered(&self, request: &Request, synced: &mut bool) -> Result<Standings> {
         let standings = self.standings_of(request)?;
-        if self.settings.remote.is_none()
-            || standings[&request.environment]
-                .tip
-                .as_ref()
-                .is_some_and(|_| !standings[&request.environment].unpublished)
-        {
+        let own = &standings[&request.environment];
+        if self.settings.remote.is_none() || (own.tip.is_some() && !own.unpublished) {
             return Ok(standings);
         }
         *synced = true;
@@ -40,12 +36,9 @@ impl Ledger {
         self.standings_of(request)
     }
 
+    /// Everything that the gate of a request needs to know.
     pub(super) fn standings_of(&self, request: &Request) -> Result<Standings> {
-        self.completed(request, Standings::new())
-    }
-
-    /// Everything that the gate of a request needs to know, beyond what is known.
-    fn completed(&self, request: &Request, mut standings: Standings) -> Result<Standings> {
+        let mut standings = Standings::new();
         self.add(&mut standings, request.terms.after.iter().chain([&request.environment]))?;
         // What a former gate asked for beyond the declared one.
         let former = standings[&request.environment].state().and_then(|state| state.gate.clone()).unwrap_or_default();
@@ -124,7 +117,9 @@ impl Ledger {
 
     pub(super) fn may_start(&self, attempt: &str, request: &Request, standings: &Standings) -> Result<Gate> {
         let standing = &standings[&request.environment];
-        self.usable(attempt, &request.environment, standing)?;
+        if let Some(why) = self.wrong(&request.environment, standing) {
+            return Err(Error::unreadable(format!("{attempt}: {why}")));
+        }
         if standing.state().and_then(State::running).is_some() {
             return Err(self.held(attempt, standing, true));
         }
@@ -139,45 +134,38 @@ impl Ledger {
         Ok(answer)
     }
 
-    pub(super) fn leases(&self, standings: &Standings, terms: &Terms, request: &Request) -> Vec<(String, String)> {
+    /// The refs that opened the gate, ledgers and branches, and where they were then.
+    pub(super) fn leases(
+        &self,
+        standings: &Standings,
+        terms: &Terms,
+        request: &Request,
+    ) -> Result<Vec<(String, String)>> {
         if self.settings.remote.is_none() || request.force.is_some() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        // A chain that the remote does not have yet cannot be compared with it.
+        // A chain that the remote does not have yet cannot be compared with it, and that of the environment itself is swapped.
         let published = |name: &String| standings.get(name).filter(|standing| !standing.unpublished);
-        let tips = terms.after.iter().filter_map(|name| Some((name, published(name)?.tip.as_ref()?)));
-        tips.map(|(name, tip)| (self.home(name), tip.commit.clone())).collect()
+        let others = terms.after.iter().filter(|name| **name != request.environment);
+        let tips = others.filter_map(|name| Some((self.home(name), published(name)?.tip.as_ref()?.commit.clone())));
+        let known: Vec<String> = terms.branches.iter().filter_map(|name| self.branch_ref(name)).collect();
+        let heads = terms.branches.iter().map(|name| format!("refs/heads/{name}")).zip(self.git.objects(&known)?);
+        Ok(tips.chain(heads.filter_map(|(name, head)| Some((name, head?.id)))).collect())
     }
 
-    /// How environments are, as `status` shows them. A request: what `deploy` would deploy there now, for its gate.
-    /// The ledgers are read in one go.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
-    pub fn rows(&self, requests: &[Request]) -> Result<Vec<Row>> {
-        let named = requests.iter().flat_map(|request| request.terms.after.iter().chain([&request.environment]));
-        let names: BTreeSet<&str> = named.map(String::as_str).collect();
-        let known = self.standings(&names.into_iter().collect::<Vec<_>>())?;
-        requests.iter().map(|request| self.row_of(request, known.clone())).collect()
-    }
-
-    /// As [`Ledger::rows`], of one environment.
+    /// How an environment is, as `status` shows it. The request is what `deploy` would deploy there now, for its gate.
     ///
     /// # Errors
     /// If the ledger cannot be read.
     pub fn row(&self, request: &Request) -> Result<Row> {
-        self.row_of(request, Standings::new())
-    }
-
-    fn row_of(&self, request: &Request, known: Standings) -> Result<Row> {
-        let standings = self.completed(request, known)?;
+        let standings = self.standings_of(request)?;
         let answer = self.ask(request, &standings);
         let standing = &standings[&request.environment];
         let mut gate = GateRow { release: request.release.id.clone(), open: answer.open, reasons: answer.reasons };
-        if let Some(rewritten) = &standing.rewritten {
+        if let Some(text) = self.wrong(&request.environment, standing) {
             gate.open = false;
-            let text = self.rewritten_words(&request.environment, rewritten);
-            gate.reasons.insert(0, super::gate::Reason { code: "rewritten", text });
+            let code = if standing.elsewhere { "two-ledgers" } else { "rewritten" };
+            gate.reasons.insert(0, super::gate::Reason { code, text });
         }
         let mut row = Row {
             name: request.environment.clone(),
@@ -187,7 +175,7 @@ impl Ledger {
             by: None,
             at: None,
             holder: None,
-            steps: super::record::Counts::default(),
+            steps: Counts::default(),
             approvals: Approvals { have: answer.approvals.0, need: answer.approvals.1 },
             gate,
             owed: standing.state().map(|state| state.owed.clone()).unwrap_or_default(),
@@ -203,6 +191,10 @@ impl Ledger {
         row.by = Some(deployment.by.clone());
         row.at = Some(deployment.ended_at.clone().unwrap_or_else(|| deployment.since.clone()));
         row.steps = deployment.steps;
+        if let Some(short) = short_of(deployment.outcome, deployment.complete, &deployment.skipped) {
+            let Counts { succeeded, total, .. } = deployment.steps;
+            row.notes.push(format!("{short}: {succeeded} of {total} steps ran"));
+        }
         if deployment.forced {
             row.notes.push(format!("forced: {}", deployment.reason.as_deref().unwrap_or("no reason given")));
         } else if let Some(forced) = &state.forced {
@@ -220,11 +212,12 @@ impl Ledger {
             // It ended while it was looked at.
             return self.row(request);
         }
-        Ok(self.held_row(row, deployment, life))
+        Ok(self.held_row(row, standing, life))
     }
 
     /// The row of an environment that somebody holds, dead or alive.
-    fn held_row(&self, mut row: Row, deployment: &Deployment, life: Option<Life>) -> Row {
+    fn held_row(&self, mut row: Row, standing: &Standing, life: Option<Life>) -> Row {
+        let Some(deployment) = standing.state().and_then(State::running) else { return row };
         let dead = life == Some(Life::Dead);
         row.state = if dead { Condition::Unfinished } else { Condition::Running };
         row.gate.open = false;
@@ -234,7 +227,8 @@ impl Ledger {
         let damaged = found.as_ref().is_some_and(|found| matches!(found.tail, Tail::Damaged(_)));
         let ended = found.as_ref().and_then(|found| found.progress.ended.as_ref()?.0.outcome);
         if dead {
-            row.notes.push(left(&row.name, ended, damaged));
+            // What to do with one that was rewritten is told already.
+            row.notes.extend(standing.rewritten.is_none().then(|| left(&row.name, ended, damaged)));
             // What nobody knows counts as owed.
             let owed = found.as_ref().filter(|_| !damaged).map(|found| found.progress.owed.iter().cloned().collect());
             row.owed = owed.unwrap_or_else(|| deployment.may_owe.clone());
@@ -247,7 +241,7 @@ impl Ledger {
                 .filter(|step| !found.progress.running.contains(&step.id))
                 .cloned()
                 .collect();
-            row.steps = super::record::Counts { total: deployment.steps.total, ..super::record::Counts::of(&steps) };
+            row.steps = Counts { total: deployment.steps.total, ..Counts::of(&steps) };
         }
         let step = found.and_then(|found| found.progress.running.first().cloned().or(found.progress.last));
         row.holder = Some(Holder {

@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::chain::{Draft, Ledger, Rewritten, Standing, Swap};
+use super::chain::{Draft, Ledger, Rewritten, Standing, Swap, short};
 use super::gate::Gate;
 use super::git::NETWORK;
 use super::journal::{Carried, End, Header, Journal, Line, discard};
 use super::place::{folder, lock, note};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
+use super::standing::FORGED;
 use super::state::State;
 use super::tidy::tidy;
 use super::{Error, Failure, Result};
@@ -97,8 +98,7 @@ impl Ledger {
         let Some(flock) = flock else {
             return Err(self.held(&attempt, &standings[&request.environment], false));
         };
-        let mut journal = None;
-        let mut flock = Some(flock);
+        let (mut journal, mut flock, mut unmoved) = (None, Some(flock), 0);
         for _ in 0..SWAPS {
             let answer = self.may_start(&attempt, request, &standings);
             let answer = match answer {
@@ -133,20 +133,38 @@ impl Ledger {
                 files: plan_files(request),
                 second_parent: Some(request.release.commit.clone()),
             };
-            let leases = self.leases(&standings, &answer.terms, request);
+            let leases = self.leases(&standings, &answer.terms, request)?;
             match self.append(&request.environment, &standing, &draft, &leases)? {
                 Swap::Done(tip) => {
                     let journal = journal.take().unwrap_or_else(|| unreachable!("it was begun above"));
-                    return self.holding(request, record, journal, Standing { tip: Some(*tip), ..Standing::default() });
+                    let standing = Standing { tip: Some(*tip), ..Standing::default() };
+                    return self.seen(request, self.holding(request, record, journal, standing)?);
                 }
                 Swap::Lost => {
                     // The winner may be a push of a command of this clone that was killed meanwhile: nothing of it ran.
                     self.publish_one(&request.environment)?;
-                    standings = self.standings_of(request)?;
+                    let now = self.standings_of(request)?;
+                    // A branch is not in them, and moves once in a while; what is hidden from readers never seems to.
+                    unmoved = if now == standings { unmoved + 1 } else { 0 };
+                    if unmoved == 3 && self.settings.remote.is_some() {
+                        return Err(Error::unreadable(format!("{attempt}: {}", self.two_places())));
+                    }
+                    standings = now;
                 }
             }
         }
         Err(Error::new(Failure::Held, format!("{attempt}: others write its ledger all the time; try again")))
+    }
+
+    /// The lock, if others can see that it is held. Otherwise it is given back.
+    fn seen(&self, request: &Request, holding: Holding) -> Result<Holding> {
+        let commit = holding.standing.at().unwrap_or_default();
+        if !self.is_read_elsewhere() || self.others_see(&self.home(&request.environment), commit)? != Some(false) {
+            return Ok(holding);
+        }
+        let steps = request.steps.iter().map(|id| StepRecord::new(id, Outcome::NotRun)).collect();
+        self.finish(holding, &Ending { outcome: Ended::Failed, steps })?;
+        Err(Error::unreadable(format!("deploy {}: {}", request.environment, self.two_places())))
     }
 
     /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why
@@ -179,19 +197,28 @@ impl Ledger {
         Err(Error::unreadable(format!("{attempt}: {}", self.rewritten_words(environment, rewritten))))
     }
 
+    /// What is wrong with the ledger of an environment, and what to do.
+    pub(super) fn wrong(&self, environment: &str, standing: &Standing) -> Option<String> {
+        if standing.elsewhere {
+            return Some(self.two_ledgers(environment, standing));
+        }
+        standing.rewritten.as_ref().map(|rewritten| self.rewritten_words(environment, rewritten))
+    }
+
     /// What is wrong with a ledger that is not what this clone has seen, and what to do.
     pub(super) fn rewritten_words(&self, environment: &str, rewritten: &Rewritten) -> String {
-        let short = |commit: &str| commit.chars().take(12).collect::<String>();
         let (seen, home) = (short(&rewritten.seen), self.home(environment));
         let now = rewritten.now.as_deref().map_or_else(|| "gone".to_owned(), |now| format!("now at {}", short(now)));
-        let what = match &rewritten.forged {
-            Some(forged) => format!("its ledger has an event that ciao did not write: {forged}"),
+        let what = match &rewritten.wrong {
+            Some(wrong) => format!("its ledger has {wrong}"),
             None => format!("its ledger was rewritten or deleted: this clone has seen {seen}, and {home} is {now}"),
         };
         let remote = self.settings.remote.as_deref().unwrap_or(".");
         let accept = format!("cargo xtask unlock {environment} --accept-ledger --reason …");
         if rewritten.now.as_ref() == Some(&rewritten.seen) {
-            return format!("{what}; look at it (git show {seen}), then accept that it begins anew: {accept}");
+            let look =
+                if what.contains(FORGED) { format!("look at it (git show {seen}), then") } else { "or".to_owned() };
+            return format!("{what}; {look} accept that it begins anew: {accept}");
         }
         format!(
             "{what}; look at it (git log {seen}), then put it back (git push --force {remote} {seen}:{home}) or accept it: {accept}"

@@ -11,9 +11,10 @@ pub use ciao_base::event::{Outcome, StepRecord};
 pub const FORMAT: u32 = 1;
 
 /// What happened. Kinds that a newer ciao writes are kept, and shown by their name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Kind {
+    #[default]
     Opened,
     Started,
     Resumed,
@@ -138,7 +139,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// One event, as `record.json` keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub format: u32,
     pub id: String,

@@ -336,12 +336,24 @@ impl Ledger {
         }
     }
 
-    /// What is wrong with the ledger of an environment, if this clone has seen another one.
+    /// What is to be known of the ledger of an environment before it is read: what is wrong, and what is not in it.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn rewritten_here(&self, environment: &str) -> Result<Option<String>> {
-        Ok(self.standing(environment)?.rewritten.map(|rewritten| self.rewritten_words(environment, &rewritten)))
+    pub fn notices(&self, environment: &str) -> Result<Vec<String>> {
+        let wrong = self.wrong(environment, &self.standing(environment)?);
+        Ok(wrong.into_iter().chain(self.apart(environment)?).collect())
+    }
+
+    /// Of a ledger that was local and is shared: that somebody else's was there first.
+    pub(super) fn apart(&self, environment: &str) -> Result<Option<String>> {
+        let local = self.private().seen_ref(environment);
+        let objects = self.git.objects(&[local.clone(), self.tip_ref(environment)])?;
+        let [Some(before), Some(tip)] = &objects[..] else { return Ok(None) };
+        let same = before.id == tip.id || self.is_ancestor(&before.id, &tip.id) != Some(false);
+        let words =
+            format!("what was deployed from this clone before the ledger was shared is not in it: git log {local}");
+        Ok((!same).then_some(words))
     }
 
     /// The steps and the plan's text beside an event.

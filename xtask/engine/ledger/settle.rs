@@ -29,6 +29,13 @@ pub struct Unlock {
     pub accept_ledger: bool,
 }
 
+/// Nobody holds it, and nothing is wrong with its ledger.
+#[must_use]
+pub fn nothing_to_unlock(environment: &str) -> Error {
+    let text = format!("unlock {environment}: nobody holds it, and its ledger is as this clone knows it");
+    Error::new(Failure::Usage, text)
+}
+
 impl Ledger {
     /// Frees an environment whose holder is dead, or accepts a ledger that was rewritten. [`Ledger::sync`] first, and show
     /// whose deployment it ends.
@@ -57,10 +64,7 @@ impl Ledger {
             if let Some(holder) = holder {
                 self.give_up(&mut draft, holder)?;
             } else if standing.rewritten.is_none() && mended.is_none() {
-                return Err(Error::new(
-                    Failure::Usage,
-                    format!("{attempt}: nobody holds it, and its ledger is as this clone knows it"),
-                ));
+                return Err(nothing_to_unlock(&unlock.environment));
             }
             draft.record.late = self.late(&unlock.environment, standing, false)?;
             Ok(draft)

@@ -163,14 +163,28 @@ fn table<const N: usize>(lines: &[([String; N], Vec<String>)]) -> String {
     for (cells, below) in lines {
         let mut line = String::new();
         for (cell, width) in cells.iter().zip(&widths) {
+            let cell = cell.replace('\n', "\u{fffd}");
             write!(line, "{cell:width$}  ").expect("writing into a string cannot fail");
         }
         writeln!(text, "{}", line.trim_end()).expect("writing into a string cannot fail");
-        for line in below {
-            writeln!(text, "  {line}").expect("writing into a string cannot fail");
+        // What somebody has written over several lines cannot be taken for a row.
+        for (number, line) in below.iter().flat_map(|below| below.lines().enumerate()) {
+            let indent = if number == 0 { 2 } else { 6 };
+            writeln!(text, "{:indent$}{line}", "").expect("writing into a string cannot fail");
         }
     }
     text
+}
+
+/// Of a deployment that has ended, as what it was less than one: `--only`, or steps that were skipped by hand.
+#[must_use]
+pub fn short_of(outcome: Option<Ended>, complete: bool, skipped: &[String]) -> Option<String> {
+    let short = [
+        (!complete).then(|| "partial".to_owned()),
+        (!skipped.is_empty()).then(|| format!("{} skipped by hand", skipped.len())),
+    ];
+    let short: Vec<String> = short.into_iter().flatten().collect();
+    (outcome.is_some() && !short.is_empty()).then(|| short.join(", "))
 }
 
 fn first_name(by: &str) -> &str {
@@ -259,6 +273,7 @@ pub fn history_table(records: &[Record]) -> String {
         if record.forced {
             what += ", forced";
         }
+        what.extend(short_of(record.outcome, record.complete, &record.skipped).map(|short| format!(", {short}")));
         let release = record.release.as_ref().map_or("-", |release| release.display.as_str());
         let by = format!("{} on {}", first_name(&record.by), record.host);
         let mut below: Vec<String> = record.reason.iter().map(|reason| format!("reason: {reason}")).collect();
@@ -288,7 +303,8 @@ pub fn show_json(record: &Record, steps: &[StepRecord]) -> String {
 pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
     let mut text = format!("{}\n", super::record::subject(record));
     let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
+        for (number, value) in value.lines().enumerate() {
+            let name = if number == 0 { name } else { "" };
             writeln!(text, "  {name:12} {value}").expect("writing into a string cannot fail");
         }
     };

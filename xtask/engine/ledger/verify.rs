@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::Result;
-use super::chain::{Ledger, Rewritten, Tip};
+use super::chain::{Ledger, Rewritten, Tip, short};
 use super::record::{FORMAT, Kind, Record};
+use super::standing::FORGED;
 use super::state::{State, fold};
 
 /// How many new events are looked at, at most: of a ledger that was never seen, and of one that was.
@@ -38,7 +39,10 @@ impl Ledger {
         if now.as_deref() == seen {
             return Ok(None);
         }
-        let rewritten = |seen: &str, forged| Ok(Some(Rewritten { seen: seen.to_owned(), now: now.clone(), forged }));
+        let rewritten = |seen: &str, why: Option<String>| {
+            let wrong = why.map(|why| format!("{FORGED}: {why}"));
+            Ok(Some(Rewritten { seen: seen.to_owned(), now: now.clone(), wrong }))
+        };
         let Some(tip) = tip else { return rewritten(seen.unwrap_or_default(), None) };
         let (events, goes_on) = match self.since(tip, seen)? {
             Ok(found) => found,
@@ -65,7 +69,7 @@ impl Ledger {
         while let Some(commit) = next.take() {
             let event = match self.event(&commit)? {
                 Ok(event) => event,
-                Err(why) => return Ok(Err(format!("{}: it is not an event of ciao: {why}", &commit[..12]))),
+                Err(why) => return Ok(Err(format!("{}: it is not an event of ciao: {why}", short(&commit)))),
             };
             let known = seen == Some(commit.as_str());
             // Whoever accepted a ledger has looked at what came before; and what is newer than this ciao it cannot judge.
@@ -128,7 +132,7 @@ fn first_wrong<'a>(environment: &str, events: &'a [Event]) -> Option<(&'a str, S
         } else {
             continue;
         };
-        return Some((&before.commit, format!("{}: {why}", &event.commit[..12])));
+        return Some((&before.commit, format!("{}: {why}", short(&event.commit))));
     }
     None
 }

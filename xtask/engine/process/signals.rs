@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::SigId;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGXFSZ};
 
 /// Catches SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGCONT until it is dropped.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ impl Signals {
             signals.seen.push((signal, flag));
         }
         signals.endings.seen = Arc::new(endings);
+        // A file may not grow any more (`ulimit -f`): caught, that is an error of whoever writes. What is started has the default.
+        signals.ids.push(signal_hook::flag::register(SIGXFSZ, Arc::default())?);
         Ok(signals)
     }
 

@@ -225,10 +225,12 @@ impl File<'_> {
     }
 }
 
-/// Without anything that a terminal would act on but the ends of lines, and tabs.
+/// Without anything that a terminal would act on but the ends of lines, and tabs: nothing that turns the direction of a line either.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() && !"\n\t".contains(char) { '\u{fffd}' } else { char }).collect()
+    let acts = |char: char| char.is_control() && !"\n\t".contains(char);
+    let turns = |char: char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|char| if acts(char) || turns(char) { '\u{fffd}' } else { char }).collect()
 }
 
 /// The workflow commands with which GitHub Actions shows findings beside the files.
