@@ -72,8 +72,8 @@ impl Trees<'_> {
         let mut new: Vec<PathBuf> = folders.filter(|folder| !self.known.contains_key(folder)).collect();
         new.sort();
         new.dedup();
-        // A name with a line end cannot be asked for: it counts as not there.
-        let names = new.iter().map(|folder| folder.to_str().filter(|name| !name.contains('\n')).unwrap_or("\u{fffd}"));
+        // A name that is not UTF-8 cannot be asked for: it counts as not there.
+        let names = new.iter().map(|folder| folder.to_str().unwrap_or("\u{fffd}"));
         let names: Vec<String> = names.map(|name| format!("HEAD:{name}")).collect();
         if names.is_empty() {
             return Ok(());
