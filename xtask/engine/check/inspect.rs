@@ -108,8 +108,9 @@ fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> File
 
 /// What `env` is to look for: `python3` of `#!/usr/bin/env -S python3 -u`. Without an option it is all of the rest, in one.
 fn sought(first_line: &str) -> Option<&str> {
-    let (program, rest) = first_line.strip_prefix("#!")?.trim().split_once([' ', '\t'])?;
-    let rest = Some(rest.trim()).filter(|_| program.ends_with("/env"))?;
+    let line = first_line.strip_prefix("#!")?.trim_ascii();
+    let (program, rest) = line.split_at(line.bytes().position(|byte| byte == b' ' || byte == b'\t')?);
+    let rest = Some(rest.trim_ascii()).filter(|_| program.ends_with("/env"))?;
     if !rest.starts_with('-') && !rest.split_ascii_whitespace().next()?.contains('=') {
         return Some(rest);
     }
