@@ -347,6 +347,11 @@ fn a_wrong_commit_or_time_is_wrong_usage() {
     let repository = Repo::copy("gates");
     let said = check(&repository, &["approve", "prod", "nowhere"], 2).stderr;
     assert!(said.contains("there is no commit nowhere here: git fetch"), "{said}");
+    // Two lines were two questions to git, and what was approved did not exist; of the other git died.
+    for name in ["HEAD\nHEAD", "@{upstream}"] {
+        let said = check(&repository, &["approve", "prod", "--yes", name], 2).stderr;
+        assert!(said.contains("there is no commit") && said.contains("here: git fetch"), "{said}");
+    }
     let said = check(&repository, &["deploy", "dev", "--grace", "soon"], 2).stderr;
     assert!(said.contains("write it as in 30s, 5m"), "{said}");
 }

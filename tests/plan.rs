@@ -522,7 +522,7 @@ odd = { type = "string", list = true }
 [[deploy]]
 pipeline = "a"
 -- environments/dev.toml --
-odd = ["two words", "it's", '"', "a\nb\tc", "$(rm -rf /)", "`x`", "*", "-rf", "--", "$HOME", "${odd}", "a;b", "é ☃", "\\", "!x", "x # y", "~"]
+odd = ["two words", "it's", '"', "a\nb\tc", "$(rm -rf /)", "`x`", "*", "-rf", "--", "$HOME", "${x}", "a;b", "é ☃", "\\", "!x", "x # y", "~"]
 -- deployments/a/pipeline.toml --
 [[step]]
 name = "spread"
@@ -533,7 +533,7 @@ run = ["show", "$$", "$${odd}", "$x", "a$", "$$$$", "$(x)"]
 "#), @r#"
     dev
       a
-        spread              show 'two words' 'it'\''s' '"' $'a\nb\tc' '$(rm -rf /)' '`x`' '*' -rf -- '$HOME' '${odd}' 'a;b' 'é ☃' '\' '!x' 'x # y' '~'
+        spread              show 'two words' 'it'\''s' '"' $'a\nb\tc' '$(rm -rf /)' '`x`' '*' -rf -- '$HOME' '${x}' 'a;b' 'é ☃' '\' '!x' 'x # y' '~'
         dollars             show '$' '${odd}' '$x' 'a$' '$$' '$(x)'
     "#);
 }
@@ -561,8 +561,11 @@ env = { X = "hey!${word}!", Y = "a ${word}" }
 fn a_newline_beside_a_variable_is_no_space() {
     let plan = plan(BESIDE_VALUES);
     let line = plan.lines().find(|line| line.contains("lines ")).unwrap();
-    assert_snapshot!(line.trim_start(), @r#"lines               psql <<< $'\n'"select 1;"$'\n\t'"select '${WORD}';"$'\n'"#);
-    assert_eq!(pasted(line.split_once("<<< ").unwrap().1), "\nselect 1;\n\tselect 'it';\n");
+    assert_snapshot!(line.trim_start(), @r#"lines               psql < <(printf %s $'\n'"select 1;"$'\n\t'"select '${WORD}';"$'\n')"#);
+    assert_eq!(
+        pasted(line.split_once("< <(printf %s ").unwrap().1.trim_end_matches(')')),
+        "\nselect 1;\n\tselect 'it';\n"
+    );
 }
 
 #[test]
@@ -942,7 +945,7 @@ run = ["x", "--password=${password}", "${plain}"]
 "#), @r#"
     dev
       a
-        right               K=<(echo "$KEY") L="${lost}" P="$PASSWORD" x <<< "user:${PASSWORD}"$'\n'
+        right               K=<(printf %s "$KEY") L="${lost}" P="$PASSWORD" x < <(printf %s "user:${PASSWORD}"$'\n')
         wrong               x "--password=${PASSWORD}" "${plain}"
     error[secret-in-arguments]: a secret stands in an argument, where anyone on the machine can read it
      --> pipelines/deployments/a/pipeline.toml:8:25

@@ -319,3 +319,91 @@ fn a_folder_outside_of_the_repository_is_found_once() {
         found(&more(PIPELINE, &step), &[&format!("bad-value {PIPELINE}:15")]);
     }
 }
+
+#[test]
+fn a_branch_that_git_would_refuse_was_found_by_every_command() {
+    let gate = |name: &str| more("pipelines/orchestration.toml", &format!("branch = {name:?}"));
+    for name in [
+        "ma*", "ma in", "a..b", "a~1", "a^", "a:b", "a?", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock",
+        "a.", "@", "a@{b", "a\tb",
+    ] {
+        found(&gate(name), &["bad-value pipelines/orchestration.toml:7"]);
+    }
+    for name in ["main", "release/1.2", "a@b", "ä", "@a", "a-b_c"] {
+        quiet(&gate(name));
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_none_was_found_by_the_deployment() {
+    let script = |line: &str| {
+        check(&format!("-- pipelines/deployments/web/install.sh --\n#!{line}\necho \"$SITE_HOST $SITE_PORT $1\"\n"))
+    };
+    for (line, said) in [
+        ("/usr/bin/env sh -e", "by which `env` looks for one program named `sh -e`"),
+        ("/tmp", "names the interpreter `/tmp`, which is no program that can be run"),
+        ("/etc/passwd", "names the interpreter `/etc/passwd`, which is no program that can be run"),
+        ("/nonesuch", "names the interpreter `/nonesuch`, which is not on this machine"),
+    ] {
+        let found = script(line);
+        assert!(found.contains(said) && found.matches("[bad-command]").count() == 1, "{line}: {found}");
+    }
+    for line in ["/usr/bin/env sh", "/usr/bin/env -S sh -e", "/bin/sh -e", "/usr/bin/env  sh "] {
+        assert_eq!(script(line), "", "{line}");
+    }
+}
+
+#[test]
+fn a_name_in_a_value_was_not_replaced_and_nobody_said_so() {
+    let value = |value: &str| more("pipelines/environments/dev.toml", "").replace("\"Shop (dev)\"", value);
+    assert!(value("x").contains("title = x"));
+    found(&value("\"at ${site.port}\""), &["bad-value pipelines/environments/dev.toml:6"]);
+    quiet(&value("\"at ${HOME}\""));
+}
+
+#[test]
+fn a_list_with_a_bad_item_was_said_to_be_empty() {
+    let first = |path: &str, line: &str| format!("-- {path} --\n{line}\n{}\n", original(path));
+    let declared =
+        original("pipelines/environment.toml").replacen('\n', "\nl = { type = \"string\", list = true }\n", 1);
+    let list = |dev: &str| {
+        format!("-- pipelines/environment.toml --\n{declared}\n")
+            + &first("pipelines/environments/dev.toml", &format!("l = {dev}"))
+            + &first("pipelines/environments/prod.toml", "l = [\"b\"]")
+            + &more(PIPELINE, "[[step]]\nname = \"each\"\nrun = [\"x\", \"${each}\"]\nfor_each = \"l\"")
+    };
+    found(&list("[\"_a\"]"), &["bad-name pipelines/environments/dev.toml:1"]);
+    // FAULTS 48: not every file system tells the logs of the two apart.
+    found(&list("[\"a\", \"A\"]"), &["duplicate-name pipelines/environments/dev.toml:1"]);
+    assert!(check(&list("[\"a\", \"A\"]")).contains("differ in case only"));
+    quiet(&list("[\"a\"]"));
+}
+
+#[test]
+fn what_followed_from_one_mistake_only_or_did_not_help() {
+    found(
+        "-- pipelines/orchestration.toml --\n[environment]\nname = \"dev\"\n",
+        &["wrong-type pipelines/orchestration.toml:1"],
+    );
+    let help = |changes: String, help: &str| {
+        let said = check(&changes);
+        assert!(said.contains(help), "{help}: {said}");
+    };
+    let personal = "-- pipelines/environments/personal/me.toml --\n[site]\nlike = \"dev\"\n";
+    help(personal.to_owned(), "write `like` above the first `[group]`");
+    help(more("pipelines/environments/dev.toml", "port = 1"), "remove one of the two");
+    help(more("pipelines/environments/dev.toml", "zz = 1"), "the parameters are");
+    help(more(PIPELINE, "").replacen("[[step]]", "uses = [\"../../..\"]\n[[step]]", 1), "is the whole repository");
+    let home = more(PIPELINE, "[[step]]\nname = \"x\"\nscript = \"~x.sh\"");
+    quiet(&(home + "-- pipelines/deployments/web/~x.sh --\n#!/bin/sh\n"));
+    let folder = with("");
+    std::fs::remove_dir_all(folder.0.join("pipelines/environments")).unwrap();
+    folder.write("pipelines/environments", "");
+    let said = folder.findings();
+    assert!(said.contains("is a file, and belongs to be a folder") && said.matches("os error").count() == 0, "{said}");
+    let quoted = more("pipelines/environments/dev.toml", "").replace("debug = true", "debug = \"true\"");
+    found(
+        &(quoted + &more(PIPELINE, "[[step]]\nname = \"x\"\nrun = [\"x\", \"true\"]")),
+        &["wrong-type pipelines/environments/dev.toml:1"],
+    );
+}

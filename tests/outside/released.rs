@@ -147,18 +147,20 @@ fn plan_said_nothing_where_a_deployment_could_name_no_release() {
     let repo = Repo::bare(TWO);
     for format in ["text", "json"] {
         let (plan, said, code) = run(&repo, &["plan", "dev", "--format", format]);
-        assert!(code == 0 && plan.contains("install"), "{plan}");
-        assert!(said.contains("warning: `deploy dev` would refuse") && said.contains("it is not in git"), "{said}");
+        assert!(code == 2 && plan.contains("install"), "{plan}");
+        assert!(said.contains("error: `deploy dev` would refuse") && said.contains("it is not in git"), "{said}");
     }
     repo.git(&["init", "--quiet"]);
-    let (_, said, _) = run(&repo, &["plan", "dev"]);
-    assert!(said.contains("nothing is committed yet"), "{said}");
+    let (plan, said, code) = run(&repo, &["plan", "dev"]);
+    assert!(code == 2 && plan.contains("install") && said.contains("nothing is committed yet"), "{said}");
+    let (status, _, code) = run(&repo, &["status", "--format", "json"]);
+    assert!(code == 0 && status.contains("\"no-commit\"") && !status.contains("\"open\": true"), "{status}");
     repo.commit();
     assert_eq!(run(&repo, &["plan", "dev"]).1, "");
     assert_eq!(run(&repo, &["plan", "dev", "--format", "json"]).1, "");
     let mut xtask = repo.xtask(&["plan", "dev"]);
     let output = xtask.command().env("PATH", "/nonexistent").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: `deploy dev` would refuse"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error: `deploy dev` would refuse"));
 }
 
 #[test]
@@ -277,4 +279,21 @@ fn what_was_built_beside_a_pipeline_is_in_no_release_and_closes_no_gate() {
     }
     repo.commit();
     is_released(&repo);
+}
+
+#[test]
+fn a_line_end_in_the_path_of_a_repository_made_another_release_of_it() {
+    let repo = Repo::bare(TWO).committed();
+    let release = |folder: &str| {
+        let (plan, said, code) = run(&repo, &["-C", folder, "plan", "dev", "--format", "json"]);
+        assert!(code == 0 && said.is_empty() && plan.contains("\"dirty\": false"), "{plan}{said}");
+        serde_json::from_str::<serde_json::Value>(&plan).unwrap()["release"]["id"].clone()
+    };
+    let before = release(".");
+    repo.git(&["clone", "--quiet", ".", ".git/odd\nplace"]);
+    assert_eq!(before, release(".git/odd\nplace"));
+    for environment in ["dev", "prod"] {
+        let (_, said, code) = run(&repo, &["-C", ".git/odd\nplace", "deploy", environment]);
+        assert!(code == 0 && !said.contains("warning"), "{said}");
+    }
 }

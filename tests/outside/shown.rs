@@ -122,3 +122,36 @@ fn doctor_found_all_well_without_a_commit() {
     let (said, _, code) = run(&repo, &["doctor"]);
     assert!(code == 0 && said.contains("commit     release "), "{said}");
 }
+
+#[test]
+fn a_pasted_line_gave_its_program_a_line_end_more() {
+    let repo = Repo::bare(TWO).committed();
+    let step = |name: &str, rest: &str| {
+        format!("[[step]]\nname = \"{name}\"\nrun = [\"sh\", \"-c\", \"cat $F > $OUT/{name}\"]\n{rest}\n")
+    };
+    std::fs::remove_file(repo.path("pipelines/deployments/web/install.sh")).unwrap();
+    let out = repo.path(".git").to_str().unwrap().to_owned();
+    let env = |file: &str| format!("env = {{ OUT = \"{out}\", F = {file} }}");
+    repo.write(
+        PIPELINE,
+        step("input", &format!("stdin = \"abc\"\n{}", env("\"-\"")))
+            + &step("file", &env("{ file = \"-n\" }"))
+            + "verify = true\n",
+    );
+    repo.commit();
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert_eq!(code, 0, "{said}");
+    let (plan, _, _) = run(&repo, &["plan", "dev"]);
+    for (name, content) in [("input", "abc"), ("file", "-n")] {
+        assert_eq!(std::fs::read_to_string(repo.path(".git").join(name)).unwrap(), content);
+        let line = plan.lines().find_map(|line| line.trim().strip_prefix(name)).expect("it is in the plan");
+        std::fs::remove_file(repo.path(".git").join(name)).unwrap();
+        let pasted = std::process::Command::new("bash")
+            .args(["-c", &line.replace("ROOT", repo.root.to_str().unwrap())])
+            .current_dir(&repo.root)
+            .output()
+            .unwrap();
+        assert!(pasted.status.success(), "{line}: {pasted:?}");
+        assert_eq!(std::fs::read_to_string(repo.path(".git").join(name)).unwrap(), content, "{line}");
+    }
+}

@@ -107,7 +107,7 @@ fn an_attempt_that_timed_out_was_not_killed_by_somebody() {
 fn what_is_shown_to_be_pasted_has_its_standard_input() {
     let ran = Play::new("fed").step("a", "cat; exit 3").stdin("one two").run();
     let command = &ran.summary.failures[0].command;
-    assert!(command.ends_with("<<< 'one two'"), "{command}");
+    assert!(command.ends_with("< <(printf %s 'one two')"), "{command}");
 }
 
 /// Who is told of a failed guard and pastes what stands there must not run what it guards.

@@ -30,7 +30,8 @@ pub fn environments(declarations: &Declarations, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(Code::UnknownEnvironment, place, message, help).only_in(name));
         }
     }
-    let list_is_known = !declarations.is_broken(ORCHESTRATION);
+    // That none is listed is said there.
+    let list_is_known = !declarations.is_broken(ORCHESTRATION) && !orchestration.environments.is_empty();
     for (name, values) in declarations.values.iter().filter(|_| list_is_known) {
         if orchestration.get(name).is_none() {
             let known: Vec<&str> = orchestration.names().collect();
@@ -74,7 +75,7 @@ pub fn pipelines(declarations: &Declarations, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is the same everywhere is taken as it stands: `${name}` in it would reach a program like that.
+/// Values, and what is the same everywhere, are taken as they stand: `${name}` in one would reach a program like that.
 pub fn literals(declarations: &Declarations, findings: &mut Vec<Finding>) {
     let shared = &declarations.environment;
     let environment: Arc<Utf8Path> = Utf8Path::new(declare::ENVIRONMENT).into();
@@ -84,35 +85,44 @@ pub fn literals(declarations: &Declarations, findings: &mut Vec<Finding>) {
             || parameters.into_iter().any(|parameter| *parameter.name == *name)
             || shared.constants.contains_key(name)
     };
-    let mut look = |what: &str, value: &Spanned<Literal>, file: &Arc<Utf8Path>, own: &[Parameter]| {
-        let mut open = vec![value];
+    let look = |what: &str, value, file: &Arc<Utf8Path>, own: &[Parameter]| {
+        let (mut open, mut found): (Vec<&Spanned<Literal>>, Vec<Finding>) = (vec![value], Vec::new());
         while let Some(value) = open.pop() {
             match &value.value {
                 Literal::List(items) => open.extend(items),
                 Literal::Table(entries) => open.extend(entries.iter().map(|(_, value)| value)),
                 Literal::String(text) if text.contains("${") => {
-                    let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
-                    if let Some((name, _)) = names.into_iter().find(|(name, _)| known(name, own)) {
+                    let mut names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+                    if let Some((name, _)) = names.find(|(name, _)| known(name, own)) {
                         let message = format!("`${{{name}}}` is not replaced in {what}");
                         let help = "constants, defaults and values are taken as they stand: put them together where they \
                                     are used, in a step, in `env` or in `with`";
                         let place = Place { file: Arc::clone(file), span: value.span };
-                        findings.push(Finding::error(Code::BadValue, place, message, help));
+                        found.push(Finding::error(Code::BadValue, place, message, help));
                     }
                 }
                 _ => {}
             }
         }
+        found
     };
-    shared.constants.iter().for_each(|(name, value)| look(&format!("constant `{name}`"), value, &environment, &[]));
-    let default = |parameter: &Parameter| format!("the default of `{}`", parameter.name);
-    for parameter in &shared.parameters {
-        parameter.default.iter().for_each(|value| look(&default(parameter), value, &environment, &[]));
+    for (name, values) in declarations.values.iter().chain(&declarations.personal) {
+        let Literal::Table(entries) = &values.table else { continue };
+        let found =
+            entries.iter().flat_map(|(key, value)| look(&format!("value `{}`", key.value), value, &values.file, &[]));
+        findings.extend(found.map(|finding| finding.only_in(name)));
     }
-    for (name, pipeline) in &declarations.pipelines {
-        let file: Arc<Utf8Path> = declare::pipeline_file(name).as_path().into();
-        for parameter in &pipeline.parameters {
-            parameter.default.iter().for_each(|value| look(&default(parameter), value, &file, &pipeline.parameters));
+    for (name, value) in &shared.constants {
+        findings.append(&mut look(&format!("constant `{name}`"), value, &environment, &[]));
+    }
+    let pipelines = declarations
+        .pipelines
+        .iter()
+        .map(|(name, pipeline)| (declare::pipeline_file(name).as_path().into(), pipeline.parameters.as_slice()));
+    for (file, parameters) in pipelines.chain([(environment.clone(), shared.parameters.as_slice())]) {
+        for parameter in parameters {
+            let Some(default) = &parameter.default else { continue };
+            findings.append(&mut look(&format!("the default of `{}`", parameter.name), default, &file, parameters));
         }
     }
 }
@@ -286,7 +296,8 @@ fn script(
 
 /// A warning: another machine may have it, and an earlier step may install it.
 fn not_in_path(path: &str, file: &FileFacts, place: Place) -> Option<Finding> {
-    let name = file.not_in_path.as_ref()?;
+    // One with a blank in it is wrong on every machine.
+    let name = file.not_in_path.as_ref().filter(|name| !name.contains([' ', '\t']))?;
     let message = format!("`{path}` is run by `{name}`, which is not on the PATH of this machine");
     let help = "install it where it is deployed from, unless an earlier step does, or correct the `#!` line";
     Some(Finding::warning(Code::BadCommand, place, message, help))
@@ -323,12 +334,17 @@ fn unrunnable(path: &str, file: &FileFacts) -> Option<(String, String)> {
         let message = format!("has a `#!` line whose interpreter, `{interpreter}`, is not an absolute path");
         return Some((message, format!("write `#!/usr/bin/env {interpreter}`")));
     }
-    (!file.interpreter_found).then(|| {
-        (
-            format!("names the interpreter `{interpreter}`, which is not on this machine"),
-            "install it, or correct the `#!` line".to_owned(),
-        )
-    })
+    if let Some(name) = file.not_in_path.as_deref().filter(|name| name.contains([' ', '\t'])) {
+        let message = format!("has a `#!` line by which `env` looks for one program named `{name}`");
+        return Some((message, format!("write `#!{interpreter} -S {name}`")));
+    }
+    let why = match (file.interpreter_found, file.interpreter_runs) {
+        (false, _) => "is not on this machine",
+        (true, false) => "is no program that can be run",
+        (true, true) => return None,
+    };
+    let message = format!("names the interpreter `{interpreter}`, which {why}");
+    Some((message, "install it, or correct the `#!` line".to_owned()))
 }
 
 fn quoted(path: &str) -> String {

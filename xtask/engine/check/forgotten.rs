@@ -86,6 +86,10 @@ fn used_files(subject: &Check<'_>, name: &str, pipeline: &Pipeline, findings: &m
         let place = Place { file: pipeline_file(name).as_path().into(), span: pattern.span };
         let (what, help) = match path.filter(|_| !pattern.value.starts_with('/')) {
             None => ("leads out of the repository", "name files of the repository, from the folder of this file"),
+            Some(path) if path == "." => (
+                "is the whole repository",
+                "name the files and folders in it that the pipeline works on: `../../../db/**`",
+            ),
             Some(path)
                 if !subject
                     .sources

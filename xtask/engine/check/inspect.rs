@@ -34,6 +34,8 @@ pub struct FileFacts {
     pub binary: bool,
     /// Whether the interpreter that its `#!` line names is there.
     pub interpreter_found: bool,
+    /// Whether that is a program that can be run.
+    pub interpreter_runs: bool,
     /// What `#!/usr/bin/env` is to look for and PATH has not here.
     pub not_in_path: Option<String>,
 }
@@ -88,7 +90,8 @@ fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> File
         .and_then(|line| std::str::from_utf8(line).ok())
         .filter(|line| !line.is_empty())
         .map(str::to_owned);
-    let interpreter = first_line.as_deref().and_then(interpreter);
+    let interpreter = first_line.as_deref().and_then(interpreter).map(|path| fs::metadata(root.join(path)));
+    let runs = |found: &fs::Metadata| found.is_file() && found.permissions().mode() & 0o111 != 0;
     FileFacts {
         executable,
         sha256,
@@ -96,17 +99,22 @@ fn facts(head: &[u8], sha256: String, executable: bool, root: &Utf8Path) -> File
         binary: head.starts_with(b"\x7fELF")
             || head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe])
             || head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]),
-        interpreter_found: interpreter.is_none_or(|path| root.join(path).exists()),
+        interpreter_found: interpreter.as_ref().is_none_or(Result::is_ok),
+        interpreter_runs: interpreter.is_none_or(|found| found.is_ok_and(|found| runs(&found))),
         not_in_path: first_line.as_deref().and_then(sought).filter(|name| !in_path(name)).map(str::to_owned),
         first_line,
     }
 }
 
-/// What `env` is to look for: `python3` of `#!/usr/bin/env -S python3 -u`.
+/// What `env` is to look for: `python3` of `#!/usr/bin/env -S python3 -u`. Without an option it is all of the rest, in one.
 fn sought(first_line: &str) -> Option<&str> {
-    let mut words = first_line.strip_prefix("#!")?.split_ascii_whitespace();
-    words.next().filter(|program| program.ends_with("/env"))?;
-    words.find(|word| !word.starts_with('-') && !word.contains('='))
+    let line = first_line.strip_prefix("#!")?.trim_ascii();
+    let (program, rest) = line.split_at(line.bytes().position(|byte| byte == b' ' || byte == b'\t')?);
+    let rest = Some(rest.trim_ascii()).filter(|_| program.ends_with("/env"))?;
+    if !rest.starts_with('-') && !rest.split_ascii_whitespace().next()?.contains('=') {
+        return Some(rest);
+    }
+    rest.split_ascii_whitespace().find(|word| !word.starts_with('-') && !word.contains('='))
 }
 
 fn in_path(program: &str) -> bool {

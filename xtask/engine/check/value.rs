@@ -137,6 +137,8 @@ fn collect(parameter: &Parameter, name: &str, value: &Literal, leaves: &mut Vec<
                 }
             }
         }
+        // In quotes it is wrong, and is found as that.
+        Literal::String(_) if parameter.kind == Type::Boolean => {}
         Literal::String(text) => strings(parameter.kind, name, text, leaves),
         Literal::Integer(integer) => number(name, &integer.to_string(), leaves),
         Literal::Float(float) => number(name, &float.to_string(), leaves),

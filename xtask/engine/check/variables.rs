@@ -113,21 +113,21 @@ fn runs<'a>(declarations: &'a Declarations, file: &Utf8Path, pipeline: &'a Pipel
 
 /// The file that a command runs: its program, or what an interpreter is given.
 fn program(run: &[Template], cwd: impl FnOnce() -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
-    let file = file_of(run)?;
+    let file = written(file_of(run)?)?;
     located(&cwd()?, &file)
 }
 
 /// The same as it is written.
-fn file_of(run: &[Template]) -> Option<Cow<'_, str>> {
-    let mut words = run.iter();
-    let first = written(words.next()?)?;
+fn file_of(run: &[Template]) -> Option<&Template> {
+    let (first, rest) = run.split_first()?;
+    let Some(name) = first.as_literal() else { return Some(first) };
     let interpreters = ["sh", "bash", "dash", "python", "python3"];
-    let base = first.rfind('/').map_or(&*first, |at| &first[at + 1..]);
+    let base = name.rfind('/').map_or(name, |at| &name[at + 1..]);
     if interpreters.contains(&base) {
         // `-c`, `-m` and others: no file, or one that takes more to find.
-        written(words.next()?).filter(|script| !script.starts_with('-'))
+        rest.first().filter(|script| !script.as_literal().is_some_and(|script| script.starts_with('-')))
     } else {
-        Some(first).filter(|first| first.contains('/'))
+        Some(first).filter(|_| name.contains('/'))
     }
 }
 

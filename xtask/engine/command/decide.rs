@@ -87,7 +87,7 @@ fn approved(session: &Session<'_>, args: &ApproveArgs) -> Result<u8> {
     let ledger = session.known(&args.environment)?;
     let fail = |error: Error| session.refused(&error);
     let here = Release::here(&ledger.git).map_err(fail)?;
-    let commit = args.commit.clone().unwrap_or_else(|| here.commit.clone());
+    let commit = args.commit.as_ref().map_or(Ok(here.commit.clone()), |name| session.commit(&ledger, name))?;
     let release = Release::of(&ledger.git, &commit).map_err(fail)?;
     // What is approved is the plan of that commit, not of what happens to be in the working tree.
     let checkout = if release.commit == here.commit && !here.dirty {
@@ -192,6 +192,17 @@ impl Session<'_> {
             return Ok(());
         }
         self.output.error("not confirmed: nothing was changed; `--yes` does not ask");
+        Err(Refused(exit::REFUSED_BY_FINDINGS))
+    }
+
+    /// The one commit that somebody has named in any of git's ways.
+    fn commit(&self, ledger: &Ledger, name: &str) -> Result<String> {
+        let ask = ["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{name}^{{commit}}")];
+        let said = ledger.git.call(&Call::new(&ask)).map_err(|error| self.refused(&error))?;
+        if said.ok {
+            return Ok(said.text());
+        }
+        self.output.error(&format!("name the release: there is no commit {name} here: git fetch"));
         Err(Refused(exit::REFUSED_BY_FINDINGS))
     }
 

@@ -22,10 +22,12 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
         session.unknown_environment(&repository, &args.environment);
         return exit::REFUSED_BY_FINDINGS;
     }
+    let mut refused = false;
     if let Some(plan) = examined.plan(&args.environment) {
         match args.format {
             Format::Json => {
                 let release = release(session, &repository, plan);
+                refused = release.is_none();
                 session.output.print_json(&show::json::plan(plan, release.as_ref()));
             }
             Format::Text if args.skeleton => {
@@ -36,11 +38,11 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
             Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
         }
         if stopping.is_empty() && head.is_some_and(|head| !head.is_ok_and(Head::is_there)) {
-            release(session, &repository, plan);
+            refused = release(session, &repository, plan).is_none();
         }
     }
     if stopping.is_empty() {
-        return 0;
+        return if refused { exit::REFUSED_BY_FINDINGS } else { 0 };
     }
     session.output.findings(stopping, &repository);
     session.output.error(&format!("`deploy {}` would refuse: mend what is found above", args.environment));
@@ -55,7 +57,7 @@ fn release(session: &Session<'_>, repository: &Repository, plan: &Plan) -> Optio
         Ok(Release { id, commit, dirty, .. }) => Some(ShownRelease { id, commit, dirty }),
         Err(error) => {
             let message = format!("`deploy {}` would refuse: {}", plan.environment, error.message);
-            session.output.warn(&message);
+            session.output.error(&message);
             None
         }
     }

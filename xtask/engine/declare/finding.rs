@@ -207,11 +207,16 @@ impl Finding {
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Written in other letters it is the same to whoever wrote it.
     let lower = name.to_lowercase();
-    let likeness = |candidate: &str| match candidate.rsplit_once('/') {
-        // A step by its name alone: `install` for `web/install`.
-        Some((_, last)) if last == name => 1.0,
-        _ => strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
-    };
+    let likeness =
+        |candidate: &str| match (candidate.rsplit_once('/'), name.rsplit_once('.'), candidate.rsplit_once('.')) {
+            // A step by its name alone: `install` for `web/install`.
+            (Some((_, last)), ..) if last == name => 1.0,
+            // In one group only what is behind its name tells them apart.
+            (_, Some((group, name)), Some((other, last))) if group == other => {
+                strsim::jaro_winkler(&name.to_lowercase(), &last.to_lowercase())
+            }
+            _ => strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
+        };
     known
         .into_iter()
         .map(|candidate| (likeness(candidate), candidate))

@@ -83,7 +83,16 @@ fn environment(section: &Section<'_, '_>, before: &[Environment]) -> Option<Envi
     let after = section.names("after");
     let approvals = section.count("approvals", 0..=100).unwrap_or(0);
     let soak = section.duration("soak");
-    let branch = given_to_git(section, "branch").map(|branch| branch.value);
+    let branch = given_to_git(section, "branch").filter(|branch| {
+        let permitted = is_branch(&branch.value);
+        if !permitted {
+            let message = format!("`{}` cannot be the name of a branch", branch.value);
+            let help = "name one branch in full, as `git branch` does; there are no patterns";
+            reader.report(Code::BadValue, branch.span, message, help);
+        }
+        permitted
+    });
+    let branch = branch.map(|branch| branch.value);
     let name = section.required_string("name")?;
     if !NameRule::Dashed.check(reader, &name.value, name.span, "an environment") {
         return None;
@@ -126,6 +135,18 @@ fn given_to_git(section: &Section<'_, '_>, key: &'static str) -> Option<Spanned<
         section.reader.report(Code::BadValue, name.span, message, format!("write the name of a {key}"));
     }
     Some(name)
+}
+
+/// Whether git takes it as the name of a branch; the rules are those of git-check-ref-format.
+fn is_branch(name: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let refused = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
+    name != "@"
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.contains(refused)
+        && name.split('/').all(part)
 }
 
 fn ledger(section: &Section<'_, '_>) -> Ledger {

@@ -59,10 +59,11 @@ impl<'a> Reader<'a> {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let help = "TOML cannot be read past this; see https://toml.io for the format";
+            let mut help = "TOML cannot be read past this; see https://toml.io for the format";
             let (mut message, first) = (error.message().trim_end().to_owned(), first_place(text, &span));
             if message == "duplicate key" {
                 message = format!("duplicate key `{}`", text.get(span.clone()).unwrap_or_default());
+                help = "remove one of the two";
             }
             let finding = Finding::error(Code::Syntax, reader.place(span.into()), &*message, help);
             reader.push(match first.filter(|_| message.starts_with("duplicate key")) {

@@ -155,6 +155,17 @@ impl Sources {
         let entries = match fs::read_dir(root.join(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            // A part of its path is a file, which is said where that is read.
+            Err(_) if Utf8Path::new(folder).parent().is_some_and(|above| root.join(above).is_file()) => {
+                return Vec::new();
+            }
+            Err(_) if root.join(folder).is_file() => {
+                let message = format!("{folder} is a file, and belongs to be a folder");
+                let finding =
+                    Finding::error(Code::Syntax, Place::start_of(folder), message, "put a folder in its place");
+                self.problems.push(finding);
+                return Vec::new();
+            }
             Err(error) => {
                 self.unreadable(Utf8Path::new(folder), &error.to_string());
                 return Vec::new();

@@ -421,8 +421,9 @@ impl Objects {
     pub fn ask(&mut self, names: &[String]) -> io::Result<Vec<Option<Object>>> {
         let mut objects = Vec::with_capacity(names.len());
         for names in names.chunks(TOGETHER) {
-            // A line break would be another question; no name of an object has one.
-            let lines: Vec<&str> = names.iter().map(|name| name.lines().next().unwrap_or_default()).collect();
+            // A line break would be another question: no object has such a name, nor one with what stands for it here.
+            let line = |name| if str::contains(name, '\n') { "\u{fffd}" } else { name };
+            let lines: Vec<&str> = names.iter().map(|name| line(name.as_str())).collect();
             self.input.write_all((lines.join("\n") + "\n").as_bytes())?;
             for _ in names {
                 objects.push(self.answer()?);

@@ -14,6 +14,10 @@ use super::{Error, Result};
 /// What of the configuration is asked for, all at once.
 const SETTINGS: &str = r"^(user\.(name|email)|core\.(sshcommand|sharedrepository)|url\..*\.pushinsteadof|remote\..*\.((push)?url|proxy|proxyauthmethod|uploadpack|receivepack|vcs|serveroption))$";
 
+/// What git is asked about where a repository is: a line each.
+const PLACES: [&[&str]; 4] =
+    [&["--git-common-dir"], &["--git-path", "index"], &["--show-toplevel"], &["--show-prefix"]];
+
 /// A repository, seen through git.
 #[derive(Debug, Clone)]
 pub struct Git {
@@ -37,8 +41,7 @@ impl Git {
     /// # Errors
     /// If git is missing, refuses the folder, or there is no repository with a working tree.
     pub fn open(folder: &Path) -> Result<Git> {
-        let places = ["--git-common-dir", "--git-path", "index", "--show-toplevel", "--show-prefix"];
-        let ask = [&["rev-parse", "--path-format=absolute"], &places[..]].concat();
+        let ask = [&["rev-parse", "--path-format=absolute"], &PLACES.concat()[..]].concat();
         let place = Call::new(&ask).start(folder)?;
         let config = Call::new(&["config", "-z", "--get-regexp", SETTINGS]).start(folder)?;
         let objects = Objects::start(folder)?;
@@ -47,8 +50,13 @@ impl Git {
         if !said.ok || text.starts_with("--") {
             return Err(unusable(folder, &said));
         }
-        let mut lines = text.lines();
-        let mut next = || lines.next().unwrap_or_default().to_owned();
+        let mut places: Vec<String> = text.lines().map(str::to_owned).collect();
+        if places.len() > PLACES.len() {
+            // A folder has a line end in its name: then each is asked for alone.
+            places = PLACES.iter().map(|place| one_place(folder, place)).collect::<Result<_>>()?;
+        }
+        let mut places = places.into_iter();
+        let mut next = || places.next().unwrap_or_default();
         let (common, index, root, prefix) = (next(), next(), next(), next());
         Ok(Git {
             root: root.into(),
@@ -202,6 +210,13 @@ impl Git {
         }
         unreachable!("the second answer is taken as it is")
     }
+}
+
+/// The answer to one of [`PLACES`], with all line ends but the last.
+fn one_place(folder: &Path, place: &[&'static str]) -> Result<String> {
+    let said = Call::new(&[&["rev-parse", "--path-format=absolute"], place].concat()).run(folder, LOCAL)?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 fn settings(config: Running) -> Result<Vec<(String, String)>> {

@@ -1,7 +1,7 @@
 //! The calls and steps of an environment, one for each item where there is a `for_each`, and which of them run.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -139,7 +139,8 @@ impl<'d> Builder<'d, '_> {
 
     fn named_items(&mut self, items: Vec<(Option<Tree>, Place)>, key: Option<&str>) -> Vec<Option<Item>> {
         let mut found: Vec<Option<Item>> = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        let mut misnamed = false;
         for (tree, place) in items {
             let name = tree.as_ref().and_then(|tree| match (tree, key) {
                 (Tree::Text(text), _) => text.known().map(Cow::into_owned),
@@ -154,6 +155,7 @@ impl<'d> Builder<'d, '_> {
             let (Some(name), Some(tree)) = (name, tree) else {
                 let help = "an item is a string, an integer, or a table whose parameter declares `key = \"field\"`";
                 self.findings.push(Finding::error(Code::BadValue, place, "an item of the list has no name", help));
+                misnamed = true;
                 continue;
             };
             if !is_item(&name) {
@@ -165,14 +167,22 @@ impl<'d> Builder<'d, '_> {
                     "use letters, digits, `.`, `_` and `-`, at most 128, beginning with a letter or digit"
                 };
                 self.findings.push(Finding::error(Code::BadName, place, message, help).only_in(self.environment));
-            } else if !seen.insert(name.clone()) {
-                let message = format!("`{name}` stands in the list twice");
-                let finding = Finding::error(Code::DuplicateName, place, message, "remove one of the two");
+                misnamed = true;
+            } else if let Some(first) = seen.insert(name.to_ascii_lowercase(), name.clone()) {
+                // Not every file system tells the logs of two such apart.
+                let (message, help) = if first == name {
+                    (format!("`{name}` stands in the list twice"), "remove one of the two")
+                } else {
+                    (format!("`{first}` and `{name}` in the list differ in case only"), "rename one of the two")
+                };
+                let finding = Finding::error(Code::DuplicateName, place, message, help);
                 self.findings.push(finding.only_in(self.environment));
             } else {
                 found.push(Some(Item::new(Some(name), Some(tree))));
             }
         }
+        // What has no name is there all the same, and nothing else should follow from its absence.
+        found.extend(misnamed.then(|| Some(Item::new(None, None))));
         found
     }
 

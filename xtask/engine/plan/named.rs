@@ -3,7 +3,6 @@
 //! Environments name the same few again and again, so each is told apart once. Whether they are there is for others
 //! to find out.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -54,12 +53,16 @@ impl Named {
 
     /// The number of a folder. What it is when it is not known yet holds no file of the repository.
     fn folder(&mut self, cwd: &Text) -> usize {
+        let path;
         let known = match cwd.pieces.as_slice() {
             // Most folders are that of the file.
-            [Piece::Literal(folder)] => Some(Cow::Borrowed(&**folder)),
-            _ => cwd.path().map(|path| Cow::Owned(path.into_string())),
+            [Piece::Literal(folder)] => Some(&**folder),
+            _ => {
+                path = cwd.path();
+                path.as_ref().map(|path| path.as_str())
+            }
         };
-        let name = known.as_deref().unwrap_or("/");
+        let name = known.unwrap_or("/");
         if self.written.get(self.last).is_none_or(|(last, _)| last != name) {
             self.last = self.within.get(name).copied().unwrap_or(self.written.len());
             if self.last == self.written.len() {

@@ -177,6 +177,9 @@ fn unknown_values(pipeline: &EnvironmentPipeline, values: &Values, findings: &mu
                 }
                 let mut help = if pipeline.constants.contains_key(name.as_str()) {
                     format!("`{name}` is a constant, the same everywhere: remove it here")
+                } else if values.like.is_none() && name.ends_with(".like") && values.file.starts_with(declare::PERSONAL)
+                {
+                    "write `like` above the first `[group]`".to_owned()
                 } else if name == "like" {
                     format!("only a personal environment is like another: its file stands in {}", declare::PERSONAL)
                 } else {

@@ -43,10 +43,11 @@ pub fn normalised(path: &Utf8Path) -> Option<Utf8PathBuf> {
 }
 
 impl Text {
-    /// The path that it is, from the root, if all of it is known when the plan is made and it does not lead out.
+    /// The path that it is, from the root, if all of it is known when the plan is made and it does not lead out. Where
+    /// nothing is written there is none.
     #[must_use]
     pub fn path(&self) -> Option<Utf8PathBuf> {
-        located(Utf8Path::new(""), &self.known_in_repo()?)
+        located(Utf8Path::new(""), &self.known_in_repo().filter(|path| !path.is_empty())?)
     }
 }
 

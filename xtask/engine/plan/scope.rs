@@ -244,8 +244,9 @@ impl<'a> Scope<'a> {
                     }
                     found => {
                         if matches!(found, Found::List) {
-                            let help =
-                                format!("write `\"${{{name}...}}\"` as an argument of its own: one argument an item");
+                            let help = format!(
+                                "write `\"${{{name}...}}\"` as an argument of its own, one an item: a list stands in no string"
+                            );
                             self.report(Code::WrongType, *span, format!("`{name}` is a list"), help);
                         }
                         if matches!(found, Found::Table) {

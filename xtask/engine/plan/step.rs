@@ -93,7 +93,8 @@ impl Scope<'_> {
     }
 
     fn script(&mut self, template: &Template, folder: &Utf8Path) -> Text {
-        if template.as_literal().is_some_and(|path| path.is_empty() || path.starts_with(['/', '~'])) {
+        let home = |path: &str| path == "~" || path.starts_with('~') && path.contains('/');
+        if template.as_literal().is_some_and(|path| path.is_empty() || path.starts_with('/') || home(path)) {
             let message = format!("`{}` is not a file of the repository", template.as_literal().unwrap_or_default());
             let help = "name it from the folder of this file; a program of the machine is run with `run`";
             self.report(Code::MissingScript, template.span, message, help);

@@ -92,23 +92,19 @@ impl Text {
     /// The value, if all of it is known when the plan is made.
     #[must_use]
     pub fn known(&self) -> Option<Cow<'_, str>> {
-        self.known_with(None)
+        match self.pieces.as_slice() {
+            // Most texts are a single piece.
+            [Piece::Literal(text)] => Some(Cow::Borrowed(text)),
+            pieces => known(pieces, None),
+        }
     }
 
     /// The same with [`ROOT`] in place of `${repo}`: where that is differs by machine, and what is below it does not.
     #[must_use]
     pub fn known_in_repo(&self) -> Option<Cow<'_, str>> {
-        self.known_with(Some(ROOT))
-    }
-
-    fn known_with(&self, repo: Option<&str>) -> Option<Cow<'_, str>> {
         match self.pieces.as_slice() {
-            // Most texts are a single piece.
             [Piece::Literal(text)] => Some(Cow::Borrowed(text)),
-            pieces => {
-                let mut value = String::new();
-                known(pieces, repo, &mut value).then_some(Cow::Owned(value))
-            }
+            pieces => known(pieces, Some(ROOT)),
         }
     }
 
@@ -128,13 +124,18 @@ impl Text {
     }
 }
 
-fn known(pieces: &[Piece], repo: Option<&str>, value: &mut String) -> bool {
+fn known<'t>(pieces: &[Piece], repo: Option<&str>) -> Option<Cow<'t, str>> {
+    let mut value = String::new();
+    all_known(pieces, repo, &mut value).then_some(Cow::Owned(value))
+}
+
+fn all_known(pieces: &[Piece], repo: Option<&str>, value: &mut String) -> bool {
     pieces.iter().all(|piece| match piece {
         Piece::Literal(text) => {
             value.push_str(text);
             true
         }
-        Piece::Reference { value: inner, .. } => known(inner, repo, value),
+        Piece::Reference { value: inner, .. } => all_known(inner, repo, value),
         Piece::Builtin(Builtin::Repo) => repo.inspect(|root| value.push_str(root)).is_some(),
         _ => false,
     })

@@ -32,11 +32,14 @@ pub fn shell_line(
         });
     }
     // Paths are from the root, and so must be the folder then.
-    let up = if line.is_empty() { "" } else { "\"$OLDPWD\"/" };
+    let from_root = |path: &Text| {
+        let path = quoted(path, known);
+        if line.is_empty() || path.starts_with('/') { path } else { format!("\"$OLDPWD\"/{path}") }
+    };
     match action {
         Action::Run(arguments) => words.extend(arguments_of(arguments, known)),
         Action::Script { path, args } => {
-            words.push(format!("{up}{}", quoted(path, known)));
+            words.push(from_root(path));
             words.extend(arguments_of(args, known));
         }
         Action::Task { name, with } => {
@@ -45,8 +48,8 @@ pub fn shell_line(
         }
     }
     match stdin {
-        Some(Stdin::Text(text)) => words.extend(["<<<".to_owned(), quoted(text, known)]),
-        Some(Stdin::File(path)) => words.extend(["<".to_owned(), format!("{up}{}", quoted(path, known))]),
+        Some(Stdin::Text(text)) => words.push(format!("< <(printf %s {})", quoted(text, known))),
+        Some(Stdin::File(path)) => words.extend(["<".to_owned(), from_root(path)]),
         None => {}
     }
     line + &words.join(" ")

@@ -76,7 +76,7 @@ fn step_line(text: &mut String, plan: &Plan, step: &Step, side: Side, tasks: &Ta
     push_command(text, &step.action, side);
     if let Some(stdin) = &step.stdin {
         *text += &match stdin {
-            Stdin::Text(input) => format!(" <<< {}", word(input, side)),
+            Stdin::Text(input) => format!(" < <(printf %s {})", word(input, side)),
             Stdin::File(path) => format!(" < {}", word(path, side)),
         };
     }
@@ -183,7 +183,7 @@ fn env(variables: &BTreeMap<String, EnvValue>, side: Side) -> String {
     let shown = variables.iter().map(|(name, value)| match value {
         EnvValue::Text(text) => format!("{name}={}", word(text, side)),
         // What bash and zsh write for the path of a file with this content.
-        EnvValue::File(text) => format!("{name}=<(echo {})", word(text, side)),
+        EnvValue::File(text) => format!("{name}=<(printf %s {})", word(text, side)),
     });
     printable(&shown.collect::<Vec<_>>().join(" "))
 }
