@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use ciao::ledger::status::status_table;
 use ciao::ledger::{Approval, Force, Ledger, Release, Settings, Source};
 
 use crate::fixture::*;
@@ -14,6 +15,8 @@ fn fault_52_a_dirty_tree_is_refused_where_a_gate_is() {
     write(&ledger.git.root, "untracked.txt", "new");
     let dirty = request(&ledger, "dev");
     assert!(dirty.release.dirty && dirty.release.display.ends_with("-dirty"));
+    let table = status_table(&[ledger.row(&dirty).unwrap()], SystemTime::now());
+    says(&table, &[&format!("gate for {}\n", dirty.release.display)]);
     says(&refused(ledger.start(&after(request(&ledger, "prod"), &["dev"]))), &["3: ", "dirty: "]);
     deploy(&ledger, "dev");
     git(&ledger.git.root, "clean --quiet --force");

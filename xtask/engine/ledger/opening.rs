@@ -11,6 +11,7 @@ use super::journal::Tail;
 use super::operations::Request;
 use super::place::Life;
 use super::record::{Counts, Ended, Terms};
+use super::release::Release;
 use super::state::{Forced, State};
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late, short_of};
 use super::{Error, Failure, Result};
@@ -161,7 +162,8 @@ impl Ledger {
         let standings = self.standings_of(request)?;
         let answer = self.ask(request, &standings);
         let standing = &standings[&request.environment];
-        let mut gate = GateRow { release: request.release.id.clone(), open: answer.open, reasons: answer.reasons };
+        let Release { id: release, display, .. } = request.release.clone();
+        let mut gate = GateRow { release, display, open: answer.open, reasons: answer.reasons };
         if let Some(text) = self.wrong(&request.environment, standing) {
             gate.open = false;
             let code = if standing.elsewhere { "two-ledgers" } else { "rewritten" };

@@ -100,6 +100,8 @@ pub struct Approvals {
 pub struct GateRow {
     /// The id of the release that it was asked about: what `deploy` would deploy now.
     pub release: String,
+    #[serde(skip)]
+    pub display: String,
     pub open: bool,
     pub reasons: Vec<Reason>,
 }
@@ -123,7 +125,7 @@ fn json(value: &impl Serialize) -> String {
 #[must_use]
 pub fn status_table(rows: &[Row], now: SystemTime) -> String {
     // It is asked about what `deploy` would deploy now, and not about what is deployed.
-    let asked = rows.first().and_then(|row| row.gate.release.get(..12)).unwrap_or_default();
+    let asked = rows.first().map_or("", |row| &row.gate.display);
     let head = ["environment", "release", "state", "when", "by", &format!("gate for {asked}")].map(str::to_owned);
     let mut lines = vec![(head, Vec::new())];
     for row in rows {
