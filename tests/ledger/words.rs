@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::fixture::*;
 
 fn script(folder: &Folder, name: &str, text: &str) -> std::path::PathBuf {
-    write(&folder.0, name, &format!("#!/bin/sh\n{text}\n"));
+    write(&folder.0, name, format!("#!/bin/sh\n{text}\n"));
     std::fs::set_permissions(folder.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     folder.path(name)
 }
