@@ -64,7 +64,7 @@ fn fault_25_a_full_disk_stops_the_next_step() {
         serde_json::from_value(serde_json::json!({"format": 1, "version": "1", "event": "e",
         "deployment": "d", "environment": "dev", "plan": "p", "by": "a", "host": "h", "place": {}, "at": "t"}))
         .unwrap();
-    let lock = std::fs::File::create(place.join("lock")).unwrap();
+    let lock = ciao::ledger::lock(&place).unwrap().expect("nobody has it");
     let error = ciao::ledger::journal::Journal::begin(&place, lock, header).unwrap_err();
     says(&error.to_string(), &["write the journal", "No space left"]);
 }

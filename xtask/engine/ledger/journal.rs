@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Lock;
 use super::record::{Outcome, Place, Record, StepRecord};
 use ciao_base::checksum::crc32;
 use ciao_base::event::{Event, Journal as Journalist, steps_json};
@@ -301,7 +302,7 @@ pub struct Journal {
     /// Steps whose `finally` is owed now.
     pub owed: BTreeSet<String>,
     /// Held until the journal is dropped: it says that the holder lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Journal {
@@ -309,7 +310,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn begin(folder: &Path, lock: File, header: Header) -> io::Result<Journal> {
+    pub fn begin(folder: &Path, lock: Lock, header: Header) -> io::Result<Journal> {
         let path = folder.join(format!("{FRESH}{}", header.event));
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
         let mut journal = Journal {

@@ -48,7 +48,7 @@ pub use contained::Files;
 pub use doctor::{Check, Verdict};
 pub use git::Git;
 pub use operations::{Ending, Force, Holding, Request};
-pub use place::{Caller, Life, cache};
+pub use place::{Caller, Life, cache, lock};
 pub use release::{Changes, Head, Release};
 pub use resume::Unfinished;
 pub use settle::{Approval, Unlock, nothing_to_unlock};

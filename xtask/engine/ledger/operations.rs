@@ -11,7 +11,7 @@ use super::chain::{Draft, Ledger, Rewritten, Standing, Swap, short};
 use super::gate::Gate;
 use super::git::NETWORK;
 use super::journal::{Carried, End, Header, Journal, Line, discard};
-use super::place::{folder, lock, note};
+use super::place::{Lock, folder, lock, note};
 use super::record::{Counts, Ended, FORMAT, Kind, Outcome, Record, StepRecord, Terms};
 use super::release::Release;
 use super::standing::FORGED;
@@ -255,7 +255,7 @@ impl Ledger {
         &self,
         record: &Record,
         request: &Request,
-        flock: std::fs::File,
+        flock: Lock,
         steps: Vec<StepRecord>,
         owed: Vec<String>,
     ) -> Result<Journal> {

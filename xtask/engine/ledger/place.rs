@@ -140,20 +140,31 @@ pub fn steps(folder: &Path) -> PathBuf {
 
 /// Whether steps of an environment are running or being ended.
 fn busy(folder: &Path) -> bool {
-    let file = File::open(steps(folder));
-    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::AGAIN))
+    let file = File::open(steps(folder)).map(Lock);
+    file.is_ok_and(|file| flock(&file.0, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::AGAIN))
 }
 
-/// Takes the lock of an environment in this clone. It is let go when the file is closed: also by kill -9.
+/// A lock that is let go when this goes, and by kill -9. Closing the file would not do for the former: a process that another
+/// thread is just starting has the file open too, until it is another program.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Takes the lock of an environment in this clone.
 ///
 /// `None` if another process has it, or steps of one that had it are not over yet. One that only looks whether somebody
 /// has it holds it for some microseconds.
-pub fn lock(folder: &Path) -> io::Result<Option<File>> {
+pub fn lock(folder: &Path) -> io::Result<Option<Lock>> {
     std::fs::create_dir_all(folder)?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+    let file = Lock(OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?);
     let begun = Instant::now();
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(&file.0, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if !busy(folder) => return Ok(Some(file)),
             Ok(()) | Err(rustix::io::Errno::AGAIN) if begun.elapsed() < Duration::from_millis(100) => {
                 std::thread::sleep(Duration::from_millis(2))
@@ -175,10 +186,29 @@ pub fn life(here: &Place, holder: &Place, git: &Git, environment: &str) -> Life 
     let common = if here.clone == holder.clone { Some(git.common.clone()) } else { noted(&holder.clone) };
     let Some(common) = common else { return Life::Elsewhere };
     let folder = common.join("ciao").join(environment);
-    let Ok(file) = File::open(folder.join("lock")) else { return Life::Dead };
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
+    let Ok(file) = File::open(folder.join("lock")).map(Lock) else { return Life::Dead };
+    match flock(&file.0, FlockOperation::NonBlockingLockShared) {
         Ok(()) if busy(&folder) => Life::Ending,
         Ok(()) => Life::Dead,
         Err(_) => Life::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deployment that had ended was still held for others, as long as a process was being started beside its end.
+    #[test]
+    fn a_lock_that_was_let_go_was_held_by_a_process_that_had_just_been_started() {
+        let folder = std::env::temp_dir().join(format!("ciao-place-{}", std::process::id()));
+        let held = lock(&folder).unwrap().expect("nobody has it");
+        assert!(lock(&folder).unwrap().is_none());
+        let of_the_other = held.0.try_clone().unwrap();
+        drop(held);
+        let again = lock(&folder).unwrap();
+        drop(of_the_other);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(again.is_some());
     }
 }
