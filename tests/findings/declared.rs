@@ -407,3 +407,16 @@ fn what_followed_from_one_mistake_only_or_did_not_help() {
         &["wrong-type pipelines/environments/dev.toml:1"],
     );
 }
+
+#[test]
+fn a_pipeline_one_folder_too_deep_or_in_other_letters_was_seen_by_nothing() {
+    let step = "[[step]]\nname = \"x\"\nrun = [\"x\"]\n";
+    for path in ["search/Pipeline.toml", "group/db/pipeline.toml"] {
+        let path = format!("pipelines/deployments/{path}");
+        found(&format!("-- {path} --\n{step}"), &[&format!("forgotten-pipeline {path}:1")]);
+    }
+    let path = "pipelines/deployments/web/sub/pipeline.toml";
+    found(&format!("-- {path} --\n{step}"), &[&format!("forgotten-file {path}:1")]);
+    // A folder of what several pipelines use is none.
+    quiet("-- pipelines/deployments/common/lib.sh --\ntrue\n");
+}

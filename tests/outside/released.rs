@@ -297,3 +297,18 @@ fn a_line_end_in_the_path_of_a_repository_made_another_release_of_it() {
         assert!(code == 0 && !said.contains("warning"), "{said}");
     }
 }
+
+#[test]
+fn a_personal_environment_that_git_keeps_made_another_release() {
+    let repo = Repo::bare(TWO).committed();
+    let release = || {
+        let plan = run(&repo, &["plan", "dev", "--format", "json"]).0;
+        serde_json::from_str::<serde_json::Value>(&plan).unwrap()["release"].clone()
+    };
+    let before = release();
+    repo.write("pipelines/environments/personal/me.toml", "like = \"dev\"\n");
+    repo.git(&["add", "--force", "pipelines/environments/personal/me.toml"]);
+    repo.commit();
+    assert_eq!((&before["id"], &before["dirty"]), (&release()["id"], &false.into()));
+    assert_ne!(before["commit"], release()["commit"]);
+}

@@ -69,7 +69,7 @@ pub fn folders(built: &Built<'_>) -> impl Iterator<Item = Utf8PathBuf> {
 
 fn is_exempt(path: &Utf8Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    name.starts_with('.') || name.starts_with("README") || name.starts_with("LICENSE") || name == "pipeline.toml"
+    name.starts_with('.') || name.starts_with("README") || name.starts_with("LICENSE")
 }
 
 /// The patterns of `uses`, from the root.

@@ -26,14 +26,21 @@ pub struct Repository {
 
 /// What is to be in the release, from the root.
 pub struct Deployed<'a> {
-    /// Files that pipelines are made of, name or use.
-    pub files: BTreeSet<&'a Utf8Path>,
+    /// Files that pipelines are made of or name.
+    files: BTreeSet<&'a Utf8Path>,
+    /// Files that match a pattern of `uses`; one may match several.
+    used: Vec<&'a Utf8Path>,
     /// Files beside pipelines.
     pub beside: Vec<&'a Utf8Path>,
     patterns: Vec<Utf8PathBuf>,
 }
 
-impl Deployed<'_> {
+impl<'a> Deployed<'a> {
+    /// All of these but those beside pipelines.
+    pub fn files(&self) -> impl Iterator<Item = &'a Utf8Path> {
+        self.files.iter().chain(&self.used).copied()
+    }
+
     /// Whether it holds a file, also one that nobody has looked at.
     #[must_use]
     pub fn holds(&self, file: &Utf8Path) -> bool {
@@ -100,7 +107,8 @@ impl Repository {
         };
         Deployed {
             beside: nearby.iter().filter(|(path, content)| is_ours(path, content)).map(|(path, _)| &**path).collect(),
-            files: declared.chain(named).chain(used).collect(),
+            used: used.collect(),
+            files: declared.chain(named).collect(),
             patterns,
         }
     }

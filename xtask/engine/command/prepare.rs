@@ -106,7 +106,7 @@ impl Session<'_> {
     ) -> ledger::Result<Release> {
         let deployed = repository.deployed(plans);
         let files = Files {
-            files: deployed.files.iter().map(|file| file.as_std_path()).collect(),
+            files: deployed.files().map(|file| file.as_std_path()).collect(),
             beside: deployed.beside.iter().map(|file| file.as_std_path()).collect(),
             holds: &|file| Utf8Path::from_path(file).is_some_and(|file| deployed.holds(file)),
         };

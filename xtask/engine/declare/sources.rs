@@ -77,8 +77,12 @@ impl Sources {
         sources.add_values(root, ENVIRONMENTS);
         sources.add_values(root, PERSONAL);
         for entry in sources.entries(root, DEPLOYMENTS) {
-            if root.join(&entry).is_dir() {
-                sources.add(root, entry.join("pipeline.toml"));
+            if !root.join(&entry).is_dir() {
+                continue;
+            }
+            sources.add(root, entry.join("pipeline.toml"));
+            if !root.join(&entry).join("pipeline.toml").exists() {
+                sources.misplaced(root, &entry);
             }
         }
         sources
@@ -133,6 +137,23 @@ impl Sources {
                     _ => visit(path),
                 }
             }
+        }
+    }
+
+    /// A pipeline that no call can reach: its file is one folder too deep, or written in other letters.
+    fn misplaced(&mut self, root: &Utf8Path, folder: &Utf8Path) {
+        for path in self.entries(root, folder.as_str()) {
+            let is_one =
+                |path: &Utf8Path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("pipeline.toml"));
+            let deeper = path.join("pipeline.toml");
+            let Some(found) =
+                Some(&path).filter(|path| is_one(path)).or(Some(&deeper).filter(|path| root.join(path).is_file()))
+            else {
+                continue;
+            };
+            let message = format!("{found} is no pipeline: nothing can call it");
+            let help = format!("a pipeline is `{DEPLOYMENTS}/<name>/pipeline.toml`, in these letters: move it there");
+            self.problems.push(Finding::error(Code::ForgottenPipeline, Place::start_of(found), message, help));
         }
     }
 

@@ -2,6 +2,8 @@
 //! after a deployment has proved it, and no gate would close. It knows git's trees and links, and no pipelines.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::git::Git;
@@ -32,23 +34,42 @@ impl Files<'_> {
 pub fn not_in_head<'f>(git: &Git, deployed: &Files<'f>) -> Result<Option<&'f Path>> {
     let base = Path::new(&git.prefix);
     let mut trees = Trees { git, known: HashMap::new() };
-    let all = || deployed.files.iter().chain(&deployed.beside);
-    let parents: BTreeSet<&Path> = all().filter_map(|file| file.parent()).collect();
-    let folders: Vec<PathBuf> = parents.into_iter().map(|folder| base.join(folder)).collect();
+    let named = deployed.files.iter().map(|file| (*file, false));
+    let all = || named.clone().chain(deployed.beside.iter().map(|file| (*file, true)));
+    let mut folders: Vec<&Path> = all().map(|(file, _)| split(file).0).collect();
+    // Those of one folder are together mostly.
+    folders.dedup_by(|one, other| one.as_os_str() == other.as_os_str());
+    let folders: BTreeSet<PathBuf> = folders.into_iter().map(|folder| base.join(folder)).collect();
     trees.read(folders.iter().flat_map(|folder| folder.ancestors().map(Path::to_owned)))?;
-    for file in &deployed.files {
+    let (mut last, mut tree) = (None, None);
+    let mut odd = Vec::new();
+    for (file, beside) in all() {
+        let (folder, name) = split(file);
+        if last != Some(folder.as_os_str()) {
+            (last, tree) = (Some(folder.as_os_str()), trees.known.get(&base.join(folder)).and_then(Option::as_ref));
+        }
+        match tree {
+            // Most are files, in folders that are none by way of a link.
+            Some(tree) if tree.get(name) == Some(&Kind::File) => {}
+            None if beside => {}
+            _ => odd.push(file),
+        }
+    }
+    for file in odd {
         if !trees.contain(&base.join(file))? {
             return Ok(Some(file));
         }
     }
-    for file in &deployed.beside {
-        let path = base.join(file);
-        let folder = path.parent().and_then(|folder| trees.known.get(folder));
-        if folder.is_some_and(Option::is_some) && !trees.contain(&path)? {
-            return Ok(Some(file));
-        }
-    }
     Ok(None)
+}
+
+/// The folder and the name of a file.
+fn split(file: &Path) -> (&Path, &[u8]) {
+    let bytes = file.as_os_str().as_bytes();
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (Path::new(OsStr::from_bytes(&bytes[..at])), &bytes[at + 1..]),
+        None => (Path::new(""), bytes),
+    }
 }
 
 /// The folders of the commit by their path from its root; of each name in it the kind. None: there is no such folder.
@@ -88,17 +109,7 @@ impl Trees<'_> {
         Ok(())
     }
 
-    /// What a folder of the commit has by the name of a file.
-    fn kind(&self, file: &Path) -> Option<Kind> {
-        let tree = self.known.get(file.parent()?)?.as_ref()?;
-        tree.get(file.file_name()?.as_encoded_bytes()).copied()
-    }
-
     fn contain(&mut self, file: &Path) -> Result<bool> {
-        // Most are files, in folders that are none by way of a link.
-        if self.kind(file) == Some(Kind::File) {
-            return Ok(true);
-        }
         let mut file = file.to_owned();
         for _ in 0..LINKS {
             match self.link(&file)? {

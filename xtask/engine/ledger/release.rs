@@ -179,6 +179,8 @@ fn without_values(tree: &[u8], path: &[&str], below: &[Vec<u8>], width: usize) -
                 }
             }
             None if entry.name.ends_with(b".toml") && !entry.head.starts_with(b"40000") => {}
+            // Personal environments are in no release, also where git keeps them.
+            None if entry.name == b"personal" && entry.head.starts_with(b"40000") => {}
             _ => {
                 kept.extend_from_slice(entry.head);
                 kept.extend_from_slice(entry.id);
