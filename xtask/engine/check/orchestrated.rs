@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use ciao_base::map;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
 use ciao_plan::build::Built;
 use ciao_plan::graph::Reach;
@@ -75,8 +76,7 @@ fn provide_place(built: &Built<'_>, step: u32, label: &str) -> Place {
 }
 
 fn two_providers(built: &Built<'_>, providers: &HashMap<&str, Providers<'_>>, findings: &mut Vec<Finding>) {
-    let sorted: BTreeMap<_, _> = providers.iter().collect();
-    for (label, provided) in sorted {
+    for (label, provided) in map(providers) {
         let mut firsts = provided.by_declaration.values().filter_map(|steps| steps.first());
         let Some(first) = firsts.next() else { continue };
         for other in firsts {

@@ -50,7 +50,7 @@ fn deploy(session: &Session<'_>, args: &DeployArgs, signals: &mut Signals) -> Re
     std::thread::scope(|scope| {
         let crew = begin_crew(scope, plan, runs, args.options.jobs, &caller);
         let digest = scope.spawn(|| digest(plan));
-        let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
+        let (ledger, release) = session.ledger_and_release(&repository, &[plan], Some(&args.environment))?;
         let ledger = ledger.heeding(signals.endings());
         let digest = digest.join().unwrap_or_else(|panic| resume_unwind(panic));
         let mut request = session.request_of(digest, &repository, plan, &ledger, &release);
@@ -324,7 +324,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let repository = session.read();
     let examined = repository.examine(session.tasks);
     let plan = session.plan(&repository, &examined, &args.environment)?;
-    let (ledger, release) = session.ledger_and_release(&repository, [plan].into_iter(), Some(&args.environment))?;
+    let (ledger, release) = session.ledger_and_release(&repository, &[plan], Some(&args.environment))?;
     let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
@@ -371,8 +371,8 @@ fn all(session: &Session<'_>, args: &OrchestrateArgs, signals: &mut Signals) -> 
             }
         },
     };
-    let plans = names[..last].iter().filter_map(|name| examined.plan(name));
-    let (ledger, release) = session.ledger_and_release(&repository, plans, None)?;
+    let plans: Vec<&Plan> = names[..last].iter().filter_map(|name| examined.plan(name)).collect();
+    let (ledger, release) = session.ledger_and_release(&repository, &plans, None)?;
     let ledger = ledger.heeding(signals.endings());
     ledger.sync().map_err(|error| session.refused(&error))?;
     for (index, name) in names[..last].iter().enumerate() {

@@ -53,7 +53,7 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
 fn release(session: &Session<'_>, repository: &Repository, plan: &Plan) -> Option<ShownRelease> {
     let changes = Changes::ask(session.root.as_std_path());
     let git = Git::open(session.root.as_std_path());
-    match git.and_then(|git| session.release(changes, &git, repository, [plan].into_iter())) {
+    match git.and_then(|git| session.release(changes, &git, repository, &[plan])) {
         Ok(Release { id, commit, dirty, .. }) => Some(ShownRelease { id, commit, dirty }),
         Err(error) => {
             let message = format!("`deploy {}` would refuse: {}", plan.environment, error.message);

@@ -60,7 +60,7 @@ impl Session<'_> {
     pub fn ledger_and_release<'p>(
         &self,
         repository: &'p Repository,
-        plans: impl Iterator<Item = &'p Plan>,
+        plans: &[&'p Plan],
         environment: Option<&str>,
     ) -> Result<(Ledger, Release)> {
         self.ledger_and_release_or(repository, plans, environment, None)
@@ -73,7 +73,7 @@ impl Session<'_> {
     pub fn ledger_and_release_or<'p>(
         &self,
         repository: &'p Repository,
-        plans: impl Iterator<Item = &'p Plan>,
+        plans: &[&'p Plan],
         environment: Option<&str>,
         uncommitted: Option<Release>,
     ) -> Result<(Ledger, Release)> {
@@ -102,9 +102,9 @@ impl Session<'_> {
         changes: ledger::Result<Changes>,
         git: &Git,
         repository: &'p Repository,
-        plans: impl Iterator<Item = &'p Plan>,
+        plans: &[&'p Plan],
     ) -> ledger::Result<Release> {
-        let deployed = repository.deployed(plans);
+        let deployed = repository.deployed(plans.iter().copied());
         let files = Files {
             files: deployed.files().map(|file| file.as_std_path()).collect(),
             beside: deployed.beside.iter().map(|file| file.as_std_path()).collect(),

@@ -26,8 +26,8 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         session.output.findings(&examined.findings, &repository);
         return Err(Refused(exit::REFUSED_BY_FINDINGS));
     }
-    let plans = examined.plans.iter().map(|(_, plan)| plan);
-    let (ledger, release) = session.ledger_and_release_or(&repository, plans, None, Some(Release::none()))?;
+    let plans: Vec<&Plan> = examined.plans.iter().map(|(_, plan)| plan).collect();
+    let (ledger, release) = session.ledger_and_release_or(&repository, &plans, None, Some(Release::none()))?;
     session.up_to_date(&ledger, &names);
     let personal = ledger.private();
     let mut rows = Vec::with_capacity(names.len());

@@ -18,6 +18,7 @@ use super::place::Caller;
 use super::record::{FORMAT, Kind, Record, body, subject};
 use super::state::{State, fold};
 use super::{Error, Result, Source, hex, rfc3339};
+use ciao_base::map;
 use ciao_process::Endings;
 
 /// `[ledger]` of orchestration.toml.
@@ -337,7 +338,7 @@ fn commit(
     draft: &Draft,
 ) -> (String, Vec<(String, Vec<u8>)>) {
     let json = |value: serde_json::Result<Vec<u8>>| value.expect("records have nothing that JSON cannot hold");
-    let mut files: BTreeMap<String, Vec<u8>> = before.into_iter().collect();
+    let mut files = map(before);
     let own =
         [("record.json", json(serde_json::to_vec_pretty(record))), ("state.json", json(serde_json::to_vec(&state)))];
     for (path, bytes) in own.iter().chain(&draft.files) {

@@ -2,7 +2,7 @@
 //!
 //! It reads ledgers and branches, and decides nothing itself but whether what it knows is fresh enough.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::chain::{Ledger, Standing, Standings};
@@ -15,6 +15,7 @@ use super::release::Release;
 use super::state::{Forced, State};
 use super::status::{Approvals, Condition, GateRow, Holder, Named, Row, late, short_of};
 use super::{Error, Failure, Result};
+use ciao_base::map;
 
 impl Ledger {
     /// Whether a release may be deployed now, as far as this clone knows ([`Ledger::sync`] first to be sure).
@@ -65,21 +66,17 @@ impl Ledger {
     }
 
     fn ask(&self, request: &Request, standings: &Standings) -> Gate {
-        let others: BTreeMap<String, Seen> = standings
-            .iter()
-            .map(|(name, standing)| {
-                let seen = if standing.rewritten.is_some() {
-                    Seen::Rewritten
-                } else {
-                    standing.state().map_or(Seen::Never, Seen::Known)
-                };
-                (name.clone(), seen)
-            })
-            .collect();
+        let others = map(standings.iter().map(|(name, standing)| {
+            let seen = match standing.rewritten {
+                Some(_) => Seen::Rewritten,
+                None => standing.state().map_or(Seen::Never, Seen::Known),
+            };
+            (name.clone(), seen)
+        }));
         let own = standings[&request.environment].state();
         let former = own.and_then(|own| own.gate.as_ref()).map(|terms| terms.branches.clone()).unwrap_or_default();
         let asked = request.terms.branches.iter().chain(&former);
-        let branches = asked.map(|name| (name.clone(), self.on_branch(&request.release.commit, name))).collect();
+        let branches = map(asked.map(|name| (name.clone(), self.on_branch(&request.release.commit, name))));
         gate(&Question {
             environment: &request.environment,
             personal: request.personal,

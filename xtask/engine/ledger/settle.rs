@@ -48,7 +48,7 @@ impl Ledger {
         let mut record = self.record(&unlock.environment, Kind::Unlocked);
         record.reason = Some(unlock.reason.clone());
         let mended = if unlock.accept_ledger { self.put_back(&unlock.environment)? } else { None };
-        self.appending(&unlock.environment, |standing| {
+        self.appending(&unlock.environment, &|standing| {
             let mut draft = Draft { record: record.clone(), files: Vec::new(), second_parent: None };
             match &standing.rewritten {
                 Some(_) if !unlock.accept_ledger => self.usable(&attempt, &unlock.environment, standing)?,
@@ -122,7 +122,7 @@ impl Ledger {
         let attempt = format!("settle {step} of {environment}");
         let mut record = self.record(environment, Kind::Settled);
         (record.step, record.reason) = (Some(step.to_owned()), Some(reason.to_owned()));
-        self.appending(environment, |standing| {
+        self.appending(environment, &|standing| {
             self.usable(&attempt, environment, standing)?;
             if standing.state().and_then(State::running).is_some() {
                 return Err(self.held(&attempt, standing, false));
@@ -155,7 +155,7 @@ impl Ledger {
         }
         let mut record = self.record(environment, Kind::Approved);
         (record.release, record.plan) = (Some(release.clone()), Some(plan.clone()));
-        self.appending(environment, |standing| {
+        self.appending(environment, &|standing| {
             self.usable(&attempt, environment, standing)?;
             let given = standing.state().map(|state| state.approvals.as_slice()).unwrap_or_default();
             if given.iter().any(|given| given.by == record.by && given.release == release.id && given.plan == *plan) {
@@ -166,7 +166,7 @@ impl Ledger {
     }
 
     /// Decides and appends, until nobody else was first.
-    pub(super) fn appending(&self, environment: &str, decide: impl Fn(&Standing) -> Result<Draft>) -> Result<Record> {
+    pub(super) fn appending(&self, environment: &str, decide: &dyn Fn(&Standing) -> Result<Draft>) -> Result<Record> {
         self.sync()?;
         self.publish(&[environment])?;
         for _ in 0..SWAPS {

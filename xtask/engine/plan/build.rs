@@ -12,6 +12,7 @@ use super::graph::run_order;
 use super::names::{missing, names};
 use super::scope::{Maker, Scope, Use};
 use super::{Call, Graph, Plan, Step};
+use ciao_base::map;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span};
 use ciao_declare::step::Step as Declared;
@@ -143,7 +144,7 @@ impl<'d> Builder<'d, '_> {
         let needed: BTreeSet<&Arc<str>> =
             built.plan.steps.iter().filter(|step| step.runs).flat_map(|step| &step.secrets).collect();
         let secrets = self.names.secrets.iter().filter(|(name, _)| needed.contains(name));
-        built.plan.secrets = secrets.map(|(name, source)| (Arc::clone(name), source.clone())).collect();
+        built.plan.secrets = map(secrets.map(|(name, source)| (Arc::clone(name), source.clone())));
         Some(built)
     }
 

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 
 use super::Tree;
 use super::names::{Named, Names};
+use ciao_base::map;
 use ciao_base::task::Tasks;
 use ciao_declare::finding::{Code, Finding, Place, Span};
 use ciao_declare::step::Step as Declared;
@@ -43,7 +44,7 @@ pub fn files(declarations: &Declarations) -> Files {
         let folder = path.parent().map_or("", Utf8Path::as_str).into();
         (Arc::clone(name), File { path, folder, within: OnceLock::new(), lines: OnceLock::new() })
     };
-    declarations.pipelines.keys().map(file).collect()
+    map(declarations.pipelines.keys().map(file))
 }
 
 /// The direct needs within one file, and what is wrong with them.

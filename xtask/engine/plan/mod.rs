@@ -18,6 +18,7 @@ mod step;
 mod text;
 pub mod value;
 
+use ciao_base::map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,7 +218,7 @@ impl Plan {
     #[must_use]
     pub fn env_of<'a>(&'a self, step: &'a Step) -> BTreeMap<&'a str, &'a EnvValue> {
         let scopes = [&self.env, &self.calls[step.call].env, &step.env];
-        scopes.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect()
+        map(scopes.into_iter().flatten().map(|(name, value)| (name.as_str(), value)))
     }
 
     /// The steps that must be done right before this one: its needs with the joins resolved.

@@ -9,6 +9,7 @@ use camino::Utf8Path;
 use super::names::{Named, Names, pieces_of};
 use super::value;
 use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
+use ciao_base::map;
 use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
 use ciao_declare::parameter::Parameter;
 use ciao_declare::step::{Given, Variable};
@@ -356,7 +357,7 @@ impl<'a> Scope<'a> {
             Given::Plain(literal) => value::tree(&literal.value),
             Given::List(items, _) => Tree::List(items.iter().map(|item| self.element(item)).collect()),
             Given::Table(entries, _) => {
-                Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), self.given(value))).collect())
+                Tree::Table(map(entries.iter().map(|(key, value)| (key.value.to_string(), self.given(value)))))
             }
         }
     }
@@ -398,17 +399,14 @@ impl<'a> Scope<'a> {
 
     /// Variables with their values.
     pub fn env(&mut self, variables: &BTreeMap<String, Variable>) -> BTreeMap<String, EnvValue> {
-        variables
-            .iter()
-            .map(|(name, variable)| {
-                let text = self.text(variable.template());
-                let value = match variable {
-                    Variable::Text(..) => EnvValue::Text(text),
-                    Variable::File(..) => EnvValue::File(text),
-                };
-                (name.clone(), value)
-            })
-            .collect()
+        map(variables.iter().map(|(name, variable)| {
+            let text = self.text(variable.template());
+            let value = match variable {
+                Variable::Text(..) => EnvValue::Text(text),
+                Variable::File(..) => EnvValue::File(text),
+            };
+            (name.clone(), value)
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Strings with provenance: the value, and where each piece of it came from.
 
+use ciao_base::map;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,7 +179,7 @@ impl Tree {
         match self {
             Tree::Typed { value, .. } => value.bare(),
             Tree::List(items) => Tree::List(items.iter().flat_map(Tree::elements).cloned().map(Tree::bare).collect()),
-            Tree::Table(entries) => Tree::Table(entries.into_iter().map(|(key, value)| (key, value.bare())).collect()),
+            Tree::Table(entries) => Tree::Table(map(entries.into_iter().map(|(key, value)| (key, value.bare())))),
             other => other,
         }
     }
@@ -212,7 +213,13 @@ impl Tree {
                 let elements = |item| if whole(item) { std::slice::from_ref(item) } else { item.elements() };
                 items.iter().flat_map(elements).map(|item| item.to_json(text, typed)).collect()
             }
-            Tree::Table(table) => table.iter().map(|(key, value)| (key.clone(), value.to_json(text, typed))).collect(),
+            Tree::Table(table) => {
+                let mut object = serde_json::Map::new();
+                for (key, value) in table {
+                    object.insert(key.clone(), value.to_json(text, typed));
+                }
+                serde_json::Value::Object(object)
+            }
         }
     }
 

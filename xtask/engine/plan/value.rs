@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Piece, SecretSource, Text, Tree};
+use ciao_base::map;
 use ciao_declare::EnvironmentPipeline;
 use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
 use ciao_declare::literal::{Literal, Spanned};
@@ -179,7 +180,7 @@ impl Shapes<'_> {
             };
             table.push(checked.map(|checked| (field.name.to_string(), checked)));
         }
-        Some(Tree::Table(table.into_iter().collect::<Option<_>>()?))
+        Some(Tree::Table(map(table.into_iter().collect::<Option<Vec<_>>>()?)))
     }
 
     /// A value of any shape.
@@ -194,12 +195,11 @@ impl Shapes<'_> {
                 return self.report(Code::WrongType, value.span, name, message, "write it as a string");
             }
             Literal::List(items) => Tree::List(items.iter().map(|item| self.any(name, item)).collect::<Option<_>>()?),
-            Literal::Table(entries) => Tree::Table(
-                entries
-                    .iter()
-                    .map(|(key, value)| Some((key.value.to_string(), self.any(name, value)?)))
-                    .collect::<Option<_>>()?,
-            ),
+            Literal::Table(entries) => {
+                let entry =
+                    |(key, value): &(Spanned<Arc<str>>, _)| Some((key.value.to_string(), self.any(name, value)?));
+                Tree::Table(map(entries.iter().map(entry).collect::<Option<Vec<_>>>()?))
+            }
         })
     }
 
@@ -338,7 +338,7 @@ pub fn tree(literal: &Literal) -> Tree {
         Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),
         Literal::List(items) => Tree::List(items.iter().map(|item| tree(&item.value)).collect()),
         Literal::Table(entries) => {
-            Tree::Table(entries.iter().map(|(key, value)| (key.value.to_string(), tree(&value.value))).collect())
+            Tree::Table(map(entries.iter().map(|(key, value)| (key.value.to_string(), tree(&value.value)))))
         }
     }
 }

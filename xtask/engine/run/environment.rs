@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use ciao_base::map;
 use ciao_base::variables::{Danger, PASSED, danger};
 
 /// What a variable whose value is worth masking is called.
@@ -24,7 +25,7 @@ pub struct Caller {
 impl Caller {
     /// From the caller's variables (`std::env::vars_os()`) and `pass_env` of environment.toml.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, pass_env: &[String]) -> Caller {
-        let mut caller = Caller { all: variables.into_iter().collect(), ..Caller::default() };
+        let mut caller = Caller { all: map(variables), ..Caller::default() };
         for (name, value) in &caller.all {
             let named = pass_env.iter().any(|pattern| matches(pattern, name) && passes(pattern, name));
             if named && SECRET_ENDS.iter().any(|end| name.as_bytes().ends_with(end.as_bytes())) {

@@ -360,8 +360,11 @@ impl<'a> Launcher<'a> {
                 Value::Array(items.map(|item| self.value(item)).collect::<Refused<_>>()?)
             }
             Tree::Table(table) => {
-                let entries = table.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
-                Value::Object(entries.collect::<Refused<_>>()?)
+                let mut object = serde_json::Map::new();
+                for (key, value) in table {
+                    object.insert(key.clone(), self.value(value)?);
+                }
+                Value::Object(object)
             }
         })
     }

@@ -1,9 +1,10 @@
 //! Two environments side by side: their values, and the steps that only one of them runs, with the reason. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::findings::printable;
+use ciao_base::map;
 use ciao_declare::Declarations;
 use ciao_declare::literal::Literal;
 use ciao_declare::step::ForEach;
@@ -89,7 +90,7 @@ fn only_in<'p>(declarations: &Declarations, only: &'p Plan, other: &Plan) -> Vec
         plan.steps.iter().filter(|step| step.runs).map(|step| step.id.clone()).collect()
     };
     let others = running(other);
-    let whens: BTreeMap<&str, &[String]> = other.steps.iter().map(|step| (&*step.id, &*step.when)).collect();
+    let whens = map(other.steps.iter().map(|step| (&*step.id, &*step.when)));
     let missing = only.steps.iter().filter(|step| step.runs && !others.contains(&step.id));
     missing
         .map(|step| {

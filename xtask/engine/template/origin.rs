@@ -10,6 +10,7 @@ use super::edit::{Document, quoted, without};
 use super::file::{fingerprint, read};
 use super::git::git;
 use super::{Refusal, built_in};
+use ciao_base::map;
 
 /// The folder that is replaced whole.
 pub const ENGINE: &str = "xtask/engine";
@@ -118,7 +119,7 @@ impl Record {
         Some(Record {
             version: document.string(&["version"])?.to_owned(),
             commit: document.string(&["commit"])?.to_owned(),
-            files: files.collect(),
+            files: map(files),
         })
     }
 }
