@@ -112,6 +112,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         let end = self.end();
         self.dismiss();
         self.outlet.flush();
+        self.outlet.rest();
         let steps = &self.deployment.plan.steps;
         // What steps owe that the plan has no more, nobody can do here.
         let gone = self.deployment.owed.iter().filter(|id| steps.iter().all(|step| step.id != **id));

@@ -54,6 +54,11 @@ impl<'r> Outlet<'r> {
         self.reporter.tick();
     }
 
+    /// Nothing comes for a while: what has come is shown.
+    pub fn rest(&mut self) {
+        self.reporter.drain(std::time::Duration::ZERO);
+    }
+
     pub fn sleep(&mut self) {
         self.reporter.sleep();
     }

@@ -220,6 +220,6 @@ impl Reporter for Github {
     }
 
     fn tick(&mut self) {
-        self.screen.flush();
+        self.screen.tick();
     }
 }

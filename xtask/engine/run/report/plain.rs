@@ -94,6 +94,6 @@ impl Reporter for Plain {
     }
 
     fn tick(&mut self) {
-        self.screen.flush();
+        self.screen.tick();
     }
 }

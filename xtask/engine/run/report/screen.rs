@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
@@ -20,11 +20,17 @@ const ENOUGH: usize = 64 << 10;
 /// From so many bytes at once on, a file has a thread that writes to it.
 const MUCH: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What comes sooner than this after what was shown last, and is short, is shown with what comes next.
+const SOON: Duration = Duration::from_millis(20);
+/// So many bytes are not short.
+const SHORT: usize = 4 << 10;
 
 /// Where a reporter writes to.
 pub struct Screen {
     to: Option<File>,
     waiting: Vec<u8>,
+    /// When something was shown last.
+    shown: Option<Instant>,
     /// What comes after it.
     spool: Spool,
     /// Whether `to` never makes anybody wait.
@@ -58,6 +64,7 @@ impl Screen {
         let mut screen = Screen {
             to: file,
             waiting: Vec::new(),
+            shown: None,
             spool: Spool::default(),
             plain: !waits,
             writer: None,
@@ -156,6 +163,14 @@ impl Screen {
         self.error.take()
     }
 
+    /// As [`Screen::flush`], about ten times a second: of steps that take a millisecond each not every one is worth a write.
+    pub fn tick(&mut self) {
+        let short = self.waiting.len() < SHORT && self.spool.is_empty();
+        if !(short && self.shown.is_some_and(|shown| shown.elapsed() < SOON)) {
+            self.flush();
+        }
+    }
+
     /// Writes what is waiting, as far as that goes without waiting.
     pub fn flush(&mut self) {
         self.some();
@@ -170,6 +185,7 @@ impl Screen {
         if self.waiting.is_empty() {
             return;
         }
+        self.shown = Some(Instant::now());
         if self.plain {
             let mut waiting = std::mem::take(&mut self.waiting);
             self.all(&mut waiting);
