@@ -163,6 +163,15 @@ fn an_output_reaches_those_that_use_it_and_a_secret_one_is_masked() {
 }
 
 #[test]
+fn an_output_held_what_failed_attempts_had_printed() {
+    let script = "echo attempt-$CIAO_ATTEMPT; [ $CIAO_ATTEMPT = 3 ]";
+    let ran = Play::new("again").step("a", script).output(false).retries(3).step("b", "echo got $1").uses("a").run();
+    assert_eq!(ran.end(), End::Succeeded, "{:?}", ran.summary.failures);
+    assert_eq!(ran.log("a"), "attempt-1\nattempt-2\nattempt-3\n");
+    assert_eq!(ran.log("b"), "got attempt-3\n");
+}
+
+#[test]
 fn fault_25_nothing_starts_that_cannot_be_recorded() {
     let ran = Play::new("journal").journal_of(2).step("a", "true").step("b", "true").step("c", "true").run();
     assert_eq!(ran.end(), End::NotRecorded);

@@ -185,6 +185,8 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &plan.steps[course.step];
         course.attempt += 1;
         (course.part, course.exit) = (Part::Attempt, None);
+        // What a failed attempt has printed is no part of what the step produces.
+        drop(course.voice.produced());
         let ahead = self.slots[slot].ahead.take().filter(|ahead| ahead.index == course.step && course.attempt == 1);
         let ahead = ahead.filter(|ahead| self.launcher.still(ahead));
         let prepared = ahead.is_some();
