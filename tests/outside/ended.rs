@@ -59,6 +59,27 @@ fn a_secret_that_was_not_set_made_an_environment_a_failed_one() {
 }
 
 #[test]
+fn a_short_secret_was_shown_without_a_word() {
+    let json = r#"echo '{\"pin\": \"4711\", \"token\": \"tok-12345678\"}'"#;
+    let repo = with_steps(&format!(
+        "[[step]]\nname = \"a\"\nrun = [\"sh\", \"-c\", \"{json}\"]\n\
+         output = {{ name = \"o\", json = true, secret = true }}\n[[step]]\nname = \"b\"\n\
+         run = [\"sh\", \"-c\", \"echo $PIN $TOKEN\"]\nenv = {{ PIN = \"${{o.pin}}\", TOKEN = \"${{o.token}}\" }}\n"
+    ));
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 0 && said.contains("web/b | 4711 ***\n"), "{said}");
+    assert!(said.contains("warning: `o.pin` is part of a secret output, and too short to be masked"), "{said}");
+    let environment = std::fs::read_to_string(repo.path("pipelines/environment.toml")).unwrap();
+    repo.write("pipelines/environment.toml", format!("pass_env = [\"A_TOKEN\"]\n{environment}"));
+    repo.commit();
+    for (token, expected) in [("ab1", 2), ("", 0), ("long enough", 0)] {
+        let (_, said, code) = run_with(&repo, &["deploy", "dev"], &[("A_TOKEN", token)]);
+        let refused = said.contains("secret A_TOKEN (named in pass_env): it is shorter than 8 bytes");
+        assert!(code == expected && refused == (expected == 2), "{said}");
+    }
+}
+
+#[test]
 fn a_step_that_a_signal_had_ended_was_recorded_as_exit_139() {
     for (script, exit, signal) in [("kill -SEGV $$$$", 139, Some(11)), ("exit 139", 139, None)] {
         let step = format!("[[step]]\nname = \"a\"\nrun = [\"sh\", \"-c\", \"{script}\"]\n");

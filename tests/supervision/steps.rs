@@ -172,6 +172,14 @@ fn an_output_held_what_failed_attempts_had_printed() {
 }
 
 #[test]
+fn a_short_secret_output_was_shown_without_a_word() {
+    let ran = Play::new("short").step("a", "printf 4711").output(true).step("b", "echo $1").uses("a").run();
+    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::NotRun]);
+    assert!(ran.summary.failures[0].what.starts_with("what it has produced is secret: it is shorter than 8 bytes"));
+    assert!(!ran.log_path("a").exists());
+}
+
+#[test]
 fn fault_25_nothing_starts_that_cannot_be_recorded() {
     let ran = Play::new("journal").journal_of(2).step("a", "true").step("b", "true").step("c", "true").run();
     assert_eq!(ran.end(), End::NotRecorded);

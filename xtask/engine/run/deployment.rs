@@ -192,6 +192,10 @@ impl<'a, 'r> Loop<'a, 'r> {
         let prepared = ahead.is_some();
         match ahead.map_or_else(|| self.launcher.step(course.step, course.attempt), |ahead| Ok(ahead.launch)) {
             Ok(launch) => {
+                for name in std::mem::take(&mut *self.launcher.bare.borrow_mut()) {
+                    let text = format!("`{name}` is part of a secret output, and too short to be masked");
+                    self.outlet.message(Weight::Warning, None, &text);
+                }
                 let owes = step.finally.is_some();
                 // One that was owed from before as well is undone in the order of this deployment.
                 if owes && course.attempt == 1 {
@@ -417,6 +421,11 @@ impl<'a, 'r> Loop<'a, 'r> {
         let text = String::from_utf8(produced).map_err(|_| "what it has produced is no UTF-8")?;
         let kept = super::produced(text.trim(), output.json)?;
         if output.secret {
+            if let (false, Some(reason)) = (kept.text.is_empty(), super::secrets::too_short(kept.text.as_bytes()))
+                && !kept.json.as_ref().is_some_and(|json| !json.is_string() && !json.is_number())
+            {
+                return Err(format!("what it has produced is secret: {reason}"));
+            }
             let hidden = super::secret_parts(&kept);
             self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
             self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
