@@ -19,10 +19,13 @@ use xshell::Shell;
 
 use super::frame::{Input, Launch};
 use super::refusal::not_found;
+use super::relay::Relay;
 
 /// A process that was started; its private files are removed when this is dropped.
 pub struct Started {
     pub leader: Pid,
+    /// Between it and the orchestrator, if it may leave something running.
+    pub relays: Vec<Relay>,
     _private: Option<Private>,
 }
 
@@ -124,14 +127,31 @@ impl Spawner {
         let Ready { launch, mut command } = ready;
         let private = Private::new(&launch).map_err(|error| ("write its private files".to_owned(), error))?;
         command.stdin(input(&launch).map_err(|error| ("open its standard input".to_owned(), error))?);
-        if launch.capture {
-            let captured = self.captured.try_clone().map_err(|error| ("pass on its output".to_owned(), error))?;
-            command.stdout(captured);
-        }
+        let relays = self.outputs(&launch, &mut command).map_err(|error| ("pass on its output".to_owned(), error))?;
         // Not waited for here: the guardian waits for all its children at once.
         let child = command.spawn().map_err(|error| (String::new(), error))?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        Ok(Started { leader, _private: private })
+        Ok(Started { leader, relays, _private: private })
+    }
+
+    /// Where what it prints goes, if not where this process's own does.
+    fn outputs(&self, launch: &Launch, command: &mut Command) -> io::Result<Vec<Relay>> {
+        let mut relays = Vec::new();
+        if launch.detach {
+            let (relay, writer) = Relay::new(rustix::io::fcntl_dupfd_cloexec(stderr(), 3)?)?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            relays.push(relay);
+        }
+        if launch.capture {
+            let mut captured = self.captured.try_clone()?;
+            if launch.detach {
+                let (relay, writer) = Relay::new(captured)?;
+                relays.push(relay);
+                captured = writer;
+            }
+            command.stdout(captured);
+        }
+        Ok(relays)
     }
 }
 

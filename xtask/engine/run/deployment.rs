@@ -14,7 +14,7 @@ use super::report::Weight;
 use super::schedule::Schedule;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
-use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};
+use ciao_process::{self as process, Exit, Lane, Report, Signals, Word};
 
 /// What is read of a step's output at a time.
 const BLOCK: usize = 128 << 10;
@@ -47,8 +47,8 @@ pub struct Loop<'a, 'r> {
     pub leaving: Vec<Lane>,
     /// How many steps have not begun.
     unbegun: usize,
-    /// What detached steps have left running.
-    spared: Vec<Member>,
+    /// Guardians that look after what detached steps have left running.
+    pub staying: Vec<Lane>,
     block: Vec<u8>,
     /// Some step prints much.
     pours: bool,
@@ -82,7 +82,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             coming: Some(crew),
             leaving: Vec::new(),
             unbegun: runs.iter().filter(|&&runs| runs).count(),
-            spared: Vec::new(),
+            staying: Vec::new(),
             block: vec![0; BLOCK],
             pours: false,
             results: results(deployment, runs),
@@ -274,6 +274,9 @@ impl<'a, 'r> Loop<'a, 'r> {
         if ready[0] {
             self.on_signals();
         }
+        if ready.iter().all(|ready| !ready) {
+            busy.iter().for_each(|&slot| self.slots[slot].lane.wake());
+        }
         // From the last: a lane that is gone is taken out.
         for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(each)).rev() {
             if pours || ready[1] {
@@ -290,7 +293,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             self.end_pauses();
         }
         self.look_at_clock();
-        self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
+        self.put_aside();
         self.let_go(self.unbegun);
     }
 
@@ -361,10 +364,7 @@ impl<'a, 'r> Loop<'a, 'r> {
     fn on_leftover(&mut self, slot: usize, course: &Course, exit: Exit, leftover: &[String]) {
         let step = &self.deployment.plan.steps[course.step];
         if step.detach && course.part == Part::Attempt && exit.good() {
-            // What it left becomes a child of this process as soon as its guardian has gone.
             self.slots[slot].lane.retire();
-            let lanes = self.lanes();
-            self.spared.extend(process::strays(&lanes, &self.spared));
         } else if !leftover.is_empty() && course.ending.is_none() {
             let text = format!(
                 "left running in the background and ended: {} (`detach = true` lets such a thing run on)",
@@ -477,7 +477,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         let Slot { lane, course, .. } = self.slots.remove(slot);
         lane.close(Duration::from_millis(100));
         let lanes = self.lanes();
-        process::end_strays(&lanes, &self.spared);
+        process::end_strays(&lanes);
         let Some(mut course) = course else { return };
         if let Some(launch) = course.started.as_ref().filter(|launch| !launch.files.is_empty()) {
             process::remove_private(&launch.private);
