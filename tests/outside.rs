@@ -12,6 +12,11 @@ mod released;
 #[path = "outside/shown.rs"]
 mod shown;
 mod support;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
+#[path = "outside/told.rs"]
+mod told;
 #[path = "outside/written.rs"]
 mod written;
 

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 
 /// A repository whose pipeline has these steps before the one that verifies.
-fn with_steps(steps: &str) -> Repo {
+pub fn with_steps(steps: &str) -> Repo {
     let text = TWO.replace("[[step]]\nname = \"install\"\nscript = \"install.sh\"\n", steps);
     Repo::bare(text.split("-- deployments/web/install.sh --").next().unwrap()).committed()
 }

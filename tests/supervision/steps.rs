@@ -6,7 +6,7 @@ use ciao::run::End;
 use ciao::run::event::Outcome;
 
 use crate::SHAPES;
-use crate::apart::{Orchestrator, alive, command_lines};
+use crate::apart::{Orchestrator, alive, as_pid, command_lines, until};
 use crate::play::{Play, Ran};
 
 #[test]
@@ -335,6 +335,28 @@ fn fault_74_no_command_line_holds_a_secret() {
     assert_eq!(run.wait(), "succeeded");
     assert!(looks > 2, "nobody looked while it ran");
     assert_eq!((run.log("a"), run.log("b")), ("******\n".to_owned(), "***\n".to_owned()));
+}
+
+#[test]
+fn a_private_file_stayed_for_ever_when_all_were_killed_at_once() {
+    let play = Play::new("killed-at-once").secret("canary-secret-1").step("a", "echo $FILE > $READY; exec sleep 300");
+    let mut run = Orchestrator::start(&play);
+    run.until_ready();
+    until(Duration::from_secs(5), || !run.note("ready").is_empty());
+    let file = std::path::PathBuf::from(run.note("ready").trim());
+    let guardian = run.guardian();
+    for pid in [run.pid(), guardian] {
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    }
+    for pid in [run.pid(), guardian].into_iter().chain(alive(&run.marker).into_iter().map(as_pid)) {
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    run.wait();
+    assert!(file.exists(), "the test itself is wrong");
+    let folder = std::fs::File::open(file.parent().unwrap()).unwrap();
+    folder.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    let ran = Play::new("next").secret("canary-secret-2").step("a", "true").run();
+    assert_eq!((ran.end(), file.exists()), (End::Succeeded, false));
 }
 
 #[test]

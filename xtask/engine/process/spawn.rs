@@ -12,7 +12,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdout};
 use xshell::Shell;
@@ -28,6 +30,11 @@ pub struct Started {
     pub relays: Vec<Relay>,
     _private: Option<Private>,
 }
+
+/// How old a folder of private files is that nobody uses any more.
+const FORGOTTEN: Duration = Duration::from_secs(10);
+/// A link that somebody else has put there leads nowhere.
+const NO_LINKS: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
 /// What was attempted, and why it failed.
 type Failure = (String, io::Error);
@@ -185,6 +192,8 @@ fn nameless(near: &Path) -> io::Result<File> {
 /// A folder of files that only this user can read; removed when dropped.
 struct Private {
     folder: PathBuf,
+    /// Locked as long as it is in use.
+    _lock: File,
 }
 
 impl Private {
@@ -192,8 +201,11 @@ impl Private {
         if launch.files.is_empty() {
             return Ok(None);
         }
+        launch.private.parent().into_iter().for_each(remove_forgotten);
         DirBuilder::new().mode(0o700).create(&launch.private)?;
-        let private = Private { folder: launch.private.clone() };
+        let lock = File::open(&launch.private)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        let private = Private { folder: launch.private.clone(), _lock: lock };
         for (name, content) in &launch.files {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(private.folder.join(name))?;
@@ -206,6 +218,29 @@ impl Private {
 impl Drop for Private {
     fn drop(&mut self) {
         remove_private(&self.folder);
+    }
+}
+
+/// Removes what others have left that were killed together with their guardians: nobody has it locked.
+fn remove_forgotten(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let mut parts = name.split('-');
+        if parts.next() != Some("ciao")
+            || !is_number(parts.next())
+            || !is_number(parts.next())
+            || parts.next().is_some()
+        {
+            continue;
+        }
+        // One that is just being made may not be locked yet.
+        let old = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+        let free = |folder: File| flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let folder = OpenOptions::new().read(true).custom_flags(NO_LINKS).open(entry.path());
+        if old.is_some_and(|old| old > FORGOTTEN) && folder.is_ok_and(free) {
+            remove_private(&entry.path());
+        }
     }
 }
 
