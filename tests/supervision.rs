@@ -372,6 +372,21 @@ fn fault_10_a_step_cannot_ask_on_the_terminal() {
 }
 
 #[test]
+fn fault_10_git_ssh_and_docker_asked_and_nobody_said_that_a_step_cannot_be_answered() {
+    for words in [
+        "fatal: could not read Username for 'https://h': No such device or address",
+        "a@h: Permission denied (publickey,password).",
+        "the input device is not a TTY",
+        "su: must be run from a terminal",
+        "termios.error: (25, 'Inappropriate ioctl for device')",
+    ] {
+        let ran = Play::new("asked").step("a", &format!("echo \"{words}\"; exit 1")).run();
+        let hint = ran.summary.failures[0].hint.clone().unwrap_or_default();
+        assert!(hint.contains("cannot ask"), "{words}");
+    }
+}
+
+#[test]
 fn fault_11_standard_input_is_empty() {
     let ran = Play::new("stdin").step("a", "cat; echo end").step("b", "cat").stdin("given\n").run();
     assert_eq!((ran.log("a").as_str(), ran.log("b").as_str()), ("end\n", "given\n"));

@@ -69,6 +69,15 @@ fn what_a_finally_printed_looked_like_what_its_step_had() {
 }
 
 #[test]
+fn whoever_wants_to_hear_of_failures_only_was_not_told_that_a_log_is_not_complete() {
+    let repo = with_steps("[[step]]\nname = \"a\"\nrun = [\"echo\", \"one\"]\n");
+    repo.write(".git/ciao/logs/dev", "no folder");
+    let (_, said, code) = run(&repo, &["-q", "deploy", "dev"]);
+    assert!(code == 0 && said.contains("error: web/a: ROOT/.git/ciao/logs/dev/"), "{said}");
+    assert_eq!(said.matches("web__a.log cannot be written any more").count(), 1, "{said}");
+}
+
+#[test]
 fn a_timeout_of_a_month_was_taken_for_a_minute() {
     for (key, message) in [
         ("timeout = \"1M\"", "`timeout` of a step has an `M`, which is a month: a minute is `m`"),
