@@ -92,6 +92,8 @@ fn case() -> impl Strategy<Value = Case> {
     let secret = prop_oneof![
         "[a-zA-Z0-9+/=_-]{8,80}".prop_map(String::into_bytes),
         "[ -~]{8,40}".prop_map(String::into_bytes),
+        // What escapes and dumps are made of.
+        r"[0-9a-f: \\]{8,20}".prop_map(String::into_bytes),
         "[ -~äöß€\n]{8,60}".prop_map(String::into_bytes),
         prop::collection::vec(0x20_u8.., 8..40),
     ];

@@ -237,9 +237,9 @@ fn hex(secret: &[u8], out: &mut Forms) {
 /// Whether a secret was found in a row of a dump, judging by how what was found begins.
 #[must_use]
 pub fn is_dump(found: &[u8]) -> bool {
-    let start = &found[..found.len().min(SHORTEST)];
     let between = |byte: &u8| matches!(byte, b' ' | b':');
-    start.iter().any(between) && start.iter().all(|byte| byte.is_ascii_hexdigit() || between(byte))
+    let is_row = |start: &[u8]| start.iter().all(|byte| byte.is_ascii_hexdigit() || between(byte));
+    found.get(..SHORTEST).is_some_and(|start| start.iter().any(between) && is_row(start))
 }
 
 fn hex_digits(byte: u8, capital: bool, form: &mut Vec<u8>) {

@@ -43,7 +43,7 @@ impl Mask {
         for secret in secrets {
             if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
                 self.secrets.push(secret.to_vec());
-                forms(secret).iter().for_each(|form| self.add_form(form));
+                forms(secret).into_iter().for_each(|form| self.add_form(form));
             }
         }
         if self.secrets.len() > known {
@@ -56,8 +56,12 @@ impl Mask {
 
     /// Adds it as the stream is seen: without colour codes and wrapping. Whether the first line break wraps depends on what
     /// comes before it.
-    fn add_form(&mut self, form: &[u8]) {
-        let seen = [Lexer::default(), Lexer::after_a_long_word()].map(|lexer| see(form, lexer));
+    fn add_form(&mut self, form: Vec<u8>) {
+        // Nearly all.
+        if !form.iter().any(|byte| b"\n\r\x1b\\".contains(byte)) {
+            return self.forms.extend(Some(form).filter(|form| form.len() >= SHORTEST_FORM));
+        }
+        let seen = [Lexer::default(), Lexer::after_a_long_word()].map(|lexer| see(&form, lexer));
         self.forms.extend(seen.into_iter().filter(|seen| seen.len() >= SHORTEST_FORM));
     }
 
@@ -213,7 +217,7 @@ impl Stream {
                 if !self.to_line_end {
                     out.extend_from_slice(SHOWN);
                 }
-                self.to_line_end |= is_dump(&seen[span.start..]);
+                self.to_line_end |= is_dump(&seen[span]);
                 at = end;
             }
         }
