@@ -92,6 +92,8 @@ fn case() -> impl Strategy<Value = Case> {
     let secret = prop_oneof![
         "[a-zA-Z0-9+/=_-]{8,80}".prop_map(String::into_bytes),
         "[ -~]{8,40}".prop_map(String::into_bytes),
+        // What escapes and dumps are made of.
+        r"[0-9a-f: \\]{8,20}".prop_map(String::into_bytes),
         "[ -~äöß€\n]{8,60}".prop_map(String::into_bytes),
         prop::collection::vec(0x20_u8.., 8..40),
     ];
@@ -219,7 +221,7 @@ proptest! {
 
 #[track_caller]
 fn has_form(secret: &str, form: &str) {
-    assert!(forms(secret.as_bytes()).iter().any(|known| known == form.as_bytes()), "{form}");
+    check(&[secret], form, "***");
 }
 
 #[test]
@@ -242,10 +244,67 @@ fn a_secret_is_known_in_the_forms_that_tools_print() {
     has_form("it's é99", "it\\'s \\xc3\\xa999"); // Python
     has_form("secret12!", "73:65:63:72:65:74:31:32:21"); // openssl
     has_form("secret12!", "73 65 63 72 65 74 31 32 21"); // od -An -tx1
-    has_form("secret12!", "73 65 63 72 65 74 31 32  21"); // hexdump -C
+    check(&["secret12!"], "73 65 63 72 65 74 31 32  21", "***"); // hexdump -C
     has_form("secret12!", "7365 6372 6574 3132 21"); // xxd
     has_form("secret12!", "73 6563 7265 7431 3221");
     has_form("secret12!", "73, 0x65, 0x63, 0x72, 0x65, 0x74, 0x31, 0x32, 0x21"); // xxd -i
+}
+
+/// Whatever a secret is printed by, and however deep, a backslash before a character changes nothing.
+#[test]
+fn a_secret_showed_behind_backslashes() {
+    let (bash, odd) = ("p@ss:w0rd#2024!", r#"Tr0ub4dor+3/Xy=$kQ"z"#);
+    check(&[bash], r"p@ss:w0rd#2024\! p@ss\:w0rd\#2024\!", "*** ***"); // bash %q, Java
+    check(&[bash], r#""p\@ss:w0rd#2024!""#, r#""***""#); // perl
+    check(&[odd], r#""\"{\\\"p\\\":\\\"Tr0ub4dor+3/Xy=$kQ\\\\\\\"z\\\"}\"""#, r#""\"{\\\"p\\\":\\\"***\\\"}\"""#);
+    check(&["it's \"so\" long"], r#"'{"p":"it'\''s \"so\" long"}'"#, r#"'{"p":"***"}'"#);
+    check(&["it's so long"], r#"{"cmd":"x 'it'\\''s so long'"}"#, r#"{"cmd":"x '***'"}"#);
+    check(&["a.b*c$d(e)"], r"a\.b\*c\$d\(e\)", "***"); // regular expressions
+    check(&["pässwörd€99"], r"p\303\244ssw\303\266rd\342\202\25499", "***"); // git, perl, sed -n l
+    check(&["nothing"], r"C:\Users\a\b", r"C:\Users\a\b");
+}
+
+#[test]
+fn a_secret_showed_in_urls_json_and_files_of_other_tools() {
+    let odd = r#"Tr0ub4dor+3/Xy=$kQ"z"#;
+    check(&["p@ss:w0rd#2024!"], "http://h/p@ss:w0rd%232024! p@ss:w0rd%232024%21", "http://h/*** ***");
+    check(&[odd], "http://u:Tr0ub4dor+3%2FXy%3D$kQ%22z@h/", "http://u:***@h/");
+    check(&[odd], "http://h/?t=Tr0ub4dor+3/Xy=$kQ%22z Tr0ub4dor+3%2FXy=$kQ%22z", "http://h/?t=*** ***");
+    check(&[odd], r#""Tr0ub4dor\u002B3/Xy=$kQ\u0022z""#, r#""***""#); // .NET
+    check(&["a=b'c<d>9"], r"a\u003db\u0027c\u003cd\u003e9", "***"); // Gson
+    check(&[odd], r#"Tr0ub4dor+3/Xy=$$kQ"z"#, "***"); // make, Compose
+    check(&["100% of it"], "100%% of it", "***");
+    check(&["a`b=c/d'e"], "a&#x60;b&#x3D;c&#x2F;d&#39;e a&#96;b=c/d&#39;e", "*** ***");
+    check(&[odd], "eyJwIjoiVHIwdWI0ZG9yKzMvWHk9JGtRXCJ6In0=", "eyJwIjoi***In0="); // base64 of {"p":"…"}
+    check(&["OnlyLettersAndDigits1234"], "J5XGY6KMMV2HIZLSONAW4ZCENFTWS5DTGEZDGNA=", "***A="); // base32
+}
+
+#[test]
+fn a_secret_showed_in_a_dump_of_several_rows() {
+    let secret = r#"Tr0ub4dor+3/Xy=$kQ"z"#;
+    let xxd = "00000000: 5472 3075 6234 646f 722b 332f 5879 3d24  Tr0ub4dor+3/Xy=$\n\
+               00000010: 6b51 227a                                kQ\"z\nafter\n";
+    check(&[secret], xxd, "00000000: ***\n00000010: ***\nafter\n");
+    let hexdump = "00000000  3d 54 72 30 75 62 34 64  6f 72 2b 33 2f 58 79 3d  |=Tr0ub4dor+3/Xy=|\n\
+                   00000010  24 6b 51 22 7a 0a                                 |$kQ\"z.|\n";
+    check(&[secret], hexdump, "00000000  3d ***\n00000010  ***\n");
+    let openssl = "    54:72:30:75:62:34:64:6f:72:2b:33:2f:58:79:3d:\n    24:6b:51:22:7a:\n";
+    check(&[secret], openssl, "    ***\n    ***\n");
+    check(&[secret], "0x54, 0x72, 0x30, 0x75, 0x62,\n  0x34, 0x64, 0x6f, 0x72,", "0x***,\n  0x***,"); // xxd -i
+}
+
+#[test]
+fn a_secret_showed_without_the_blanks_at_its_ends() {
+    let secret = " correct horse  battery \n";
+    check(&[secret], "correct horse  battery|", "***|");
+    check(&[secret], "[ correct horse  battery ]", "[***]");
+    check(&["filesecret-123 \n"], "ZmlsZXNlY3JldC0xMjM= 66696c657365637265742d313233", "***M= ***");
+    check(&[" abcdef "], "abcdef", "abcdef");
+}
+
+#[test]
+fn base64_that_is_wrapped_narrowly_is_seen_through() {
+    check(&["correct horse battery staple"], "Y29ycmVjdCBob3JzZSBi\nYXR0ZXJ5IHN0YXBsZQ==\n", "***Q==\n");
 }
 
 #[test]

@@ -12,6 +12,11 @@ mod released;
 #[path = "outside/shown.rs"]
 mod shown;
 mod support;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
+#[path = "outside/told.rs"]
+mod told;
 #[path = "outside/written.rs"]
 mod written;
 
@@ -45,9 +50,16 @@ echo installed
 /// What a command says on both, and its exit code.
 #[track_caller]
 fn run(repo: &Repo, arguments: &[&str]) -> (String, String, i32) {
+    run_with(repo, arguments, &[])
+}
+
+/// The same with these variables.
+#[track_caller]
+fn run_with(repo: &Repo, arguments: &[&str], variables: &[(&str, &str)]) -> (String, String, i32) {
     let mut xtask = repo.xtask(arguments);
     let identity = [("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@a.example")];
     let command = xtask.command().envs(identity).env("HOME", repo.path(".git")).env_remove("XDG_CONFIG_HOME");
+    command.envs(variables.iter().copied());
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(repo.root.to_str().unwrap(), "ROOT");
     (text(output.stdout), text(output.stderr), output.status.code().expect("it ended by itself"))

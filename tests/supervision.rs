@@ -269,6 +269,8 @@ fn fault_14_no_bare_pid_is_signalled() {
         // A cargo that has not been waited for.
         "_ = kill_process(pid, Signal::TERM);",
         "if kill_process(getpid(), Signal::STOP).is_err() {",
+        // A guardian that has not been waited for.
+        "kill_process(self.pid(), Signal::CONT).ok();",
         "kill_process_group(leader, number).ok();",
         // A git that has not been waited for.
         "rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();",
@@ -330,11 +332,58 @@ fn fault_09_a_daemon_is_swept_unless_detached() {
 }
 
 #[test]
+fn a_detached_daemon_died_of_its_next_line() {
+    for (name, output) in [("pipe", false), ("produced", true)] {
+        let script = "(for i in 1 2 3 4 5 6; do echo tick $i || exit; echo to both >&2; echo $i >> $READY; sleep 0.1; done) & echo up";
+        let play = Play::new(name).step("a", script).detach();
+        let play = if output { play.output(false).step("b", "echo got $1").uses("a") } else { play };
+        let ready = play.folder.join("ready");
+        let ran = play.run();
+        assert_eq!(ran.end(), End::Succeeded, "{:?}", ran.summary.failures);
+        assert!(ran.log("a").contains("up\n") && (!output || ran.log("b").contains("up")), "{}", ran.log("a"));
+        let ticks = || fs::read_to_string(&ready).unwrap_or_default();
+        until(Duration::from_secs(10), || ticks().ends_with("6\n"));
+        assert_eq!(ticks(), "1\n2\n3\n4\n5\n6\n");
+        until(Duration::from_secs(2), || alive(&ran.marker).is_empty());
+    }
+}
+
+#[test]
+fn fault_05_a_stopped_guardian_hung_the_deployment_for_ever() {
+    for script in ["kill -STOP $PPID; sleep 300", "trap '' TERM; while :; do kill -STOP $PPID; done"] {
+        let start = Instant::now();
+        let ran = Play::new("stopped").grace(200).timeout(500).step("a", script).step("b", "echo b").run();
+        assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+        let outcome = ran.outcomes()[0];
+        assert!(matches!(outcome, Outcome::TimedOut | Outcome::Unknown), "{outcome:?}");
+        assert!(alive(&ran.marker).is_empty());
+    }
+    // One that ends while nobody hears of it.
+    let ran = Play::new("stopped-end").step("a", "kill -STOP $PPID; echo on").step("b", "echo b").run();
+    assert_eq!((ran.end(), ran.log("b").as_str()), (End::Succeeded, "b\n"));
+}
+
+#[test]
 fn fault_10_a_step_cannot_ask_on_the_terminal() {
     let ran = Play::new("asks").step("a", "echo password? > /dev/tty").run();
     assert_eq!(ran.outcomes(), [Outcome::Failed]);
     let hint = ran.summary.failures[0].hint.clone().unwrap_or_default();
     assert!(hint.contains("cannot ask"), "{:?}", ran.summary.failures);
+}
+
+#[test]
+fn fault_10_git_ssh_and_docker_asked_and_nobody_said_that_a_step_cannot_be_answered() {
+    for words in [
+        "fatal: could not read Username for 'https://h': No such device or address",
+        "a@h: Permission denied (publickey,password).",
+        "the input device is not a TTY",
+        "su: must be run from a terminal",
+        "termios.error: (25, 'Inappropriate ioctl for device')",
+    ] {
+        let ran = Play::new("asked").step("a", &format!("echo \"{words}\"; exit 1")).run();
+        let hint = ran.summary.failures[0].hint.clone().unwrap_or_default();
+        assert!(hint.contains("cannot ask"), "{words}");
+    }
 }
 
 #[test]

@@ -135,7 +135,9 @@ fn fault_21_a_reader_that_paused_missed_the_end() {
         };
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let line = |number: &u32| match format {
-            "json" => format!("{{\"event\":\"output\",\"line\":\"{number}\",\"step\":\"app/install\"}}"),
+            "json" => {
+                format!("{{\"event\":\"output\",\"finally\":false,\"line\":\"{number}\",\"step\":\"app/install\"}}")
+            }
             _ => format!("app/install | {number}"),
         };
         let first = lines.iter().position(|other| *other == line(&1)).expect("the first line is there");

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 
 /// A repository whose pipeline has these steps before the one that verifies.
-fn with_steps(steps: &str) -> Repo {
+pub fn with_steps(steps: &str) -> Repo {
     let text = TWO.replace("[[step]]\nname = \"install\"\nscript = \"install.sh\"\n", steps);
     Repo::bare(text.split("-- deployments/web/install.sh --").next().unwrap()).committed()
 }
@@ -55,6 +55,64 @@ fn a_secret_that_was_not_set_made_an_environment_a_failed_one() {
     // It is recorded all the same: started, finished, and why.
     assert_eq!(shown(&repo, &["history", "dev"]).lines().count(), record + 3);
     repo.write(".git/secret", "long enough, this one");
+    deployed(&repo, "prod");
+}
+
+#[test]
+fn a_short_secret_was_shown_without_a_word() {
+    let json = r#"echo '{\"pin\": \"4711\", \"token\": \"tok-12345678\"}'"#;
+    let repo = with_steps(&format!(
+        "[[step]]\nname = \"a\"\nrun = [\"sh\", \"-c\", \"{json}\"]\n\
+         output = {{ name = \"o\", json = true, secret = true }}\n[[step]]\nname = \"b\"\n\
+         run = [\"sh\", \"-c\", \"echo $PIN $TOKEN\"]\nenv = {{ PIN = \"${{o.pin}}\", TOKEN = \"${{o.token}}\" }}\n"
+    ));
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 0 && said.contains("web/b | 4711 ***\n"), "{said}");
+    assert!(said.contains("warning: `o.pin` is part of a secret output, and too short to be masked"), "{said}");
+    let environment = std::fs::read_to_string(repo.path("pipelines/environment.toml")).unwrap();
+    repo.write("pipelines/environment.toml", format!("pass_env = [\"A_TOKEN\"]\n{environment}"));
+    repo.commit();
+    for (token, expected) in [("ab1", 2), ("", 0), ("long enough", 0)] {
+        let (_, said, code) = run_with(&repo, &["deploy", "dev"], &[("A_TOKEN", token)]);
+        let refused = said.contains("secret A_TOKEN (named in pass_env): it is shorter than 8 bytes");
+        assert!(code == expected && refused == (expected == 2), "{said}");
+    }
+}
+
+#[test]
+fn ctrl_c_before_the_first_step_made_an_environment_an_interrupted_one() {
+    let repo = with_steps("[[step]]\nname = \"a\"\nrun = [\"true\"]\nenv = { PW = \"${pw}\" }\n");
+    let source = "[parameters]\npw = { type = \"string\", secret = true }\n[secrets.ask]\nrun = [\"sh\", \"-c\", \"[ ! -e .git/slow ] || sleep 20; echo long-enough ${key}\"]\n[[deploy]]\npipeline = \"web\"\n";
+    repo.write("pipelines/environment.toml", source);
+    repo.write("pipelines/environments/dev.toml", "pw = { ask = \"1\" }\n");
+    repo.write("pipelines/environments/prod.toml", "pw = { ask = \"2\" }\n");
+    repo.commit();
+    deployed(&repo, "dev");
+    let state = |repo| shown(repo, &["status", "--format", "json"]);
+    let (before, records) = (state(&repo), shown(&repo, &["history", "dev"]).lines().count());
+    assert!(before.contains("succeeded"), "{before}");
+    let interrupted = |after: u64| {
+        let mut xtask = repo.xtask(&["deploy", "dev"]);
+        let identity = [("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@a.example")];
+        let child = xtask.command().envs(identity).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status)
+    };
+    // While its secrets are read it has the lock: that is recorded.
+    repo.write(".git/slow", "");
+    let (said, status) = interrupted(2000);
+    assert!(status.code() == Some(130) && said.contains("nothing was started"), "{status}: {said}");
+    let with_lock = shown(&repo, &["history", "dev"]).lines().count();
+    assert_eq!((state(&repo), with_lock), (before.clone(), records + 3));
+    std::fs::remove_file(repo.path(".git/slow")).unwrap();
+    // Before that nothing is. Where the signal is not caught yet, it ends the process.
+    for after in [10, 15, 20, 30] {
+        let before = state(&repo);
+        let (said, status) = interrupted(after);
+        assert!(status.success() || state(&repo) == before, "{status}: {said}");
+    }
     deployed(&repo, "prod");
 }
 
@@ -116,6 +174,28 @@ fn an_interrupted_finally_was_said_to_have_timed_out() {
         said.contains("web/a (finally) interrupted in") && said.contains("still owed: the finally of web/a"),
         "{said}"
     );
+}
+
+#[test]
+fn a_deployment_killed_in_a_finally_was_said_to_be_at_a_step_that_had_ended() {
+    let repo = with_steps(
+        "[[step]]\nname = \"a\"\nrun = [\"true\"]\nfinally = { run = [\"sh\", \"-c\", \"touch up; sleep 60\"] }\n",
+    );
+    let mut xtask = repo.xtask(&["deploy", "dev", "--grace", "0s"]);
+    let identity = [("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@a.example")];
+    let mut child = xtask.command().envs(identity).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !repo.path("pipelines/deployments/web/up").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never came to its finally");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let at = || serde_json::from_str::<serde_json::Value>(&shown(&repo, &["status", "--format", "json"])).unwrap();
+    assert_eq!(at()["environments"][0]["holder"]["step"], "web/a");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(at()["environments"][0]["holder"]["step"], "web/a");
+    let (_, said, code) = run(&repo, &["deploy", "dev"]);
+    assert!(code == 4 && said.contains("was killed at step web/a"), "{said}");
 }
 
 #[test]

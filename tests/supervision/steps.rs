@@ -6,7 +6,7 @@ use ciao::run::End;
 use ciao::run::event::Outcome;
 
 use crate::SHAPES;
-use crate::apart::{Orchestrator, alive, command_lines};
+use crate::apart::{Orchestrator, alive, as_pid, command_lines, until};
 use crate::play::{Play, Ran};
 
 #[test]
@@ -160,6 +160,23 @@ fn an_output_reaches_those_that_use_it_and_a_secret_one_is_masked() {
     assert_eq!(ran.log("b"), "got hello world\n");
     assert!(!ran.log_path("c").exists());
     assert_eq!(ran.log("d"), "got ***\n***A==\n");
+}
+
+#[test]
+fn an_output_held_what_failed_attempts_had_printed() {
+    let script = "echo attempt-$CIAO_ATTEMPT; [ $CIAO_ATTEMPT = 3 ]";
+    let ran = Play::new("again").step("a", script).output(false).retries(3).step("b", "echo got $1").uses("a").run();
+    assert_eq!(ran.end(), End::Succeeded, "{:?}", ran.summary.failures);
+    assert_eq!(ran.log("a"), "attempt-1\nattempt-2\nattempt-3\n");
+    assert_eq!(ran.log("b"), "got attempt-3\n");
+}
+
+#[test]
+fn a_short_secret_output_was_shown_without_a_word() {
+    let ran = Play::new("short").step("a", "printf 4711").output(true).step("b", "echo $1").uses("a").run();
+    assert_eq!(ran.outcomes(), [Outcome::Failed, Outcome::NotRun]);
+    assert!(ran.summary.failures[0].what.starts_with("what it has produced is secret: it is shorter than 8 bytes"));
+    assert!(!ran.log_path("a").exists());
 }
 
 #[test]
@@ -318,6 +335,28 @@ fn fault_74_no_command_line_holds_a_secret() {
     assert_eq!(run.wait(), "succeeded");
     assert!(looks > 2, "nobody looked while it ran");
     assert_eq!((run.log("a"), run.log("b")), ("******\n".to_owned(), "***\n".to_owned()));
+}
+
+#[test]
+fn a_private_file_stayed_for_ever_when_all_were_killed_at_once() {
+    let play = Play::new("killed-at-once").secret("canary-secret-1").step("a", "echo $FILE > $READY; exec sleep 300");
+    let mut run = Orchestrator::start(&play);
+    run.until_ready();
+    until(Duration::from_secs(5), || !run.note("ready").is_empty());
+    let file = std::path::PathBuf::from(run.note("ready").trim());
+    let guardian = run.guardian();
+    for pid in [run.pid(), guardian] {
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    }
+    for pid in [run.pid(), guardian].into_iter().chain(alive(&run.marker).into_iter().map(as_pid)) {
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    run.wait();
+    assert!(file.exists(), "the test itself is wrong");
+    let folder = std::fs::File::open(file.parent().unwrap()).unwrap();
+    folder.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    let ran = Play::new("next").secret("canary-secret-2").step("a", "true").run();
+    assert_eq!((ran.end(), file.exists()), (End::Succeeded, false));
 }
 
 #[test]

@@ -32,9 +32,8 @@ pub fn run(session: &Session<'_>, args: &CheckArgs) -> u8 {
             }
         }
     }
-    // https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a line each, shown beside the file.
-    if args.format == Format::Text && std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
-        session.output.say(&show::findings::annotations(&findings, &|file| repository.text(file)));
+    if args.format == Format::Text {
+        session.output.annotate(&findings, &repository);
     }
     let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
     if errors { exit::FAILED } else { 0 }

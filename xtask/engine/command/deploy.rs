@@ -330,7 +330,7 @@ fn go_on(session: &Session<'_>, args: &ResumeArgs, signals: &mut Signals) -> Res
     let unfinished = ledger.unfinished(&args.environment).map_err(|error| session.refused(&error))?;
     let request = session.request(&repository, plan, &ledger, &release);
     if request.plan != unfinished.deployment.plan {
-        let changed = super::resume::changes(&unfinished.plan_text, &request.plan_text);
+        let changed = super::resume::changes(&ledger, plan, &unfinished, &request.plan_text);
         session.output.error(&format!(
             "the plan of {} has changed since its deployment was started:\n{changed}",
             args.environment

@@ -44,7 +44,7 @@ pub fn run(session: &Session<'_>, args: &LogsArgs) -> u8 {
         if chosen.len() > 1 {
             session.output.print(&format!("==> {} <==\n", name.trim_end_matches(".log").replace("__", "/")));
         }
-        if let Err(error) = session.output.copy(path) {
+        if let Err(error) = session.output.copy(path, chosen.len() > 1) {
             return refuse(&format!("{path} cannot be read: {error}"));
         }
     }

@@ -3,7 +3,7 @@
 //! A closed pipe ends nothing half-way: what cannot be shown is not shown. Where it is a full disk that takes nothing any
 //! more, this is said, and the exit code is none of success.
 
-use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use super::exit;
 use crate::cli::Global;
 use crate::finding::{Finding, Severity};
 use crate::repository::Repository;
+use crate::run::report::{neutral, summarise};
 use crate::show;
 use crate::show::findings::printable;
 
@@ -23,6 +24,8 @@ pub struct Output {
     pub verbose: bool,
     /// Whether standard output, and standard error, take colour.
     pub colour: (bool, bool),
+    /// Whether errors are annotations of GitHub Actions.
+    pub github: bool,
     /// Whether something that was asked for could not be written.
     lost: AtomicBool,
 }
@@ -38,10 +41,14 @@ impl Output {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             // https://no-color.org: set and not empty.
-            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            ColorChoice::Auto => {
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                terminal && !dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
         };
         let colour = (wanted(std::io::stdout().is_terminal()), wanted(std::io::stderr().is_terminal()));
-        Output { quiet: false, verbose: false, colour, lost: AtomicBool::new(false) }
+        let github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        Output { quiet: false, verbose: false, colour, github, lost: AtomicBool::new(false) }
     }
 
     /// Prints what was asked for, for people: names and reasons that others have written act on no terminal.
@@ -80,19 +87,37 @@ impl Output {
         self.print(&format!("{value:#}\n"));
     }
 
-    /// Prints a file, without holding it in memory.
+    /// Prints a log, without holding it in memory: as it is, but on a terminal nothing that would act on it. With
+    /// `whole_lines` its last line is ended, because something else follows.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn copy(&self, path: &camino::Utf8Path) -> std::io::Result<()> {
-        let mut file = std::fs::File::open(path)?;
-        let mut chunk = vec![0; 64 << 10];
+    pub fn copy(&self, path: &camino::Utf8Path, whole_lines: bool) -> std::io::Result<()> {
+        let mut file = BufReader::new(std::fs::File::open(path)?);
+        let terminal = std::io::stdout().is_terminal();
+        let (mut chunk, mut last) = (Vec::new(), b'\n');
         loop {
-            match file.read(&mut chunk)? {
-                0 => return Ok(()),
-                read => self.write(&chunk[..read]),
+            chunk.clear();
+            let mut piece = file.by_ref().take(64 << 10);
+            if terminal {
+                piece.read_until(b'\n', &mut chunk)?
+            } else {
+                piece.read_to_end(&mut chunk)?
+            };
+            let Some(&end) = chunk.last() else { break };
+            last = end;
+            if terminal {
+                let line = neutral(chunk.strip_suffix(b"\n").unwrap_or(&chunk)).into_owned();
+                self.write(format!("{line}{}", if last == b'\n' { "\n" } else { "" }).as_bytes());
+            } else {
+                self.write(&chunk);
             }
         }
+        // One that could not be written any more, or whose last line nobody has ended.
+        if last != b'\n' && (terminal || whole_lines) {
+            self.write(b"\n");
+        }
+        Ok(())
     }
 
     /// Says something beside what was asked for.
@@ -106,6 +131,15 @@ impl Output {
     }
 
     pub fn error(&self, message: &str) {
+        if self.github {
+            let message = printable(message);
+            self.say_painted(&show::findings::annotation("error", &message));
+            let path = std::env::var_os("GITHUB_STEP_SUMMARY").map(std::path::PathBuf::from);
+            if let Err(words) = summarise(path.as_deref(), &format!("**error**: {message}\n\n")) {
+                self.warn(&words);
+            }
+            return;
+        }
         self.labelled("error", "\x1b[1;31m", message);
     }
 
@@ -124,7 +158,16 @@ impl Output {
         let findings: Vec<&Finding> = findings.into_iter().collect();
         let text = show::findings::text(findings.iter().copied(), &|file| repository.text(file), self.colour.1);
         self.say_painted(text.trim_end());
+        self.annotate(&findings, repository);
         self.say(&format!("\n{}", counted(&findings)));
+    }
+
+    /// Shows findings beside their files, where something can.
+    /// https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a line each.
+    pub fn annotate(&self, findings: &[&Finding], repository: &Repository) {
+        if self.github {
+            self.say_painted(&show::findings::annotations(findings, &|file| repository.text(file)));
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use super::prepare::{Refused, Result};
 use super::{Session, exit};
 use crate::cli::ResumeArgs;
 use crate::finding::suggest;
-use crate::ledger::Unfinished;
+use crate::ledger::git::Call;
+use crate::ledger::{Ledger, Unfinished};
 use crate::plan::Plan;
 use crate::run::event::Outcome;
 
@@ -82,16 +83,27 @@ pub fn chosen(plan: &Plan, unfinished: &Unfinished, done: &BTreeMap<String, Outc
     Some(plan.steps.iter().map(|step| step.id.clone()).filter(|id| named(id)).collect())
 }
 
-/// The lines of the plan that are not in both texts.
-pub fn changes(before: &str, now: &str) -> String {
+/// The lines of the plan that are not in both texts; where there are none, the files that steps name and that have changed.
+pub fn changes(ledger: &Ledger, plan: &Plan, unfinished: &Unfinished, now: &str) -> String {
+    let before = unfinished.plan_text.as_str();
     let old: BTreeSet<&str> = before.lines().collect();
     let new: BTreeSet<&str> = now.lines().collect();
     let gone = before.lines().filter(|line| !new.contains(line)).map(|line| format!("  - {}", line.trim()));
     let come = now.lines().filter(|line| !old.contains(line)).map(|line| format!("  + {}", line.trim()));
     let lines: Vec<String> = gone.chain(come).collect();
-    if lines.is_empty() {
+    if !lines.is_empty() {
+        return lines.join("\n");
+    }
+    let ask = ["diff", "--name-only", "-z", "--no-renames", &unfinished.deployment.release.commit];
+    let said = ledger.git.call(&Call::new(&ask)).ok().filter(|said| said.ok);
+    let said = said.map_or_else(String::new, |said| said.text());
+    let changed: BTreeSet<&str> = said.split('\0').collect();
+    let named: BTreeSet<&str> = plan.steps.iter().flat_map(|step| &step.files).map(|file| file.path.as_str()).collect();
+    let files = named.into_iter().filter(|path| changed.contains(ledger.git.path(path).as_str()));
+    let files: Vec<String> = files.map(|path| format!("  the bytes of {path}")).collect();
+    if files.is_empty() {
         "  the bytes of a file that a step names, or the order of steps".to_owned()
     } else {
-        lines.join("\n")
+        files.join("\n")
     }
 }

@@ -16,6 +16,8 @@ use super::literal::{Literal, Spanned, kind_of, literal};
 use super::template::{self, Template};
 use crate::finding::{Code, Finding, Place, Span, did_you_mean, listed};
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// One file while it is read.
 pub struct Reader<'a> {
     pub file: Arc<Utf8Path>,
@@ -328,14 +330,16 @@ impl<'r, 'i> Section<'r, 'i> {
             self.reader.report(Code::WrongType, span, message, HELP);
             return None;
         };
-        match humantime::parse_duration(text) {
-            Ok(duration) => Some(duration),
-            Err(error) => {
-                let message = format!("{} is not a duration: {error}", self.named(key));
-                self.reader.report(Code::BadValue, span, message, HELP);
-                None
-            }
-        }
+        // Of a pause between attempts nobody wants more, and of the rest what is longer is a slip.
+        let (longest, words) = if key == "delay" { (DAY, "a day") } else { (DAY * 366, "a year") };
+        let wrong = match humantime::parse_duration(text) {
+            Ok(_) if text.contains('M') => "has an `M`, which is a month: a minute is `m`".to_owned(),
+            Ok(duration) if duration > longest => format!("is longer than {words}"),
+            Ok(duration) => return Some(duration),
+            Err(error) => format!("is not a duration: {error}"),
+        };
+        self.reader.report(Code::BadValue, span, format!("{} {wrong}", self.named(key)), HELP);
+        None
     }
 
     pub fn float(&self, key: &'static str) -> Option<Spanned<f64>> {

@@ -86,7 +86,7 @@ pub struct Progress {
     pub steps: BTreeMap<String, StepRecord>,
     /// Steps that started and have not ended, as far as anybody knows.
     pub running: BTreeSet<String>,
-    /// The step that started last.
+    /// The step that started last, or whose `finally` did.
     pub last: Option<String>,
     pub owed: BTreeSet<String>,
     pub ended: Option<(Record, Vec<StepRecord>)>,
@@ -118,7 +118,8 @@ impl Progress {
                 self.running.remove(&step);
                 self.steps.insert(step.clone(), StepRecord { id: step, outcome, attempts, seconds, exit, signal });
             }
-            Event::FinallyStarted { .. } | Event::FinallyEnded { .. } => {}
+            Event::FinallyStarted { step } => self.last = Some(step),
+            Event::FinallyEnded { .. } => {}
         }
     }
 }

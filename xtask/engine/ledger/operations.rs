@@ -123,6 +123,7 @@ impl Ledger {
             let standing = standings[&request.environment].clone();
             self.describe(&mut record, request, &answer, &standing);
             record.late = self.late(&request.environment, &standing, true)?;
+            self.still_wanted(&attempt)?;
             if journal.is_none() {
                 let owed = standing.state().map(|state| state.owed.clone()).unwrap_or_default();
                 let taken = flock.take().unwrap_or_else(|| unreachable!("the lock goes into the journal once"));
@@ -165,6 +166,14 @@ impl Ledger {
         let steps = request.steps.iter().map(|id| StepRecord::new(id, Outcome::NotRun)).collect();
         self.finish(holding, &Ending { outcome: Ended::Failed, steps })?;
         Err(Error::unreadable(format!("deploy {}: {}", request.environment, self.two_places())))
+    }
+
+    /// Who has wanted out while it was looked whether it may start gets no lock: nothing is recorded of it.
+    pub(super) fn still_wanted(&self, attempt: &str) -> Result<()> {
+        if self.git.patience.is_over() {
+            return Err(Error::unreadable(format!("{attempt}: interrupted before the lock was taken")));
+        }
+        Ok(())
     }
 
     /// As [`Ledger::start`], but waits as long as somebody else deploys. `waiting` is told why
@@ -340,7 +349,7 @@ impl Ledger {
         let stopped = [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Unknown];
         record.step = ending.steps.iter().find(|step| stopped.contains(&step.outcome)).map(|step| step.id.clone());
         let untouched = |step: &StepRecord| matches!(step.outcome, Outcome::NotRun | Outcome::Off);
-        record.nothing_ran = ending.outcome == Ended::Failed && ending.steps.iter().all(untouched);
+        record.nothing_ran = ending.outcome != Ended::Succeeded && ending.steps.iter().all(untouched);
         if record.nothing_ran {
             record.reason = Some("nothing ran".to_owned());
         }

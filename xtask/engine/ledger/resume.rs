@@ -146,6 +146,7 @@ impl Ledger {
         record.steps.total = request.steps.len();
         record.place = Some(self.caller.place.clone());
         let owed = unfinished.owed.clone();
+        self.still_wanted(&attempt)?;
         let journal = self.begin(&record, request, flock, unfinished.steps.clone(), owed)?;
         for _ in 0..10 {
             self.usable(&attempt, environment, &standing)?;

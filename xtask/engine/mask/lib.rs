@@ -13,6 +13,7 @@ mod words;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use encodings::is_dump;
 pub use encodings::{SHORTEST, forms};
 use lexer::Lexer;
 pub use lexer::find;
@@ -42,24 +43,26 @@ impl Mask {
         for secret in secrets {
             if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
                 self.secrets.push(secret.to_vec());
-                forms(secret).iter().for_each(|form| self.add_form(form));
+                forms(secret).into_iter().for_each(|form| self.add_form(form));
             }
         }
         if self.secrets.len() > known {
+            // Without backslashes many are the same.
+            self.forms.sort_unstable();
+            self.forms.dedup();
             self.dictionary = Arc::new(Dictionary::new(&self.forms));
         }
     }
 
     /// Adds it as the stream is seen: without colour codes and wrapping. Whether the first line break wraps depends on what
     /// comes before it.
-    fn add_form(&mut self, form: &[u8]) {
-        let first = self.forms.len();
-        for lexer in [Lexer::default(), Lexer::after_a_long_word()] {
-            let seen = see(form, lexer);
-            if seen.len() >= SHORTEST_FORM && !self.forms[first..].contains(&seen) {
-                self.forms.push(seen);
-            }
+    fn add_form(&mut self, form: Vec<u8>) {
+        // Nearly all.
+        if !form.iter().any(|byte| b"\n\r\x1b\\".contains(byte)) {
+            return self.forms.extend(Some(form).filter(|form| form.len() >= SHORTEST_FORM));
         }
+        let seen = [Lexer::default(), Lexer::after_a_long_word()].map(|lexer| see(&form, lexer));
+        self.forms.extend(seen.into_iter().filter(|seen| seen.len() >= SHORTEST_FORM));
     }
 
     #[must_use]
@@ -156,6 +159,8 @@ pub struct Stream {
     lexer: Lexer,
     /// How much of it has been given out as `***` already.
     covered: usize,
+    /// Beside what a dump shows of a secret in hex, the end of the line shows it in letters.
+    to_line_end: bool,
 }
 
 impl Stream {
@@ -208,13 +213,16 @@ impl Stream {
             } else if start >= keep_from {
                 break;
             } else {
-                out.extend_from_slice(&self.held[at..start]);
-                out.extend_from_slice(SHOWN);
+                show(&self.held[at..start], &mut self.to_line_end, out);
+                if !self.to_line_end {
+                    out.extend_from_slice(SHOWN);
+                }
+                self.to_line_end |= is_dump(&seen[span]);
                 at = end;
             }
         }
         if at < keep_from {
-            out.extend_from_slice(&self.held[at..keep_from]);
+            show(&self.held[at..keep_from], &mut self.to_line_end, out);
             at = keep_from;
         }
         self.covered = at - keep_from;
@@ -222,6 +230,16 @@ impl Stream {
         self.cuts.retain(|cut| cut.start >= keep_from);
         self.cuts.iter_mut().for_each(|cut| *cut = cut.start - keep_from..cut.end - keep_from);
     }
+}
+
+/// Gives out what is no secret, unless it is to be left out to the end of the line.
+fn show(mut text: &[u8], to_line_end: &mut bool, out: &mut Vec<u8>) {
+    if *to_line_end {
+        let Some(end) = find(b'\n', text) else { return };
+        *to_line_end = false;
+        text = &text[end..];
+    }
+    out.extend_from_slice(text);
 }
 
 /// From places in what is seen to places in what is held: for every cut, where it is in what is seen, and how many

@@ -21,12 +21,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{
-    Resource, Rlimit, Signal, WaitOptions, getpgid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpgid, getppid, getrlimit, setpgid, setrlimit, setsid, wait,
 };
-use rustix::stdio::stdin;
+use rustix::stdio::{dup2_stderr, dup2_stdout, stdin};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use super::frame::{Exit, Launch, Report, Request};
+use super::relay::Relay;
 use super::spawn::{Ready, Spawner, Started};
 use super::tree;
 
@@ -65,11 +66,13 @@ struct Guardian {
     _lock: Option<File>,
     /// The orchestrator is gone.
     alone: bool,
+    /// The step has left something running, and these are read for it.
+    detached: Option<Vec<Relay>>,
 }
 
 /// The whole life of a guardian.
 pub fn main() -> ExitCode {
-    match prepare().and_then(|mut guardian| guardian.serve()) {
+    match prepare().and_then(Guardian::live) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guardian: {error}");
@@ -109,6 +112,7 @@ fn prepare() -> io::Result<Guardian> {
         busy: None,
         _lock: None,
         alone: false,
+        detached: None,
     })
 }
 
@@ -119,6 +123,38 @@ pub fn no_core_dumps() {
 }
 
 impl Guardian {
+    fn live(mut self) -> io::Result<()> {
+        self.serve()?;
+        match self.detached.take() {
+            Some(relays) => self.stay(relays),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks after what a detached step has left, so that it is found below this process, and can print: until nothing of it
+    /// is left. It holds up nobody: it has let go of the orchestrator, its pipes, its terminal and the lock.
+    fn stay(self, mut relays: Vec<Relay>) -> io::Result<()> {
+        let Guardian { mut children, mut block, socket, spawner, _lock, .. } = self;
+        drop((socket, spawner, _lock));
+        dup2_stdout(stdin())?;
+        dup2_stderr(stdin())?;
+        relays.iter_mut().for_each(Relay::release);
+        loop {
+            relays.retain_mut(|relay| relay.pass(&mut block));
+            let none_left = reap(|_, _| {})?;
+            if none_left && relays.is_empty() {
+                return Ok(());
+            }
+            let mut fds = vec![PollFd::new(&children, PollFlags::IN)];
+            fds.extend(relays.iter().map(|relay| PollFd::new(relay, PollFlags::IN)));
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            drop(children.read(&mut [0; 64]));
+        }
+    }
+
     fn serve(&mut self) -> io::Result<()> {
         let mut ended = false;
         loop {
@@ -145,16 +181,27 @@ impl Guardian {
     fn sleep(&mut self) -> io::Result<(bool, bool)> {
         let until = self.running.as_ref().and_then(|running| running.kill_at);
         let timeout = until.map(|at| super::timespec(at.saturating_duration_since(Instant::now())));
-        let socket = if self.alone { PollFlags::empty() } else { PollFlags::IN };
-        let mut fds = [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&self.socket, socket)];
-        // A negative timeout of nothing at all would sleep for ever once the orchestrator is gone.
-        let count = if self.alone { 1 } else { 2 };
-        match poll(&mut fds[..count], timeout.as_ref()) {
+        let mut fds = vec![PollFd::new(&self.children, PollFlags::IN)];
+        if !self.alone {
+            fds.push(PollFd::new(&self.socket, PollFlags::IN));
+        }
+        let relays = self.running.as_ref().map_or(&[][..], |running| &running.started.relays);
+        fds.extend(relays.iter().map(|relay| PollFd::new(relay, PollFlags::IN)));
+        match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok((false, true)),
             Err(error) => return Err(error.into()),
         }
-        Ok((count == 2 && !fds[1].revents().is_empty(), !fds[0].revents().is_empty()))
+        let (ended, asked) = (!fds[0].revents().is_empty(), !self.alone && !fds[1].revents().is_empty());
+        self.pass();
+        Ok((asked, ended))
+    }
+
+    /// Passes on what a step that may leave something running has printed.
+    fn pass(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.started.relays.retain_mut(|relay| relay.pass(&mut self.block));
+        }
     }
 
     fn read(&mut self) -> io::Result<()> {
@@ -271,7 +318,12 @@ impl Guardian {
     /// Takes note of who has ended, and ends what is left over.
     fn look_after(&mut self) -> io::Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let none_left = reap(running)? && !tree::group_left(running.started.leader);
+        let (leader, exit) = (running.started.leader, &mut running.exit);
+        let none_left = reap(|pid, ended| {
+            if pid == leader && exit.is_none() {
+                *exit = Some(ended);
+            }
+        })? && !tree::group_left(leader);
         let now = Instant::now();
         let Some(exit) = running.exit else {
             if running.kill_at.is_some_and(|at| at <= now) {
@@ -298,12 +350,14 @@ impl Guardian {
         }
         if none_left || stays || running.give_up_at.is_some_and(|at| at <= now) {
             let leftover = std::mem::take(&mut running.leftover);
-            self.running = None;
+            self.pass();
+            let relays = self.running.take().map(|running| running.started.relays);
             self.tell(&Report::Over { exit, leftover });
-            self.renew();
             if stays {
-                self.alone = true;
+                (self.alone, self.detached) = (true, relays);
+                return Ok(());
             }
+            self.renew();
         }
         Ok(())
     }
@@ -325,15 +379,11 @@ impl Guardian {
     }
 }
 
-/// Waits for all children that have ended. True if none is left.
-fn reap(running: &mut Running) -> io::Result<bool> {
+/// Waits for all children that have ended, and says how. True if none is left.
+fn reap(mut ended: impl FnMut(Pid, Exit)) -> io::Result<bool> {
     loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => {
-                if pid == running.started.leader && running.exit.is_none() {
-                    running.exit = Some(exit_of(status.exit_status(), status.terminating_signal()));
-                }
-            }
+            Ok(Some((pid, status))) => ended(pid, exit_of(status.exit_status(), status.terminating_signal())),
             Ok(None) => return Ok(false),
             Err(rustix::io::Errno::CHILD) => return Ok(true),
             Err(rustix::io::Errno::INTR) => {}

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, getpid};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::frame::{Launch, Report, Request};
 use super::tree::{self, Member};
@@ -108,6 +108,16 @@ impl Lane {
         self.ask(&Request::Kill);
     }
 
+    /// Lets the guardian go on, if somebody has stopped it: everything that ends its step goes through it.
+    pub fn wake(&self) {
+        kill_process(self.pid(), Signal::CONT).ok();
+    }
+
+    /// Kills the guardian, because it does not answer; what is left of its step comes to this process.
+    pub fn end(&mut self) {
+        self.child.kill().ok();
+    }
+
     fn ask(&mut self, request: &Request) {
         let mut bytes = Vec::new();
         request.write(&mut bytes);
@@ -177,17 +187,9 @@ impl Lane {
         self.wide = true;
     }
 
-    /// Lets the guardian go, which leaves alone what a detached step has left running. Waits until it has gone.
+    /// Its guardian takes no more steps: it looks after what a detached one has left running, as long as that lives.
     pub fn retire(&mut self) {
         self.retired = true;
-        drop(self.socket.shutdown(std::net::Shutdown::Both));
-        // It has nothing left to do; if it does not go, its step's rest is below it and not below this process.
-        for _ in 0..1000 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
     }
 
     #[must_use]
@@ -212,12 +214,11 @@ impl Lane {
     }
 }
 
-/// Kills what a guardian that was killed has left: all processes below this one that are no `lanes`, not below one, and
-/// not among `spared` (what detached steps have left running).
-pub fn end_strays(lanes: &[Pid], spared: &[Member]) {
+/// Kills what a guardian that was killed has left: all processes below this one that are no `lanes` and not below one.
+pub fn end_strays(lanes: &[Pid]) {
     let until = Instant::now() + Duration::from_secs(2);
     loop {
-        let strays = strays(lanes, spared);
+        let strays = strays(lanes);
         if strays.is_empty() || Instant::now() > until {
             return;
         }
@@ -227,11 +228,9 @@ pub fn end_strays(lanes: &[Pid], spared: &[Member]) {
 }
 
 /// The living processes below this one that belong to no lane.
-#[must_use]
-pub fn strays(lanes: &[Pid], spared: &[Member]) -> Vec<Member> {
+fn strays(lanes: &[Pid]) -> Vec<Member> {
     let mut out: Vec<Member> = tree::below(getpid());
     let mut guarded: Vec<i32> = lanes.iter().map(|pid| pid.as_raw_nonzero().get()).collect();
-    guarded.extend(spared.iter().map(|member| member.pid.as_raw_nonzero().get()));
     // Parents come before their children in what `below` finds.
     out.retain(|member| {
         let pid = member.pid.as_raw_nonzero().get();

@@ -10,6 +10,7 @@ pub mod frame;
 mod guardian;
 mod lane;
 mod refusal;
+mod relay;
 mod signals;
 mod spawn;
 mod task;
@@ -26,12 +27,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 pub use capture::{Captured, capture};
 pub use frame::{Exit, Input, Launch, Report};
 pub use guardian::no_core_dumps;
-pub use lane::{Lane, Word, end_strays, strays};
+pub use lane::{Lane, Word, end_strays};
 pub use refusal::not_started;
 pub use signals::{Endings, Signals, somebody_wants_out};
 pub use spawn::{find_program, itself, remove_private};
 pub use task::{TASK, WANTED, WANTED_JSON};
-pub use tree::{Member, orphans_come_here};
+pub use tree::orphans_come_here;
 
 use ciao_base::task::Tasks;
 

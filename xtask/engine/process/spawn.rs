@@ -12,19 +12,29 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdout};
 use xshell::Shell;
 
 use super::frame::{Input, Launch};
 use super::refusal::not_found;
+use super::relay::Relay;
 
 /// A process that was started; its private files are removed when this is dropped.
 pub struct Started {
     pub leader: Pid,
+    /// Between it and the orchestrator, if it may leave something running.
+    pub relays: Vec<Relay>,
     _private: Option<Private>,
 }
+
+/// How old a folder of private files is that nobody uses any more.
+const FORGOTTEN: Duration = Duration::from_secs(10);
+/// A link that somebody else has put there leads nowhere.
+const NO_LINKS: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
 /// What was attempted, and why it failed.
 type Failure = (String, io::Error);
@@ -124,14 +134,31 @@ impl Spawner {
         let Ready { launch, mut command } = ready;
         let private = Private::new(&launch).map_err(|error| ("write its private files".to_owned(), error))?;
         command.stdin(input(&launch).map_err(|error| ("open its standard input".to_owned(), error))?);
-        if launch.capture {
-            let captured = self.captured.try_clone().map_err(|error| ("pass on its output".to_owned(), error))?;
-            command.stdout(captured);
-        }
+        let relays = self.outputs(&launch, &mut command).map_err(|error| ("pass on its output".to_owned(), error))?;
         // Not waited for here: the guardian waits for all its children at once.
         let child = command.spawn().map_err(|error| (String::new(), error))?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        Ok(Started { leader, _private: private })
+        Ok(Started { leader, relays, _private: private })
+    }
+
+    /// Where what it prints goes, if not where this process's own does.
+    fn outputs(&self, launch: &Launch, command: &mut Command) -> io::Result<Vec<Relay>> {
+        let mut relays = Vec::new();
+        if launch.detach {
+            let (relay, writer) = Relay::new(rustix::io::fcntl_dupfd_cloexec(stderr(), 3)?)?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            relays.push(relay);
+        }
+        if launch.capture {
+            let mut captured = self.captured.try_clone()?;
+            if launch.detach {
+                let (relay, writer) = Relay::new(captured)?;
+                relays.push(relay);
+                captured = writer;
+            }
+            command.stdout(captured);
+        }
+        Ok(relays)
     }
 }
 
@@ -165,6 +192,8 @@ fn nameless(near: &Path) -> io::Result<File> {
 /// A folder of files that only this user can read; removed when dropped.
 struct Private {
     folder: PathBuf,
+    /// Locked as long as it is in use.
+    _lock: File,
 }
 
 impl Private {
@@ -172,8 +201,11 @@ impl Private {
         if launch.files.is_empty() {
             return Ok(None);
         }
+        launch.private.parent().into_iter().for_each(remove_forgotten);
         DirBuilder::new().mode(0o700).create(&launch.private)?;
-        let private = Private { folder: launch.private.clone() };
+        let lock = File::open(&launch.private)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        let private = Private { folder: launch.private.clone(), _lock: lock };
         for (name, content) in &launch.files {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(private.folder.join(name))?;
@@ -186,6 +218,29 @@ impl Private {
 impl Drop for Private {
     fn drop(&mut self) {
         remove_private(&self.folder);
+    }
+}
+
+/// Removes what others have left that were killed together with their guardians: nobody has it locked.
+fn remove_forgotten(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let mut parts = name.split('-');
+        if parts.next() != Some("ciao")
+            || !is_number(parts.next())
+            || !is_number(parts.next())
+            || parts.next().is_some()
+        {
+            continue;
+        }
+        // One that is just being made may not be locked yet.
+        let old = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+        let free = |folder: File| flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let folder = OpenOptions::new().read(true).custom_flags(NO_LINKS).open(entry.path());
+        if old.is_some_and(|old| old > FORGOTTEN) && folder.is_ok_and(free) {
+            remove_private(&entry.path());
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use super::event::Outcome;
 use super::report::{duration, end};
 use super::voice::Voice;
 use ciao_plan::{Retries, Step};
-use ciao_process::{Exit, Launch};
+use ciao_process::{Exit, Lane, Launch};
+
+/// How long a guardian may take to kill: what is stuck in the kernel it gives up after five seconds.
+const ANSWER: Duration = Duration::from_secs(6);
 
 /// Where on its way a step is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +51,7 @@ pub struct Course {
     /// In earlier attempts.
     pub spent: Duration,
     pub deadline: Option<Instant>,
-    /// Why it is being ended, and when it will be killed (`None`: it has been).
+    /// Why it is being ended, and when it will be killed (`None`: it has been, and until `deadline` its guardian may say so).
     pub ending: Option<(Why, Option<Instant>)>,
     /// The lane is told to start this when what is pending has been recorded.
     pub launch: Option<Launch>,
@@ -158,13 +161,24 @@ impl Course {
         (self.attempt < retries.attempts).then(|| delay(retries, self.attempt))
     }
 
+    /// Kills what runs of it.
+    pub fn kill(&mut self, why: Why, lane: &mut Lane) {
+        lane.wake();
+        lane.kill();
+        // Once more does not make it wait longer for the guardian's answer.
+        if !matches!(self.ending, Some((_, None))) {
+            self.deadline = Some(Instant::now() + ANSWER);
+        }
+        self.ending = Some((why, None));
+    }
+
     /// When something must be done about it at the latest.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         match (self.part, self.ending) {
             (Part::Pause(until), _) => Some(until),
-            (_, Some((_, kill_at))) => kill_at,
-            (_, None) => self.deadline,
+            (_, Some((_, Some(kill_at)))) => Some(kill_at),
+            (_, Some((_, None)) | None) => self.deadline,
         }
     }
 

@@ -54,8 +54,15 @@ impl Loop<'_, '_> {
         self.slots.push(Slot { lane, course: None, ahead: None });
     }
 
+    /// Those that only look after what a detached step has left take no more steps.
+    pub fn put_aside(&mut self) {
+        let aside = self.slots.extract_if(.., |slot| slot.course.is_none() && slot.lane.retired());
+        self.staying.extend(aside.map(|slot| slot.lane));
+    }
+
     /// A lane that is free and alive: the one whose guardian knows of `step` already, if there is one.
     pub fn lane(&mut self, step: Option<usize>) -> std::io::Result<usize> {
+        self.put_aside();
         let knows = |slot: &Slot| slot.course.is_none() && slot.ahead.as_ref().map(|ahead| ahead.index) == step;
         let free = |slot: &Slot| slot.course.is_none();
         while let Some(free) = self.slots.iter().position(knows).or_else(|| self.slots.iter().position(free)) {
@@ -72,7 +79,8 @@ impl Loop<'_, '_> {
     /// All guardians. Who is not among them, and below this process, is a stray; so nobody may be on the way here.
     pub fn lanes(&mut self) -> Vec<Pid> {
         self.welcome_all();
-        self.slots.iter().map(|slot| slot.lane.pid()).chain(self.leaving.iter().map(Lane::pid)).collect()
+        let others = self.leaving.iter().chain(&self.staying).map(Lane::pid);
+        self.slots.iter().map(|slot| slot.lane.pid()).chain(others).collect()
     }
 
     /// Lets the guardians go that neither `steps` more nor a `finally` will need: while others run there is time for it.
@@ -101,6 +109,7 @@ impl Loop<'_, '_> {
             self.coming = None;
         }
         self.welcome_all();
+        self.put_aside();
         self.leaving.extend(self.slots.drain(..).map(|slot| slot.lane));
         // All of them first: they go side by side.
         self.leaving.iter().for_each(Lane::let_go);

@@ -14,7 +14,7 @@ use super::report::Weight;
 use super::schedule::Schedule;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
-use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};
+use ciao_process::{self as process, Exit, Lane, Report, Signals, Word};
 
 /// What is read of a step's output at a time.
 const BLOCK: usize = 128 << 10;
@@ -47,8 +47,8 @@ pub struct Loop<'a, 'r> {
     pub leaving: Vec<Lane>,
     /// How many steps have not begun.
     unbegun: usize,
-    /// What detached steps have left running.
-    spared: Vec<Member>,
+    /// Guardians that look after what detached steps have left running.
+    pub staying: Vec<Lane>,
     block: Vec<u8>,
     /// Some step prints much.
     pours: bool,
@@ -82,7 +82,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             coming: Some(crew),
             leaving: Vec::new(),
             unbegun: runs.iter().filter(|&&runs| runs).count(),
-            spared: Vec::new(),
+            staying: Vec::new(),
             block: vec![0; BLOCK],
             pours: false,
             results: results(deployment, runs),
@@ -186,11 +186,17 @@ impl<'a, 'r> Loop<'a, 'r> {
         let step = &plan.steps[course.step];
         course.attempt += 1;
         (course.part, course.exit) = (Part::Attempt, None);
+        // What a failed attempt has printed is no part of what the step produces.
+        drop(course.voice.produced());
         let ahead = self.slots[slot].ahead.take().filter(|ahead| ahead.index == course.step && course.attempt == 1);
         let ahead = ahead.filter(|ahead| self.launcher.still(ahead));
         let prepared = ahead.is_some();
         match ahead.map_or_else(|| self.launcher.step(course.step, course.attempt), |ahead| Ok(ahead.launch)) {
             Ok(launch) => {
+                for name in std::mem::take(&mut *self.launcher.bare.borrow_mut()) {
+                    let text = format!("`{name}` is part of a secret output, and too short to be masked");
+                    self.outlet.message(Weight::Warning, None, &text);
+                }
                 let owes = step.finally.is_some();
                 // One that was owed from before as well is undone in the order of this deployment.
                 if owes && course.attempt == 1 {
@@ -269,6 +275,9 @@ impl<'a, 'r> Loop<'a, 'r> {
         if ready[0] {
             self.on_signals();
         }
+        if ready.iter().all(|ready| !ready) {
+            busy.iter().for_each(|&slot| self.slots[slot].lane.wake());
+        }
         // From the last: a lane that is gone is taken out.
         for (slot, ready) in busy.into_iter().zip(ready[1..].chunks(each)).rev() {
             if pours || ready[1] {
@@ -285,7 +294,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             self.end_pauses();
         }
         self.look_at_clock();
-        self.slots.retain(|slot| slot.course.is_some() || !slot.lane.retired());
+        self.put_aside();
         self.let_go(self.unbegun);
     }
 
@@ -356,10 +365,7 @@ impl<'a, 'r> Loop<'a, 'r> {
     fn on_leftover(&mut self, slot: usize, course: &Course, exit: Exit, leftover: &[String]) {
         let step = &self.deployment.plan.steps[course.step];
         if step.detach && course.part == Part::Attempt && exit.good() {
-            // What it left becomes a child of this process as soon as its guardian has gone.
             self.slots[slot].lane.retire();
-            let lanes = self.lanes();
-            self.spared.extend(process::strays(&lanes, &self.spared));
         } else if !leftover.is_empty() && course.ending.is_none() {
             let text = format!(
                 "left running in the background and ended: {} (`detach = true` lets such a thing run on)",
@@ -416,6 +422,11 @@ impl<'a, 'r> Loop<'a, 'r> {
         let text = String::from_utf8(produced).map_err(|_| "what it has produced is no UTF-8")?;
         let kept = super::produced(text.trim(), output.json)?;
         if output.secret {
+            if let (false, Some(reason)) = (kept.text.is_empty(), super::secrets::too_short(kept.text.as_bytes()))
+                && !kept.json.as_ref().is_some_and(|json| !json.is_string() && !json.is_number())
+            {
+                return Err(format!("what it has produced is secret: {reason}"));
+            }
             let hidden = super::secret_parts(&kept);
             self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
             self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
@@ -467,7 +478,7 @@ impl<'a, 'r> Loop<'a, 'r> {
         let Slot { lane, course, .. } = self.slots.remove(slot);
         lane.close(Duration::from_millis(100));
         let lanes = self.lanes();
-        process::end_strays(&lanes, &self.spared);
+        process::end_strays(&lanes);
         let Some(mut course) = course else { return };
         if let Some(launch) = course.started.as_ref().filter(|launch| !launch.files.is_empty()) {
             process::remove_private(&launch.private);

@@ -17,7 +17,7 @@ const SECRET_ENDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
 pub struct Caller {
     pub passed: BTreeMap<OsString, OsString>,
     /// The values among them that are masked: named in `pass_env`, and called `…KEY` or so.
-    pub masked: Vec<Vec<u8>>,
+    pub masked: BTreeMap<String, Vec<u8>>,
     /// All of them, for secrets that are read from the environment.
     all: BTreeMap<OsString, OsString>,
 }
@@ -29,7 +29,7 @@ impl Caller {
         for (name, value) in &caller.all {
             let named = pass_env.iter().any(|pattern| matches(pattern, name) && passes(pattern, name));
             if named && SECRET_ENDS.iter().any(|end| name.as_bytes().ends_with(end.as_bytes())) {
-                caller.masked.push(value.as_bytes().to_vec());
+                caller.masked.insert(name.to_string_lossy().into_owned(), value.as_bytes().to_vec());
             }
             if named || PASSED.iter().any(|pattern| matches(pattern, name)) {
                 caller.passed.insert(name.clone(), value.clone());
@@ -92,6 +92,6 @@ mod tests {
         );
         let names: Vec<_> = caller.passed.keys().collect();
         assert_eq!(names, ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "EDITOR"]);
-        assert_eq!(caller.masked, [b"abcdefgh".to_vec()]);
+        assert_eq!(caller.masked.into_values().collect::<Vec<_>>(), [b"abcdefgh".to_vec()]);
     }
 }

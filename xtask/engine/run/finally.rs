@@ -110,8 +110,23 @@ fn cut(command: String) -> String {
 
 /// What might help, judging by what was printed.
 fn hint(lines: &[String], result: &StepResult) -> Option<String> {
-    let asked =
-        ["/dev/tty", "a terminal is required", "not a tty", "no tty", "askpass", "Host key verification failed"];
+    let asked = [
+        "/dev/tty",
+        "a terminal is required",
+        "not a tty",
+        "not a TTY",
+        "no tty",
+        "askpass",
+        "must be run from a terminal",
+        "Inappropriate ioctl for device",
+        "could not read Username",
+        "could not read Password",
+        "terminal prompts disabled",
+        "Host key verification failed",
+        "Permission denied (publickey",
+        "Permission denied (password",
+        "getpass",
+    ];
     if lines.iter().any(|line| asked.iter().any(|words| line.contains(words))) {
         return Some(
             "a step has no terminal and cannot ask: give it what it needs by env, stdin, a key or an agent".to_owned(),

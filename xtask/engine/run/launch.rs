@@ -2,7 +2,8 @@
 //!
 //! It looks programs up on the step's PATH and compares files; it starts nothing, and knows nothing of masks or logs.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -43,6 +44,8 @@ pub struct Launcher<'a> {
     pub kept: usize,
     /// What no argument may hold unless the step names it as a secret.
     pub hidden: Vec<Vec<u8>>,
+    /// What is used of secret outputs, and too short to be masked.
+    pub bare: RefCell<BTreeSet<String>>,
     /// Where folders of private files are made.
     private: PathBuf,
 }
@@ -65,7 +68,7 @@ impl<'a> Launcher<'a> {
         // In memory where the system offers that: these files hold secrets.
         let folder = |name: &str| deployment.caller.get(name).map(PathBuf::from).filter(|path| path.is_dir());
         let folder = folder("XDG_RUNTIME_DIR").unwrap_or_else(std::env::temp_dir);
-        let masked = deployment.caller.masked.iter().map(Vec::as_slice);
+        let masked = deployment.caller.masked.values().map(Vec::as_slice);
         let hidden = secrets.values().chain(masked).filter(|secret| secret.len() >= SHORTEST);
         Launcher {
             deployment,
@@ -73,6 +76,7 @@ impl<'a> Launcher<'a> {
             outputs: vec![None; deployment.plan.steps.len()],
             kept: 0,
             hidden: hidden.map(<[u8]>::to_vec).collect(),
+            bare: RefCell::default(),
             private: folder,
         }
     }
@@ -392,14 +396,23 @@ impl<'a> Launcher<'a> {
 
     /// Nothing in the place of a value deletes `/` in the worst case.
     fn filled(&self, step: u32, path: &[String], value: &Value) -> Refused<()> {
+        let maker = &self.deployment.plan.steps[step as usize];
+        let name = || {
+            let name = maker.output.iter().map(|output| &output.name).chain(path);
+            name.map(String::as_str).collect::<Vec<_>>().join(".")
+        };
         let what = match value {
             Value::Null => "null",
             Value::String(text) if text.is_empty() => "empty",
+            Value::String(text)
+                if text.len() < SHORTEST && maker.output.as_ref().is_some_and(|output| output.secret) =>
+            {
+                self.bare.borrow_mut().insert(name());
+                return Ok(());
+            }
             _ => return Ok(()),
         };
-        let maker = &self.deployment.plan.steps[step as usize];
-        let name = maker.output.iter().map(|output| &output.name).chain(path);
-        let name = name.map(String::as_str).collect::<Vec<_>>().join(".");
+        let name = name();
         Err(format!("output `{name}` of step {} is {what}; nothing was started with it", maker.id))
     }
 

@@ -154,7 +154,7 @@ pub fn run(
 ) -> Summary {
     let plan = deployment.plan;
     let mut mask = Mask::default();
-    mask.add(secrets.values().chain(deployment.caller.masked.iter().map(Vec::as_slice)));
+    mask.add(secrets.values().chain(deployment.caller.masked.values().map(Vec::as_slice)));
     let mut outlet = Outlet::new(mask, reporter, journal);
     no_core_dumps();
     if let Err(error) = orphans_come_here() {

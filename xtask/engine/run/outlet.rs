@@ -131,6 +131,7 @@ impl Listener for Ear<'_> {
     }
 
     fn trouble(&mut self, words: &str) {
-        self.reporter.message(Weight::Warning, Some(self.step), words);
+        // What is not in the log is nowhere: that is said also to who wants to hear of failures only.
+        self.reporter.message(Weight::Error, Some(self.step), words);
     }
 }

@@ -92,6 +92,12 @@ impl Secrets {
                 }
             }
         }
+        // What was passed on empty hides nothing.
+        for (name, value) in caller.masked.iter().filter(|(_, value)| !value.is_empty()) {
+            if let Err(reason) = usable(value.clone()) {
+                problems.push(Problem { secret: name.clone(), source: "named in pass_env".to_owned(), reason });
+            }
+        }
         if problems.is_empty() { Ok(secrets) } else { Err(Unreadable::Problems(problems)) }
     }
 
@@ -118,12 +124,20 @@ fn usable(value: Vec<u8>) -> Result<Vec<u8>, String> {
     if value.is_empty() {
         return Err("it is empty".to_owned());
     }
-    if value.len() < SHORTEST {
-        return Err(format!(
-            "it is shorter than {SHORTEST} bytes: anybody could guess it, and masking it would garble everything else"
-        ));
+    match too_short(&value) {
+        Some(reason) => Err(reason),
+        None => Ok(value),
     }
-    Ok(value)
+}
+
+/// Why a secret cannot be masked. Many programs print it without the blanks at its ends.
+#[must_use]
+pub fn too_short(value: &[u8]) -> Option<String> {
+    (value.trim_ascii().len() < SHORTEST).then(|| {
+        format!(
+            "it is shorter than {SHORTEST} bytes: anybody could guess it, and masking it would garble everything else"
+        )
+    })
 }
 
 /// Without the line break that editors and commands put at the end.

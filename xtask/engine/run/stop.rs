@@ -39,15 +39,10 @@ impl Loop<'_, '_> {
                         self.guard_or_attempt(slot, course);
                     }
                 }
-                (_, Some((why, _))) => {
-                    lane.kill();
-                    course.ending = Some((why, None));
-                }
+                (_, Some((_, None))) => lane.end(),
+                (_, Some((why, _))) => course.kill(why, lane),
                 // After an interruption there is no time left for another grace.
-                (Part::Finally, None) if self.stop.is_some() => {
-                    lane.kill();
-                    course.ending = Some((Why::Stopped, None));
-                }
+                (Part::Finally, None) if self.stop.is_some() => course.kill(Why::Stopped, lane),
                 (_, None) => {
                     lane.signal(Signal::TERM);
                     course.ending = Some((Why::TimedOut, Some(now + self.deployment.grace)));
@@ -120,8 +115,7 @@ impl Loop<'_, '_> {
                 }
                 continue;
             }
-            lane.kill();
-            course.ending = Some((Why::Stopped, None));
+            course.kill(Why::Stopped, lane);
         }
     }
 

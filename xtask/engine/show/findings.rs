@@ -233,10 +233,19 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|char| if acts(char) || turns(char) { '\u{fffd}' } else { char }).collect()
 }
 
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The same for what has no place.
+#[must_use]
+pub fn annotation(level: &str, message: &str) -> String {
+    format!("::{level}::{}", data(message))
+}
+
 /// The workflow commands with which GitHub Actions shows findings beside the files.
 #[must_use]
 pub fn annotations(findings: &[&Finding], texts: Texts<'_>) -> String {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut lines = Lines::new(texts);
     let shown = findings.iter().map(|finding| {

@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::plain::missed;
@@ -57,7 +57,12 @@ impl Github {
 
     fn line(&mut self, mut line: String) {
         line.push('\n');
-        self.screen.write(line.as_bytes());
+        self.write(&line);
+    }
+
+    /// The runner takes its old commands from anywhere in a line.
+    fn write(&mut self, text: &str) {
+        self.screen.write(text.replace("##[", "## [").as_bytes());
     }
 
     fn close(&mut self) {
@@ -94,7 +99,7 @@ impl Github {
             block += &format!("[… {} lines before these are in the log …]\n", std::mem::take(&mut speaker.missed));
         }
         block += &std::mem::take(&mut speaker.lines);
-        self.screen.write(block.as_bytes());
+        self.write(&block);
     }
 
     fn show_lone(&mut self) {
@@ -102,14 +107,17 @@ impl Github {
             self.show(0);
         }
     }
+}
 
-    fn append(&self, text: &str) {
-        let Some(path) = &self.summary else { return };
-        if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
-            // A summary that cannot be written is no reason to fail.
-            drop(file.write_all(text.as_bytes()));
-        }
-    }
+/// Appends to the summary of this step of the runner, if it wants one. One that cannot be written is no reason to fail.
+///
+/// # Errors
+/// In words, if it cannot be written.
+pub fn summarise(path: Option<&Path>, text: &str) -> Result<(), String> {
+    let Some(path) = path else { return Ok(()) };
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| format!("the step summary {} cannot be written: {error}", path.display()))
 }
 
 impl Speaker {
@@ -139,7 +147,7 @@ fn annotation(kind: &str, file: &str, line: usize, title: &str, text: &str) -> S
 /// A line of a step must not be taken for a command of the runner.
 fn inert(line: &str) -> String {
     let start = line.trim_start();
-    if start.starts_with("::") || start.starts_with("##[") { format!("| {line}") } else { line.to_owned() }
+    if start.starts_with("::") { format!("| {line}") } else { line.to_owned() }
 }
 
 /// For a cell of a Markdown table.
@@ -198,13 +206,14 @@ impl Reporter for Github {
     fn finished(&mut self, summary: &Summary) {
         self.close();
         for failure in &summary.failures {
-            let title = format!("{} failed", failure.step);
+            let of = if failure.finally { " (finally)" } else { "" };
+            let title = format!("{}{of} failed", failure.step);
             let last = failure.last_lines.join("\n");
             let text = format!("{}\n{last}", failure.what);
             self.line(annotation("error", failure.file.as_str(), failure.line, &title, text.trim_end()));
         }
         let text = words::summary(&self.environment, summary, Paint(self.style.colour));
-        self.screen.write(text.as_bytes());
+        self.write(&text);
         let last = Summary { failures: Vec::new(), ..summary.clone() };
         let last = words::summary(&self.environment, &last, Paint(false));
         let rows = std::mem::take(&mut self.rows);
@@ -212,7 +221,9 @@ impl Reporter for Github {
             "### {}\n\n| step | outcome | time | |\n|---|---|---|---|\n{rows}\n",
             last.trim().replace('\n', "  \n")
         );
-        self.append(&table);
+        if let Err(words) = summarise(self.summary.as_deref(), &table) {
+            self.line(words::message(Weight::Warning, None, &words, Paint(self.style.colour)));
+        }
     }
 
     fn drain(&mut self, time: Duration) -> bool {

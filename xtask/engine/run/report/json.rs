@@ -15,12 +15,15 @@ use ciao_process::Exit;
 /// Writes to standard output.
 pub struct Json {
     screen: Screen,
+    /// The step whose `finally` runs.
+    finally: Option<String>,
 }
 
 impl Json {
     #[must_use]
     pub fn new() -> Json {
-        Json { screen: Screen::stdout(|lines| json!({ "event": "missed", "lines": lines }).to_string() + "\n") }
+        let missed = |lines: usize| json!({ "event": "missed", "lines": lines }).to_string() + "\n";
+        Json { screen: Screen::stdout(missed), finally: None }
     }
 
     fn event(&mut self, event: &Value) {
@@ -45,12 +48,14 @@ impl Reporter for Json {
     }
 
     fn started(&mut self, step: &Step, attempt: u32, finally: bool) {
+        self.finally = finally.then(|| step.id.clone());
         self.soon(&json!({ "event": "started", "step": step.id, "attempt": attempt, "finally": finally }));
     }
 
     fn output(&mut self, step: &Step, lines: &[u8]) {
         for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&byte| byte == b'\n') {
-            self.event(&json!({ "event": "output", "step": step.id, "line": neutral(line) }));
+            let finally = self.finally.as_ref() == Some(&step.id);
+            self.event(&json!({ "event": "output", "step": step.id, "finally": finally, "line": neutral(line) }));
         }
     }
 

@@ -15,7 +15,7 @@ mod writer;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use github::Github;
+pub use github::{Github, summarise};
 pub use json::Json;
 pub use plain::Plain;
 pub use terminal::Terminal;

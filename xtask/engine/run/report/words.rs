@@ -145,7 +145,9 @@ pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
             text += &format!("do it by hand, then: cargo xtask settle {environment} {owed} --reason …\n");
         }
     }
-    if matches!(summary.end, End::Failed | End::Interrupted(_)) {
+    if summary.steps.iter().all(|step| matches!(step.outcome, Outcome::NotRun | Outcome::Off)) {
+        text += "nothing ran: all is as it was before\n";
+    } else if matches!(summary.end, End::Failed | End::Interrupted(_)) {
         text += &format!("go on with: cargo xtask resume {environment}\n");
     }
     text
