@@ -13,9 +13,10 @@ use super::scope::Scope;
 use super::value::Shapes;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::given::Given;
 use ciao_declare::literal::{Literal, Spanned};
 use ciao_declare::parameter::Parameter;
-use ciao_declare::step::{ForEach, Given, When};
+use ciao_declare::step::{ForEach, When};
 use ciao_declare::{self as declare, pipeline_file};
 
 impl<'d> Builder<'d, '_> {

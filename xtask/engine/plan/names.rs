@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::value::Shapes;
-use super::{Piece, SecretSource, Tree};
+use super::{Piece, Secret, Tree};
 use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
 use ciao_declare::literal::Literal;
 use ciao_declare::parameter::Parameter;
@@ -41,7 +41,7 @@ impl Named {
 #[derive(Debug, Default)]
 pub struct Names {
     pub by_name: HashMap<Arc<str>, Named>,
-    pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    pub secrets: BTreeMap<Arc<str>, Secret>,
 }
 
 impl Names {

@@ -12,6 +12,7 @@ use super::launch::{Ahead, Launcher};
 use super::outlet::Outlet;
 use super::report::Weight;
 use super::schedule::Schedule;
+use super::secrets::LONGEST;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
 use ciao_process::{self as process, Exit, Lane, Member, Report, Signals, Word};
@@ -415,6 +416,9 @@ impl<'a, 'r> Loop<'a, 'r> {
         let text = String::from_utf8(produced).map_err(|_| "what it has produced is no UTF-8")?;
         let kept = super::produced(text.trim(), output.json)?;
         if output.secret {
+            if kept.text.len() > LONGEST {
+                return Err(format!("it has produced more than {} KiB, which is too long for a secret", LONGEST >> 10));
+            }
             let hidden = super::secret_parts(&kept);
             self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
             self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
