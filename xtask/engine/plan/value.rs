@@ -255,15 +255,10 @@ impl Shapes<'_> {
             let message = format!("`{name}` names nothing in `{}`", source.value);
             return self.report(Code::EmptyValue, key.span, name, message, "name the secret there");
         }
-        let refused = match &*source.value {
-            "env" if !is_name(key_text) => {
-                Some(("cannot be the name of a variable", "use letters, digits and `_`, no digit first"))
-            }
-            "file" if key_text.contains("${") => Some(("is taken as it stands", "write the path itself")),
-            _ => None,
-        };
-        if let Some((why, help)) = refused {
-            let message = format!("the key of `{name}` {why}: nothing is replaced in it");
+        // `${name}` is found with all values in which it stands.
+        if &*source.value == "env" && !is_name(key_text) && !key_text.contains("${") {
+            let message = format!("`{name}` names no variable in `env`");
+            let help = "write the name of one: letters, digits and `_`, no digit first";
             return self.report(Code::BadValue, key.span, name, message, help);
         }
         let source = match &*source.value {
