@@ -249,3 +249,20 @@ fn a_long_circle_is_shown_whole() {
     let path: Vec<String> = (0..=100).map(|at| format!("s{}", at % 100)).collect();
     assert!(said.contains(&path.join(" → ")), "{said}");
 }
+
+#[test]
+fn a_wrong_default_of_a_field_was_found_in_the_file_that_does_not_give_it() {
+    let fields = "{ name = { type = \"string\" }, port = { type = \"port\", default = 0 } }";
+    let hosts = format!("{{ type = \"table\", list = true, key = \"name\", fields = {fields} }}");
+    let step =
+        "[[step]]\nname = \"each\"\nrun = [\"echo\", \"${each.name}\", \"${each.port}\"]\nfor_each = \"x.hosts\"";
+    let given = |file: &str| more(&format!("pipelines/{file}"), "[x]\nhosts = [{ name = \"g\" }, { name = \"h\" }]");
+    let changes = environment(&format!("[parameters.x]\nhosts = {hosts}"))
+        + &more("pipelines/deployments/web/pipeline.toml", step)
+        + &given(DEV)
+        + &given("environments/prod.toml");
+    found(&changes, &format!("bad-value {ENVIRONMENT}:13"));
+    let changes = call(&hosts, "[{ name = \"g\" }]")
+        .replace("[\"echo\", \"${x...}\"]", "[\"echo\", \"${each.port}\"]\nfor_each = \"x\"");
+    found(&changes, "bad-value pipelines/deployments/own/pipeline.toml:2");
+}

@@ -213,15 +213,19 @@ impl<'d> Builder<'d, '_> {
         for parameter in &pipeline.parameters {
             let given = with.iter().find(|(key, _)| key.value == parameter.name);
             let tree = match (given, &parameter.default) {
-                (Some((_, given)), _) => scope.argument(given, parameter),
+                (Some((_, given)), _) => scope.argument(given, parameter, file),
                 (None, Some(default)) => {
                     let pipeline = &self.inputs.declarations.environment;
                     let findings = &mut scope.findings;
-                    Shapes { file, pipeline, environment: self.environment, findings, secrets: &mut secrets }.check(
-                        parameter,
-                        &parameter.name,
-                        default,
-                    )
+                    Shapes {
+                        file,
+                        declared: file,
+                        pipeline,
+                        environment: self.environment,
+                        findings,
+                        secrets: &mut secrets,
+                    }
+                    .check(parameter, &parameter.name, default)
                 }
                 (None, None) => {
                     let message = format!("the call of `{}` gives no `{}`", deploy.pipeline.value, parameter.name);

@@ -82,12 +82,14 @@ pub fn names(declarations: &Declarations, environment: &str, values: &Values, fi
             (None, Some((like, value)), _) => (&like.file, Some(value)),
             (None, None, default) => (&shared, default.as_ref()),
         };
-        let mut shapes = Shapes { file, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
+        let mut shapes =
+            Shapes { file, declared: &shared, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
         let tree = value.and_then(|value| shapes.check(parameter, &parameter.name, value));
         if let (Some(default), true) = (&parameter.default, *file != shared) {
             // It is wrong where it stands, also while every environment has a value of its own.
             let secrets = &mut BTreeMap::new();
-            let mut shapes = Shapes { file: &shared, pipeline, environment, findings: &mut own, secrets };
+            let mut shapes =
+                Shapes { file: &shared, declared: &shared, pipeline, environment, findings: &mut own, secrets };
             shapes.check(parameter, &parameter.name, default);
         }
         let mut named = Named::new(Arc::clone(&parameter.name), tree);
@@ -106,7 +108,7 @@ fn constants(pipeline: &EnvironmentPipeline, environment: &str, names: &mut Name
     let file = camino::Utf8Path::new(declare::ENVIRONMENT).into();
     let secrets = &mut BTreeMap::new();
     for (name, value) in &pipeline.constants {
-        let mut shapes = Shapes { file: &file, pipeline, environment, findings, secrets };
+        let mut shapes = Shapes { file: &file, declared: &file, pipeline, environment, findings, secrets };
         let mut named = Named::new(Arc::clone(name), shapes.any(name, value));
         named.constant = true;
         names.by_name.insert(Arc::clone(name), named);

@@ -367,7 +367,7 @@ impl<'a> Scope<'a> {
     }
 
     /// An argument for a parameter that the pipeline declares itself, checked against the declaration where it is known.
-    pub fn argument(&mut self, given: &Given, parameter: &Parameter) -> Option<Tree> {
+    pub fn argument(&mut self, given: &Given, parameter: &Parameter, declared: &Arc<Utf8Path>) -> Option<Tree> {
         let before = self.findings.len();
         let tree = self.given(given);
         if self.findings.len() > before {
@@ -386,6 +386,7 @@ impl<'a> Scope<'a> {
         let pipeline = ciao_declare::EnvironmentPipeline::default();
         let mut shapes = value::Shapes {
             file: &file,
+            declared,
             pipeline: &pipeline,
             environment: self.environment,
             findings: &mut self.findings,

@@ -15,6 +15,8 @@ use ciao_declare::shape::holds_password;
 /// Checks values of one file.
 pub struct Shapes<'a> {
     pub file: &'a Arc<camino::Utf8Path>,
+    /// Where they are declared, and the defaults of fields stand.
+    pub declared: &'a Arc<camino::Utf8Path>,
     /// The sources of secrets that there are.
     pub pipeline: &'a EnvironmentPipeline,
     pub environment: &'a str,
@@ -196,7 +198,12 @@ impl Shapes<'_> {
             let label = format!("{name}.{}", field.name);
             let checked = match (value.value.get(&field.name), &field.default) {
                 (Some(given), _) => self.check(field, &label, given),
-                (None, Some(default)) => self.check(field, &label, default),
+                (None, Some(default)) => {
+                    let file = std::mem::replace(&mut self.file, self.declared);
+                    let checked = self.check(field, &format!("{}.{}", parameter.name, field.name), default);
+                    self.file = file;
+                    checked
+                }
                 (None, None) => {
                     let help = format!("add `{} = …`", field.name);
                     self.report(Code::MissingValue, value.span, name, format!("`{label}` has no value"), help)
