@@ -67,7 +67,7 @@ impl Scope<'_> {
             self.report(Code::SecretInArguments, template.span, message, "pass it by `env` or `stdin`");
         }
         if !may_be_absolute(&text) {
-            self.from_root(&mut text, template, folder);
+            self.rooted(&mut text, template, folder);
         }
         // Known now, and not in the middle of a deployment.
         if let Some(known) = text.known_in_repo()
@@ -80,7 +80,7 @@ impl Scope<'_> {
     }
 
     /// Puts the folder before what is written in it.
-    fn from_root(&mut self, text: &mut Text, template: &Template, folder: &Utf8Path) {
+    fn rooted(&mut self, text: &mut Text, template: &Template, folder: &Utf8Path) {
         let written = match text.pieces.first() {
             Some(Piece::Literal(first)) => first.to_string(),
             _ => String::new(),
