@@ -10,6 +10,8 @@ mod declared;
 mod files;
 #[path = "findings/fixture.rs"]
 mod fixture;
+#[path = "findings/given.rs"]
+mod given;
 #[path = "findings/input.rs"]
 mod input;
 #[path = "findings/quiet.rs"]

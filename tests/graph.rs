@@ -1,9 +1,10 @@
 //! Properties of the order, against the obvious and slow way to the same answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ciao::declare::literal::Spanned;
-use ciao::plan::graph::{Reach, direct_needs, run_order};
+use ciao::plan::graph::{Problem, Reach, direct_needs, run_order};
 use proptest::prelude::*;
 
 /// For each node, which come before it.
@@ -54,7 +55,18 @@ proptest! {
         let cyclic = (0..all.len()).any(|node| before[node][node]);
         let (direct, problems) = direct_needs(&items);
         prop_assert_eq!(cyclic, !problems.is_empty());
-        prop_assert_eq!(cyclic, run_order(&direct, direct.len()).is_none());
+        prop_assert!(run_order(&direct, direct.len()).is_some(), "what is cut has an order");
+        // Nodes that need each other make a circle, and each circle is told once, by a path through it alone.
+        let first_of_circle = |node: usize| (0..all.len()).find(|other| before[node][*other] && before[*other][node]);
+        let mut open: BTreeSet<usize> = (0..all.len()).filter_map(first_of_circle).collect();
+        for problem in problems {
+            let Problem::Cycle(cycle) = problem else { panic!("all names are there") };
+            for (at, node) in cycle.iter().enumerate() {
+                prop_assert!(all[*node].contains(&(cycle[(at + 1) % cycle.len()] as u32)), "s{} in {:?}", node, cycle);
+            }
+            prop_assert!(open.remove(&first_of_circle(cycle[0]).unwrap()), "{:?}", cycle);
+        }
+        prop_assert!(open.is_empty(), "{:?}", open);
         if cyclic {
             return Ok(());
         }

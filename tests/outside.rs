@@ -7,8 +7,12 @@ mod begun;
 mod ended;
 #[path = "outside/named.rs"]
 mod named;
+#[path = "outside/options.rs"]
+mod options;
 #[path = "outside/released.rs"]
 mod released;
+#[path = "outside/secret.rs"]
+mod secret;
 #[path = "outside/shown.rs"]
 mod shown;
 mod support;

@@ -72,7 +72,8 @@ fn shown(text: &str, environment: &str, form: &Form) -> String {
     findings.retain(|finding| !ELSEWHERE.contains(&finding.code));
     let texts = |file: &camino::Utf8Path| sources.text(file.as_str());
     let wrong = show::findings::text(&findings, &texts, false);
-    let plan = plans.iter().find(|(name, _)| name == environment).map(|(_, built)| &built.plan);
+    let built = plans.iter().find(|(name, built)| name == environment && !built.cyclic);
+    let plan = built.map(|(_, built)| &built.plan);
     let plan = plan.map(|plan| match form {
         Form::Value => show::plan::text(plan, Side::Value, &tasks),
         Form::Skeleton => {
@@ -417,7 +418,7 @@ run = ["a", "${short}${colour}${count}${port}${host}${url}${empty}${quoted}${abs
 "#), @r#"
     dev
       a
-        a                   a "${short}${colour}${count}${port}${host}${url}${empty}${quoted}${absent}"
+        a                   a "${short}${colour}${count}${port}${host}${url}${empty}${quoted}${absent}" "${list...}"
     error[missing-value]: environment `dev` gives no value for `absent`
       --> pipelines/environments/dev.toml:1:1
        |

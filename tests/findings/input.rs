@@ -114,3 +114,19 @@ fn any_bytes_in_a_script() {
         }
     }
 }
+
+/// Of a list of `for_each`, and of arguments, each item was looked at once for each other one: 4,000 took seconds.
+#[test]
+fn a_list_that_is_written_in_a_file_costs_no_more_than_its_length() {
+    let items: Vec<String> = (0..30_000).map(|item| format!("\"i{item}\"")).collect();
+    let items = items.join(", ");
+    let steps = format!(
+        "[[step]]\nname = \"each\"\nrun = [\"x\", \"${{each}}\"]\nfor_each = [{items}]\n\
+         [[step]]\nname = \"all\"\nrun = [\"x\", {items}]\n[[step]]\nname = \"with\"\nrun = [\"sh\", {}]\n",
+        items.replace("\"i", "\"${site.title} i")
+    );
+    let start = Instant::now();
+    let found = check(&crate::declared::more(&format!("{BESIDE}/pipeline.toml"), &steps));
+    assert_eq!(found, "");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use ciao::plan::{
-    Action, Argument, Call, EnvValue, Finally, Graph, NamedFile, Output, Piece, Plan, Retries, SecretSource, Step, Text,
+    Action, Argument, Call, EnvValue, Finally, Graph, NamedFile, Output, Piece, Plan, Retries, Secret, SecretSource,
+    Step, Text, Type,
 };
 use ciao::process::Signals;
 use ciao::run::environment::Caller;
@@ -238,7 +239,10 @@ impl Play {
             let secret = || Text { pieces: vec![Piece::Secret("password".into())] };
             env.insert("SECRET".to_owned(), EnvValue::Text(secret()));
             env.insert("FILE".to_owned(), EnvValue::File(secret()));
-            secrets.insert("password".into(), SecretSource::File("secret".to_owned()));
+            secrets.insert(
+                "password".into(),
+                Secret { kind: Type::String, source: SecretSource::File("secret".to_owned()) },
+            );
         }
         let steps: Vec<Step> = self.steps.iter().enumerate().map(|(index, scene)| self.one(index, scene)).collect();
         let before = |step: u32| if self.wide { None } else { step.checked_sub(1) };

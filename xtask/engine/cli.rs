@@ -171,7 +171,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// Tell what a code means, why it matters, and how to mend it
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", conflicts_with = "format")]
     pub explain: Option<String>,
 }
 

@@ -37,6 +37,8 @@ pub fn proofs(built: &Built<'_>, findings: &mut Vec<Finding>) {
     }
     two_providers(built, &providers, findings);
     let reach = Reach::new(&built.plan.graph.needs);
+    // Where the order has a cycle, that is to be mended first.
+    let is_late = |provider, user| !built.cyclic && !reach.is_before(provider, user);
     for (index, (step, origin)) in steps.iter().zip(&built.origins).enumerate().filter(|(_, (step, _))| step.runs) {
         for label in &origin.declared.requires {
             let place = Place { file: Arc::clone(origin.file), span: label.span };
@@ -50,14 +52,14 @@ pub fn proofs(built: &Built<'_>, findings: &mut Vec<Finding>) {
             let own: Vec<u32> =
                 all.iter().copied().filter(|provider| steps[*provider as usize].call == step.call).collect();
             let late = if own.is_empty() { &all } else { &own };
-            if let Some(late) = late.iter().find(|provider| !reach.is_before(**provider, index as u32)) {
+            if let Some(late) = late.iter().find(|provider| is_late(**provider, index as u32)) {
                 let what = format!("which provides `{}`", label.value);
                 findings.push(out_of_order(built, &reach, (index as u32, *late), &what, place));
             }
         }
     }
     for used in &built.uses {
-        if steps[used.user as usize].runs && !reach.is_before(used.maker, used.user) {
+        if steps[used.user as usize].runs && is_late(used.maker, used.user) {
             let what = format!("which makes `{}`", used.output);
             findings.push(out_of_order(built, &reach, (used.user, used.maker), &what, used.place.clone()));
         }

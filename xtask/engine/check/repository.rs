@@ -142,7 +142,7 @@ impl Repository {
             let candidates = named.of(&built.plan);
             inspect(&self.root, named.paths[paths..].iter().chain(&named.folders[folders..]), &mut facts);
             check.plan(&built, &named, &candidates, &facts);
-            if kept(environment) {
+            if kept(environment) && !built.cyclic {
                 plans.push((environment.to_owned(), attach(built.plan, candidates, &named, &facts, &used)));
             }
         }

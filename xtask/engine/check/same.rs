@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 use ciao_declare::finding::{Code, Finding, Place, listed};
 use ciao_declare::literal::{Literal, Spanned};
-use ciao_declare::parameter::Parameter;
+use ciao_declare::parameter::{Parameter, Type};
 use ciao_declare::template::Part;
 use ciao_declare::{Declarations, ENVIRONMENT};
 use ciao_plan as plan;
@@ -33,7 +33,7 @@ pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {
     for parameter in &declarations.environment.parameters {
         if parameter.distinct {
             let given = given(declarations, parameter, true);
-            distinct(declarations, &parameter.name, &given, findings);
+            distinct(declarations, (parameter.kind, &parameter.name), &given, findings);
         }
         for field in parameter.fields.iter().filter(|field| field.distinct) {
             let all = given(declarations, parameter, true);
@@ -44,13 +44,13 @@ pub fn check(declarations: &Declarations, findings: &mut Vec<Finding>) {
                 };
                 items.iter().filter_map(|item| {
                     let own = item.value.get(&field.name).map(|value| (&given.file, value));
-                    let (file, value) = own.or(Some((&shared_file, field.default.as_ref()?)))?;
+                    let (file, value) = own.or_else(|| Some((&shared_file, field.default.as_ref()?)))?;
                     Some(Given { value, file: Arc::clone(file), ..*given })
                 })
             });
             distinct(
                 declarations,
-                &format!("{}.{}", parameter.name, field.name),
+                (field.kind, &format!("{}.{}", parameter.name, field.name)),
                 &fields.collect::<Vec<_>>(),
                 findings,
             );
@@ -74,20 +74,21 @@ fn given<'d>(declarations: &'d Declarations, parameter: &'d Parameter, personal:
 }
 
 /// A value as text that is equal for equal values; places do not matter.
-fn text(value: &Literal) -> String {
+fn text(kind: Type, value: &Literal) -> String {
     match value {
-        Literal::List(items) => items.iter().map(|item| text(&item.value) + "\u{1}").collect(),
+        Literal::List(items) => items.iter().map(|item| text(kind, &item.value) + "\u{1}").collect(),
         Literal::Table(entries) => {
-            entries.iter().map(|(key, value)| format!("{}\u{2}{}\u{3}", key.value, text(&value.value))).collect()
+            entries.iter().map(|(key, value)| format!("{}\u{2}{}\u{3}", key.value, text(kind, &value.value))).collect()
         }
+        Literal::String(text) => kind.canonical(text).into_owned(),
         other => format!("{}{}", other.kind(), plan::value::plain(other)),
     }
 }
 
-fn distinct(declarations: &Declarations, name: &str, given: &[Given<'_>], findings: &mut Vec<Finding>) {
+fn distinct(declarations: &Declarations, (kind, name): (Type, &str), given: &[Given<'_>], findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<String, &Given<'_>> = BTreeMap::new();
     for own in given {
-        let key = text(&own.value.value);
+        let key = text(kind, &own.value.value);
         let Some(first) = seen.get(&key) else {
             seen.insert(key, own);
             continue;
@@ -125,7 +126,7 @@ fn shared(declarations: &Declarations, findings: &mut Vec<Finding>) {
             })
         });
         if !by_environment {
-            by_source.entry(text(&own.value.value)).or_default().push(own);
+            by_source.entry(text(Type::String, &own.value.value)).or_default().push(own);
         }
     }
     let help = "give each environment a secret of its own: who knows the one of a test knows this one too";

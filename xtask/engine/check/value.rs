@@ -142,7 +142,7 @@ fn collect(parameter: &Parameter, name: &str, value: &Literal, leaves: &mut Vec<
         Literal::String(text) => strings(parameter.kind, name, text, leaves),
         Literal::Integer(integer) => number(name, &integer.to_string(), leaves),
         Literal::Float(float) => number(name, &float.to_string(), leaves),
-        Literal::LargeInteger | Literal::Boolean(_) | Literal::Datetime(_) => {}
+        Literal::OddInteger(_) | Literal::Boolean(_) | Literal::Datetime(_) => {}
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use camino::Utf8Path;
 
 use ciao_declare::finding::Span;
+use ciao_declare::given::Given;
 use ciao_declare::literal::{Literal, Spanned};
-use ciao_declare::step::{Action, ForEach, Given, Stdin, Step, Variable, When};
+use ciao_declare::step::{Action, ForEach, Stdin, Step, Variable, When};
 use ciao_declare::template::{Part, Template};
 use ciao_declare::{Declarations, ENVIRONMENT, Pipeline, pipeline_file};
 
@@ -159,7 +160,7 @@ impl<'a> Walk<'a, '_> {
             Literal::String(text) => Arc::clone(text),
             Literal::Integer(integer) => integer.to_string().into(),
             Literal::Float(float) => float.to_string().into(),
-            Literal::LargeInteger | Literal::Boolean(_) | Literal::Datetime(_) => return,
+            Literal::OddInteger(_) | Literal::Boolean(_) | Literal::Datetime(_) => return,
             Literal::List(items) => return items.iter().for_each(|item| self.literal(item, role)),
             Literal::Table(entries) => return entries.iter().for_each(|(_, value)| self.literal(value, role)),
         };

@@ -24,18 +24,19 @@ pub fn run(session: &Session<'_>, args: &PlanArgs) -> u8 {
     }
     let mut refused = false;
     if let Some(plan) = examined.plan(&args.environment) {
-        match args.format {
-            Format::Json => {
+        let skeleton = args.skeleton.then(|| repository.skeleton(&args.environment, session.tasks)).flatten();
+        match (args.format, &skeleton) {
+            // A release is no name: what is shown does not change with the next commit.
+            (Format::Json, Some(skeleton)) => session.output.print_json(&show::json::plan(skeleton, None)),
+            (Format::Json, None) => {
                 let release = release(session, &repository, plan);
                 refused = release.is_none();
                 session.output.print_json(&show::json::plan(plan, release.as_ref()));
             }
-            Format::Text if args.skeleton => {
-                let skeleton = repository.skeleton(&args.environment, session.tasks);
-                let text = skeleton.map(|plan| show::plan::text(&plan, Side::Skeleton, session.tasks));
-                session.output.print(&text.unwrap_or_default());
+            (Format::Text, Some(skeleton)) => {
+                session.output.print(&show::plan::text(skeleton, Side::Skeleton, session.tasks));
             }
-            Format::Text => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
+            (Format::Text, None) => session.output.print(&show::plan::text(plan, Side::Value, session.tasks)),
         }
         if stopping.is_empty() && head.is_some_and(|head| !head.is_ok_and(Head::is_there)) {
             refused = release(session, &repository, plan).is_none();

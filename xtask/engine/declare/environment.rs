@@ -6,10 +6,11 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use toml::de::DeValue;
 
+use super::given::{Given, given_table};
 use super::literal::{Literal, Spanned, literal};
 use super::parameter::{BUILT_IN, Parameter, parameters};
 use super::read::{NameRule, Reader, Section};
-use super::step::{ForEach, Given, Variable, When, env, for_each, given_table, needs, when};
+use super::step::{ForEach, Variable, When, env, for_each, needs, when};
 use super::template::Template;
 use crate::finding::{Code, Finding, Span};
 use ciao_base::variables::{Danger, danger, is_name};
@@ -64,6 +65,10 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Environ
         let parameters =
             top.table("parameters", "[parameters]").map(|section| parameters(&section)).unwrap_or_default();
         for parameter in &parameters {
+            if parameter.name.split('.').next() == Some("like") {
+                let help = "choose another name: with `like` a personal environment says which one it is like";
+                top.reader.report(Code::DuplicateName, parameter.span, "`like` is a word of the values' files", help);
+            }
             if let Some((name, constant)) = constants.iter().find(|(name, _)| meet(name, &parameter.name)) {
                 let message = if *name == parameter.name {
                     format!("`{name}` is a parameter and a constant")

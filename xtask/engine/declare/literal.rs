@@ -24,8 +24,8 @@ impl<T> Spanned<T> {
 pub enum Literal {
     String(Arc<str>),
     Integer(i64),
-    /// Beyond 64 bits: every use of it is refused.
-    LargeInteger,
+    /// Not what would be given on, and what it is: every use of it is refused.
+    OddInteger(&'static str),
     Float(f64),
     Boolean(bool),
     /// Not a type of ours; kept for the message.
@@ -42,7 +42,7 @@ impl Literal {
         match self {
             Literal::String(_) => "a string",
             Literal::Integer(_) => "an integer",
-            Literal::LargeInteger => LARGE_INTEGER,
+            Literal::OddInteger(kind) => kind,
             Literal::Float(_) => "a float",
             Literal::Boolean(_) => "a boolean",
             Literal::Datetime(_) => "a date",
@@ -63,15 +63,12 @@ impl Literal {
     }
 }
 
-const LARGE_INTEGER: &str = "an integer beyond 64 bits";
-
 /// What a parsed value is, in the words of a message.
 #[must_use]
 pub fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
-        DeValue::Integer(integer) if integer_of(integer).is_none() => LARGE_INTEGER,
-        DeValue::Integer(_) => "an integer",
+        DeValue::Integer(integer) => integer_of(integer).err().unwrap_or("an integer"),
         DeValue::Float(_) => "a float",
         DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date",
@@ -80,8 +77,14 @@ pub fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn integer_of(integer: &DeInteger<'_>) -> Option<i64> {
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+/// A mode that is written 0o755 would be given to a program as 493.
+fn integer_of(integer: &DeInteger<'_>) -> Result<i64, &'static str> {
+    match integer.radix() {
+        2 => Err("an integer in binary"),
+        8 => Err("an integer in octal"),
+        16 => Err("an integer in hexadecimal"),
+        radix => i64::from_str_radix(integer.as_str(), radix).map_err(|_| "an integer beyond 64 bits"),
+    }
 }
 
 /// The literal for a parsed value. Its depth is bounded by the parser.
@@ -89,7 +92,7 @@ fn integer_of(integer: &DeInteger<'_>) -> Option<i64> {
 pub fn literal(value: &toml::Spanned<DeValue<'_>>) -> Spanned<Literal> {
     let literal = match value.get_ref() {
         DeValue::String(text) => Literal::String(Arc::from(&**text)),
-        DeValue::Integer(integer) => integer_of(integer).map_or(Literal::LargeInteger, Literal::Integer),
+        DeValue::Integer(integer) => integer_of(integer).map_or_else(Literal::OddInteger, Literal::Integer),
         DeValue::Float(float) => Literal::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Literal::Boolean(*boolean),
         DeValue::Datetime(date) => Literal::Datetime(date.to_string()),

@@ -6,12 +6,14 @@
 
 pub mod environment;
 pub mod finding;
+pub mod given;
 pub mod glob;
 pub mod literal;
 pub mod orchestration;
 pub mod parameter;
 pub mod pipeline;
 pub mod read;
+pub mod shape;
 pub mod sources;
 pub mod step;
 pub mod template;

@@ -1,11 +1,12 @@
 //! Declarations of parameters: what values there are, of which shape.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use toml::de::DeValue;
 
 use super::literal::{Literal, Spanned, literal};
-use super::read::{NameRule, Section};
+use super::read::{NameRule, Reader, Section};
 use crate::finding::{Code, Span, suggest};
 
 /// The shape of a value.
@@ -178,7 +179,24 @@ fn fields(section: &Section<'_, '_>) -> Vec<Parameter> {
         }
         flat == *field.name
     });
+    fields.iter().for_each(|field| not_distinct(section.reader, &field.fields, "it is in a list in a list"));
     fields
+}
+
+/// Only what an environment's file gives, and the fields of its lists, are compared with another one's.
+pub fn not_distinct(reader: &Reader<'_>, parameters: &[Parameter], why: &str) {
+    for parameter in parameters {
+        if parameter.distinct {
+            let message = format!("`distinct` says nothing about `{}`: {why}", parameter.name);
+            reader.report(
+                Code::BadValue,
+                parameter.span,
+                message,
+                "remove it, or declare in environment.toml what differs",
+            );
+        }
+        not_distinct(reader, &parameter.fields, why);
+    }
 }
 
 /// What the keys of one declaration say must fit together.
@@ -205,23 +223,17 @@ fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
         let help = "remove `default`; a secret comes from a source, in each environment's file";
         reader.report(Code::PlainSecret, default.span, message, help);
     }
+    if parameter.secret && matches!(parameter.kind, Type::Boolean | Type::Port) {
+        let message = format!("`{name}` is a {} and a secret", parameter.kind.name());
+        report("secret", message, "remove `secret`: anybody could guess it, and it is too short to be masked");
+    }
     let bounded = !parameter.secret && !matches!(parameter.kind, Type::Boolean | Type::Table);
     for key in ["min", "max", "choices"].into_iter().filter(|key| !bounded && section.has(key)) {
         let what = if parameter.secret { "secret" } else { parameter.kind.name() };
         report(key, format!("`{key}` says nothing about a {what}"), "remove it");
     }
-    let integer = matches!(parameter.kind, Type::Integer | Type::Port);
-    for choice in parameter.choices.iter().flatten().filter(|_| bounded) {
-        let fits = if integer {
-            matches!(choice.value, Literal::Integer(_))
-        } else {
-            matches!(choice.value, Literal::String(_))
-        };
-        if !fits {
-            let message = format!("a choice of `{name}` is {}", choice.value.kind());
-            let help = format!("`{name}` is declared as `type = \"{}\"`", parameter.kind.name());
-            reader.report(Code::WrongType, choice.span, message, help);
-        }
+    if bounded {
+        choices(reader, parameter);
     }
     if parameter.choices.as_ref().is_some_and(Vec::is_empty) {
         report("choices", format!("`{name}` has no choices"), "write the permitted values, or remove `choices`");
@@ -235,5 +247,36 @@ fn consistent(section: &Section<'_, '_>, parameter: &Parameter) {
         && !parameter.fields.iter().any(|field| field.name == *key)
     {
         report("key", format!("the `key` of `{name}`, `{key}`, is none of its fields"), "name one of its `fields`");
+    }
+}
+
+/// Each choice once, and one that a value could be.
+fn choices(reader: &Reader<'_>, parameter: &Parameter) {
+    let (name, kind) = (&parameter.name, parameter.kind);
+    let (least, most) = kind.bounds();
+    let bounds = parameter.min.unwrap_or(least)..=parameter.max.unwrap_or(most);
+    let is_number = matches!(kind, Type::Integer | Type::Port);
+    let mut seen = BTreeSet::new();
+    for choice in parameter.choices.iter().flatten() {
+        let (text, size) = match &choice.value {
+            Literal::Integer(integer) if is_number => (integer.to_string(), *integer),
+            Literal::String(text) if !is_number => (text.to_string(), text.chars().count() as i64),
+            other => {
+                let help = format!("`{name}` is declared as `type = \"{}\"`", kind.name());
+                let message = format!("a choice of `{name}` is {}", other.kind());
+                reader.report(Code::WrongType, choice.span, message, help);
+                continue;
+            }
+        };
+        let fits = bounds.contains(&size) && (least..=most).contains(&size);
+        let why = kind.fits(&text).err().map(|(why, _)| why).or((!fits).then_some("it is out of bounds"));
+        let (code, message, help) = if let Some(why) = why {
+            (Code::BadValue, format!("`{name}` cannot be this choice: {why}"), "correct or remove it")
+        } else if !seen.insert(text) {
+            (Code::DuplicateName, format!("a choice of `{name}` stands there twice"), "remove one of the two")
+        } else {
+            continue;
+        };
+        reader.report(code, choice.span, message, help);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use camino::Utf8Path;
 
 use super::literal::Spanned;
-use super::parameter::{Parameter, parameters};
+use super::parameter::{Parameter, not_distinct, parameters};
 use super::read::Reader;
 use super::step::{Step, Variable, cwd, env, step};
 use super::template::Template;
@@ -34,12 +34,15 @@ pub fn read(file: &Utf8Path, text: &str, findings: &mut Vec<Finding>) -> Pipelin
             let help = "add its first one: `[[step]]`, `name = \"…\"`, `run = [\"…\"]`";
             top.reader.report(Code::MissingValue, Span::default(), "the pipeline has no step", help);
         }
+        let parameters =
+            top.table("parameters", "[parameters]").map(|section| parameters(&section)).unwrap_or_default();
+        not_distinct(top.reader, &parameters, "a call gives it, not an environment");
         Pipeline {
             help: top.string("help").map(|help| help.value),
             uses: top.names("uses").unwrap_or_default(),
             cwd: cwd(top),
             env: env(top),
-            parameters: top.table("parameters", "[parameters]").map(|section| parameters(&section)).unwrap_or_default(),
+            parameters,
             steps,
         }
     })

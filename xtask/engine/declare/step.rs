@@ -1,12 +1,12 @@
-//! `[[step]]`, and what steps and calls have in common: commands, `env`, `with`, `for_each`, `when`, `needs`.
+//! `[[step]]`, and what steps and calls have in common: commands, `env`, `for_each`, `when`, `needs`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::given::{Given, given_table};
 use super::literal::{Literal, Spanned, literal};
 use super::parameter::BUILT_IN;
 use super::read::{NameRule, Section};
@@ -75,22 +75,16 @@ pub enum Stdin {
 pub enum ForEach {
     /// A parameter or a constant.
     Name(Spanned<Arc<str>>),
-    Items(Vec<Spanned<Literal>>, Span),
+    /// With how they are written: every one of the instances shows it.
+    Items(Vec<Spanned<Literal>>, Arc<str>),
 }
 
-/// `regions`, or `["eu-west", 2]`.
-impl fmt::Display for ForEach {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ForEach {
+    /// `regions`, or `["eu-west", 2]`.
+    #[must_use]
+    pub fn written(&self) -> Arc<str> {
         match self {
-            ForEach::Name(name) => out.write_str(&name.value),
-            ForEach::Items(items, _) => {
-                let items = items.iter().map(|item| match &item.value {
-                    Literal::String(text) => format!("{text:?}"),
-                    Literal::Integer(integer) => integer.to_string(),
-                    other => other.kind().to_owned(),
-                });
-                write!(out, "[{}]", items.collect::<Vec<_>>().join(", "))
-            }
+            ForEach::Name(Spanned { value: written, .. }) | ForEach::Items(_, written) => Arc::clone(written),
         }
     }
 }
@@ -102,27 +96,6 @@ pub struct When {
     pub opposite: bool,
     pub written: Arc<str>,
     pub span: Span,
-}
-
-/// An argument of `with`.
-#[derive(Debug, Clone)]
-pub enum Given {
-    Text(Template),
-    /// Anything without strings in it.
-    Plain(Spanned<Literal>),
-    List(Vec<Given>, Span),
-    Table(Vec<(Spanned<Arc<str>>, Given)>, Span),
-}
-
-impl Given {
-    #[must_use]
-    pub fn span(&self) -> Span {
-        match self {
-            Given::Text(template) => template.span,
-            Given::Plain(plain) => plain.span,
-            Given::List(_, span) | Given::Table(_, span) => *span,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -186,8 +159,14 @@ pub fn step(section: &Section<'_, '_>) -> Option<Step> {
         let message = format!("step `{}` has an output and a guard", name.value);
         section.reader.report(Code::BadValue, output.name.span, message, help);
     }
-    for label in step.provides.iter().chain(&step.requires).filter(|label| label.value.contains("${")) {
-        let message = format!("`{}` is no name: nothing is replaced in it", label.value);
+    for label in step.provides.iter().chain(&step.requires) {
+        let why = match &label.value {
+            text if text.contains("${") => "nothing is replaced in it",
+            // A step is shown on one line.
+            text if text.contains(char::is_control) => "it has a control character in it",
+            _ => continue,
+        };
+        let message = format!("{:?} is no name: {why}", label.value);
         section.reader.report(Code::BadValue, label.span, message, "write a name that is the same everywhere");
     }
     Some(Step { name, action, ..step })
@@ -368,7 +347,13 @@ pub fn for_each(section: &Section<'_, '_>) -> Option<ForEach> {
                 let help = "write its items; what is switched off in some environments has `when`";
                 section.reader.report(Code::EmptyValue, found.span, "`for_each` of nothing", help);
             }
-            Some(ForEach::Items(items, found.span))
+            let shown = |item: &Spanned<Literal>| match &item.value {
+                Literal::String(text) => format!("{text:?}"),
+                Literal::Integer(integer) => integer.to_string(),
+                other => other.kind().to_owned(),
+            };
+            let written = format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", "));
+            Some(ForEach::Items(items, written.into()))
         }
         _ => {
             section.reader.wrong_type(value, "`for_each`", "the name of a list, or a list");
@@ -397,52 +382,6 @@ pub fn when(section: &Section<'_, '_>) -> Option<When> {
         return None;
     }
     Some(When { name: name.into(), opposite, span: written.span, written: Arc::clone(&written.value) })
-}
-
-/// Reads the arguments of a task or a call.
-pub fn given_table(section: &Section<'_, '_>, key: &'static str) -> Vec<(Spanned<Arc<str>>, Given)> {
-    let Some(table) = section.table(key, "`with`") else { return Vec::new() };
-    table.any_key();
-    table
-        .table
-        .iter()
-        .filter_map(|(key, value)| {
-            let name = Spanned::new(Arc::from(&**key.get_ref()), key.span());
-            Some((name, given(section, value)?))
-        })
-        .collect()
-}
-
-fn given(section: &Section<'_, '_>, value: &toml::Spanned<DeValue<'_>>) -> Option<Given> {
-    Some(match value.get_ref() {
-        DeValue::String(_) => Given::Text(section.reader.template_of(value, "an argument")?),
-        DeValue::Array(items) => {
-            Given::List(items.iter().filter_map(|item| given(section, item)).collect(), value.span().into())
-        }
-        DeValue::Table(table) => Given::Table(
-            table
-                .iter()
-                .filter_map(|(key, value)| {
-                    Some((Spanned::new(Arc::from(&**key.get_ref()), key.span()), given(section, value)?))
-                })
-                .collect(),
-            value.span().into(),
-        ),
-        _ => {
-            let literal = literal(value);
-            let is_json = match &literal.value {
-                Literal::LargeInteger => false,
-                Literal::Float(float) => float.is_finite(),
-                _ => true,
-            };
-            if !is_json {
-                let message = format!("an argument is {}, which JSON cannot hold", literal.value.kind());
-                section.reader.report(Code::WrongType, literal.span, message, "write it as a string");
-                return None;
-            }
-            Given::Plain(literal)
-        }
-    })
 }
 
 fn output(section: &Section<'_, '_>) -> Option<Output> {

@@ -13,24 +13,63 @@ const LIST: &str = "a command is run without a shell: put in quotes what is mean
 
 const LINES: &str = "two commands are two steps, and a long one is written as a list of arguments";
 
-/// What a shell does itself: no file of this name can do it for a step.
-const BUILTINS: [(&str, &str); 9] = [
-    ("cd", "write the folder with `cwd`"),
-    ("export", "set variables with `env`"),
-    ("set", "set variables with `env`"),
-    ("unset", "variables are there only if `env` or `pass_env` says so"),
-    ("source", "run the program itself"),
-    (".", "run the program itself"),
-    ("alias", "run the program itself"),
-    ("eval", "run the program itself"),
-    ("exec", "run the program itself"),
+const FOLDER: &str = "write the folder with `cwd`";
+const ENV: &str = "set variables with `env`";
+const PASSED: &str = "variables are there only if `env` or `pass_env` says so";
+const ITSELF: &str = "run the program itself";
+const DECIDES: &str = "what decides is a program, and a step ends when its program does";
+const END: &str = "what must be done at the end is in `finally`";
+const OVER: &str = "it would be over before anything else is run";
+
+/// What a shell does itself, sorted: no file of this name can do it for a step.
+const BUILTINS: [(&str, &str); 35] = [
+    ("!", DECIDES),
+    (".", ITSELF),
+    ("[[", DECIDES),
+    ("alias", ITSELF),
+    ("builtin", ITSELF),
+    ("case", DECIDES),
+    ("cd", FOLDER),
+    ("declare", ENV),
+    ("eval", ITSELF),
+    ("exec", ITSELF),
+    ("exit", DECIDES),
+    ("export", ENV),
+    ("for", DECIDES),
+    ("function", DECIDES),
+    ("if", DECIDES),
+    ("local", ENV),
+    ("popd", FOLDER),
+    ("pushd", FOLDER),
+    ("read", OVER),
+    ("readonly", ENV),
+    ("return", DECIDES),
+    ("set", ENV),
+    ("shift", OVER),
+    ("shopt", OVER),
+    ("source", ITSELF),
+    ("then", DECIDES),
+    ("trap", END),
+    ("typeset", ENV),
+    ("ulimit", OVER),
+    ("umask", OVER),
+    ("unset", PASSED),
+    ("until", DECIDES),
+    ("wait", OVER),
+    ("while", DECIDES),
+    ("{", DECIDES),
 ];
 
 /// Why a program can be none.
 #[must_use]
 pub fn builtin(program: &str) -> Option<Problem> {
-    let (name, help) = BUILTINS.iter().find(|(name, _)| *name == program)?;
-    Some(Problem { message: format!("`{name}` is understood by a shell only"), help })
+    if let Ok(at) = BUILTINS.binary_search_by(|(name, _)| (*name).cmp(program)) {
+        return Some(Problem { message: format!("`{program}` is understood by a shell only"), help: BUILTINS[at].1 });
+    }
+    (program.as_bytes().contains(&b' ') && !program.contains('/')).then(|| Problem {
+        message: format!("no program is named {program:?}: a list is not split at blanks"),
+        help: "write each argument by itself, or all as one string",
+    })
 }
 
 /// Splits as a shell would, and refuses what only a shell would understand: nothing is ever run by one.
@@ -97,7 +136,7 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
             (Some('"') | None, '`') => return refuse("a backtick".to_owned(), LIST),
             (None, '{') if expands(chars.clone()) => return refuse("`{…}`".to_owned(), LIST),
             (None, '~' | '#') if word.is_none() => return refuse(format!("`{char}` at the beginning of a word"), LIST),
-            (None, '=') if words.is_empty() && word.as_deref().is_some_and(is_name) => {
+            (None, '=') if words.is_empty() && word.as_deref().is_some_and(assigns) => {
                 return refuse(format!("`{}=`", word.unwrap_or_default()), "set it with `env = { … }`");
             }
             _ => word.get_or_insert_default().push(char),
@@ -108,6 +147,11 @@ pub fn split(text: &str) -> Result<Vec<String>, Problem> {
     }
     words.extend(word);
     Ok(words)
+}
+
+/// `A`, and `A+` of `A+=b`.
+fn assigns(word: &str) -> bool {
+    is_name(word.trim_end_matches('+'))
 }
 
 /// Whether what follows a brace makes several words of one: `{a,b}`, `{1..3}`.
@@ -163,6 +207,7 @@ mod tests {
         check("echo one\necho two", "the end of a line is understood by a shell only");
         check("echo one \r\n  echo two", "the end of a line is understood by a shell only");
         check("A=b cmd", "`A=` is understood by a shell only");
+        check("A+=b cmd", "`A+=` is understood by a shell only");
         check("echo 'a", "a `'` without its end");
     }
 }

@@ -15,7 +15,7 @@ use super::{Call, Graph, Plan, Step};
 use ciao_base::map;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span};
-use ciao_declare::step::Step as Declared;
+use ciao_declare::step::{ForEach, Step as Declared};
 use ciao_declare::{self as declare, pipeline_file};
 
 pub use super::draft::{Files, Inputs, files};
@@ -27,6 +27,8 @@ pub struct Built<'d> {
     pub origins: Vec<Origin<'d>>,
     /// Which step uses the output of which.
     pub uses: Vec<Use>,
+    /// Whether its order has a cycle, of which it is made without the needs: to be looked at, not to be run.
+    pub cyclic: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +42,7 @@ pub struct Origin<'d> {
     pub deploy: usize,
 }
 
-/// Builds the plan of one environment. Findings come with it; there is none if its order has a cycle.
+/// Builds the plan of one environment. Findings come with it; there is none if a file cannot be read.
 #[must_use]
 pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Option<Built<'d>>, Vec<Finding>) {
     plan(inputs, environment, files, false)
@@ -49,7 +51,7 @@ pub fn build<'d>(inputs: Inputs<'d>, environment: &str, files: &'d Files) -> (Op
 /// The plan made without a single value, which therefore none can change: what the snapshots of the step order hold.
 #[must_use]
 pub fn skeleton(inputs: Inputs<'_>, environment: &str, files: &Files) -> Option<Plan> {
-    plan(inputs, environment, files, true).0.map(|built| built.plan)
+    plan(inputs, environment, files, true).0.filter(|built| !built.cyclic).map(|built| built.plan)
 }
 
 fn plan<'d>(
@@ -109,7 +111,7 @@ impl<'d> Builder<'d, '_> {
     }
 
     fn assemble(&mut self, instances: &[Instance<'d>], drafts: &[Draft<'d>]) -> Option<Built<'d>> {
-        let needs = self.order(instances, drafts)?;
+        let (needs, cyclic) = self.order(instances, drafts);
         let order = run_order(&needs, drafts.len())?;
         let listed: Vec<u32> = order.into_iter().filter(|node| (*node as usize) < drafts.len()).collect();
         let (graph, position) = renumbered(needs, &listed);
@@ -123,7 +125,7 @@ impl<'d> Builder<'d, '_> {
         let mut plan = Plan::empty(self.environment, personal);
         (plan.calls, plan.graph) = (calls, graph);
         plan.steps.reserve(drafts.len());
-        let mut built = Built { plan, origins: Vec::with_capacity(drafts.len()), uses: Vec::new() };
+        let mut built = Built { plan, origins: Vec::with_capacity(drafts.len()), uses: Vec::new(), cyclic };
         let everywhere = self.shared_env(&mut built.plan);
         for old in &listed {
             let draft = &drafts[*old as usize];
@@ -215,7 +217,7 @@ impl<'d> Builder<'d, '_> {
             id: name.clone() + &instance.item.as_ref().map_or_else(String::new, Item::in_brackets),
             name,
             each,
-            for_each: deploy.for_each.as_ref().map(ToString::to_string),
+            for_each: deploy.for_each.as_ref().map(ForEach::written),
             parallel: deploy.parallel,
             needs: deploy.needs.as_ref().map(|needs| needs.iter().map(|need| need.value.to_string()).collect()),
             env,

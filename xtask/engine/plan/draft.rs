@@ -51,8 +51,10 @@ pub fn files(declarations: &Declarations) -> Files {
 #[derive(Default)]
 pub struct Within {
     pub needs: Vec<Vec<u32>>,
-    /// An order in which its items may come; none if there is a cycle.
-    pub order: Option<Vec<u32>>,
+    /// An order in which its items may come.
+    pub order: Vec<u32>,
+    /// Whether there was none, because of a cycle, and that is without it.
+    pub cyclic: bool,
     pub findings: Vec<Finding>,
 }
 

@@ -21,6 +21,7 @@ pub enum Problem {
 pub type Item<'a> = (&'a Arc<str>, Option<&'a [Spanned<Arc<str>>]>);
 
 /// The direct needs of every item: of those written, or of all listed above it, without what follows from the others.
+/// What needs each other is told, and then has no order, so that everything else can be looked at.
 #[must_use]
 pub fn direct_needs(items: &[Item<'_>]) -> (Vec<Vec<u32>>, Vec<Problem>) {
     let mut by_name: HashMap<&str, u32> = HashMap::new();
@@ -55,56 +56,94 @@ pub fn direct_needs(items: &[Item<'_>]) -> (Vec<Vec<u32>>, Vec<Problem>) {
                 own
             }
         };
-        own.iter().for_each(|need| covered[*need as usize] = true);
+        // By one listed below it, an item would be covered by what may need it in a circle.
+        own.iter().filter(|need| (**need as usize) < index).for_each(|need| covered[*need as usize] = true);
         frontier.push(index as u32);
         needs.push(own);
     }
-    if let Some(cycle) = cycle(&needs) {
-        problems.push(Problem::Cycle(cycle));
-    } else if several {
+    problems.extend(cut(&mut needs).into_iter().map(Problem::Cycle));
+    if several {
         let reach = Reach::new(&needs);
         needs = needs.iter().map(|own| reach.reduced(own)).collect();
     }
     (needs, problems)
 }
 
-/// A cycle, if there is one: each of it needs the next.
-fn cycle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Seen {
-        No,
-        OnPath,
-        Done,
+/// Takes the needs away that make nodes need each other: a cycle of each set of them, from its first node on; each of it
+/// needs the next.
+fn cut(needs: &mut [Vec<u32>]) -> Vec<Vec<usize>> {
+    if needs.iter().enumerate().all(is_above) {
+        return Vec::new();
     }
-    let mut seen = vec![Seen::No; needs.len()];
+    let circles = circles(needs);
+    let mut circle = vec![usize::MAX; needs.len()];
+    circles.iter().enumerate().for_each(|(number, nodes)| nodes.iter().for_each(|node| circle[*node] = number));
+    let mut cycles: Vec<Vec<usize>> = circles.iter().filter_map(|nodes| cycle(needs, nodes, &circle)).collect();
+    cycles.sort_unstable();
+    for node in circles.into_iter().flatten() {
+        needs[node].retain(|need| circle[*need as usize] != circle[node]);
+    }
+    cycles
+}
+
+/// A cycle among nodes that need each other: from one to the next until one comes again.
+fn cycle(needs: &[Vec<u32>], nodes: &[usize], circle: &[usize]) -> Option<Vec<usize>> {
+    let mut node = *nodes.iter().min()?;
+    let (mut path, mut place) = (Vec::new(), HashMap::new());
+    while !place.contains_key(&node) {
+        place.insert(node, path.len());
+        path.push(node);
+        node = *needs[node].iter().find(|need| circle[**need as usize] == circle[node])? as usize;
+    }
+    let mut cycle = path.split_off(place[&node]);
+    let first = (0..cycle.len()).min_by_key(|at| cycle[*at])?;
+    cycle.rotate_left(first);
+    Some(cycle)
+}
+
+/// Which nodes need each other, each set of them once: Tarjan, "Depth-first search and linear graph algorithms", 1972.
+fn circles(needs: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    const NEW: usize = usize::MAX;
+    // When a node was met; the earliest that can be met again from it; whether its set is still open.
+    let (mut met, mut low, mut open) = (vec![NEW; needs.len()], vec![NEW; needs.len()], vec![false; needs.len()]);
+    let (mut clock, mut stack, mut found) = (0, Vec::new(), Vec::new());
     for start in 0..needs.len() {
-        if seen[start] != Seen::No {
-            continue;
-        }
-        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
-        seen[start] = Seen::OnPath;
+        let mut path: Vec<(usize, usize)> = if met[start] == NEW { vec![(start, 0)] } else { Vec::new() };
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
-            let Some(need) = needs[node].get(*next).map(|need| *need as usize) else {
-                seen[node] = Seen::Done;
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            match seen[need] {
-                Seen::No => {
-                    seen[need] = Seen::OnPath;
+            if *next == 0 {
+                (met[node], low[node], open[node]) = (clock, clock, true);
+                clock += 1;
+                stack.push(node);
+            }
+            if let Some(need) = needs[node].get(*next).map(|need| *need as usize) {
+                *next += 1;
+                if met[need] == NEW {
                     path.push((need, 0));
+                } else if open[need] {
+                    low[node] = low[node].min(met[need]);
                 }
-                Seen::OnPath => {
-                    let from = path.iter().position(|(node, _)| *node == need)?;
-                    return Some(path[from..].iter().map(|(node, _)| *node).collect());
+                continue;
+            }
+            path.pop();
+            if let Some((above, _)) = path.last() {
+                low[*above] = low[*above].min(low[node]);
+            }
+            if low[node] == met[node] {
+                let from = stack.iter().rposition(|other| *other == node).unwrap_or_default();
+                let set = stack.split_off(from);
+                set.iter().for_each(|member| open[*member] = false);
+                if set.len() > 1 || needs[node].contains(&(node as u32)) {
+                    found.push(set);
                 }
-                Seen::Done => {}
             }
         }
     }
-    None
+    found
+}
+
+fn is_above((node, own): (usize, &Vec<u32>)) -> bool {
+    own.iter().all(|need| (*need as usize) < node)
 }
 
 /// An order in which every node comes after all that it needs; among those that may come next, the one with the
@@ -112,7 +151,6 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<usize>> {
 #[must_use]
 pub fn run_order(needs: &[Vec<u32>], steps: usize) -> Option<Vec<u32>> {
     // Where each needs only what is above it, the order listed is that order.
-    let is_above = |(node, own): (usize, &Vec<u32>)| own.iter().all(|need| (*need as usize) < node);
     if needs.len() == steps && needs.iter().enumerate().all(is_above) {
         return Some((0..steps as u32).collect());
     }

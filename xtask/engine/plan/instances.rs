@@ -13,9 +13,10 @@ use super::scope::Scope;
 use super::value::Shapes;
 use ciao_declare::environment::Deploy;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::given::Given;
 use ciao_declare::literal::{Literal, Spanned};
 use ciao_declare::parameter::Parameter;
-use ciao_declare::step::{ForEach, Given, When};
+use ciao_declare::step::{ForEach, When};
 use ciao_declare::{self as declare, pipeline_file};
 
 impl<'d> Builder<'d, '_> {
@@ -212,15 +213,19 @@ impl<'d> Builder<'d, '_> {
         for parameter in &pipeline.parameters {
             let given = with.iter().find(|(key, _)| key.value == parameter.name);
             let tree = match (given, &parameter.default) {
-                (Some((_, given)), _) => scope.argument(given, parameter),
+                (Some((_, given)), _) => scope.argument(given, parameter, file),
                 (None, Some(default)) => {
                     let pipeline = &self.inputs.declarations.environment;
                     let findings = &mut scope.findings;
-                    Shapes { file, pipeline, environment: self.environment, findings, secrets: &mut secrets }.check(
-                        parameter,
-                        &parameter.name,
-                        default,
-                    )
+                    Shapes {
+                        file,
+                        declared: file,
+                        pipeline,
+                        environment: self.environment,
+                        findings,
+                        secrets: &mut secrets,
+                    }
+                    .check(parameter, &parameter.name, default)
                 }
                 (None, None) => {
                     let message = format!("the call of `{}` gives no `{}`", deploy.pipeline.value, parameter.name);

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use ciao_declare::parameter::Type;
 pub use text::{Argument, Builtin, Piece, Text, Tree};
 
 /// What a comprehensive deployment of one environment consists of.
@@ -41,7 +42,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub graph: Graph,
     /// Where the secrets come from that a step of this plan uses, by name.
-    pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    pub secrets: BTreeMap<Arc<str>, Secret>,
     /// What steps name below `pipelines` or in `uses`, and a link leads to outside of the repository.
     pub outside: BTreeSet<Utf8PathBuf>,
 }
@@ -54,7 +55,7 @@ pub struct Call {
     pub name: String,
     pub each: Option<String>,
     /// The list of its `for_each`, as written.
-    pub for_each: Option<String>,
+    pub for_each: Option<Arc<str>>,
     /// The calls that it needs, by name; `None` where it needs all above.
     pub needs: Option<Vec<String>>,
     /// Whether its instances run side by side.
@@ -84,7 +85,7 @@ pub struct Step {
     /// The item of its own `for_each`, else that of its call's.
     pub each: Option<String>,
     /// The list of its own `for_each`, as written.
-    pub for_each: Option<String>,
+    pub for_each: Option<Arc<str>>,
     pub action: Action,
     /// Its own variables only; [`Plan::env_of`] merges them with those of its pipeline and of all.
     pub env: BTreeMap<String, EnvValue>,
@@ -171,6 +172,14 @@ pub struct Retries {
     pub delay: Duration,
     /// What the delay is multiplied by after each attempt.
     pub backoff: f64,
+}
+
+/// A secret, as it is known before it is read.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// What it must be when it is read.
+    pub kind: Type,
+    pub source: SecretSource,
 }
 
 /// Where a secret is read from, after the lock is taken and before the first step.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::value::Shapes;
-use super::{Piece, SecretSource, Tree};
+use super::{Piece, Secret, Tree};
 use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
 use ciao_declare::literal::Literal;
 use ciao_declare::parameter::Parameter;
@@ -41,7 +41,7 @@ impl Named {
 #[derive(Debug, Default)]
 pub struct Names {
     pub by_name: HashMap<Arc<str>, Named>,
-    pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    pub secrets: BTreeMap<Arc<str>, Secret>,
 }
 
 impl Names {
@@ -82,12 +82,14 @@ pub fn names(declarations: &Declarations, environment: &str, values: &Values, fi
             (None, Some((like, value)), _) => (&like.file, Some(value)),
             (None, None, default) => (&shared, default.as_ref()),
         };
-        let mut shapes = Shapes { file, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
+        let mut shapes =
+            Shapes { file, declared: &shared, pipeline, environment, findings: &mut own, secrets: &mut names.secrets };
         let tree = value.and_then(|value| shapes.check(parameter, &parameter.name, value));
         if let (Some(default), true) = (&parameter.default, *file != shared) {
             // It is wrong where it stands, also while every environment has a value of its own.
             let secrets = &mut BTreeMap::new();
-            let mut shapes = Shapes { file: &shared, pipeline, environment, findings: &mut own, secrets };
+            let mut shapes =
+                Shapes { file: &shared, declared: &shared, pipeline, environment, findings: &mut own, secrets };
             shapes.check(parameter, &parameter.name, default);
         }
         let mut named = Named::new(Arc::clone(&parameter.name), tree);
@@ -106,7 +108,7 @@ fn constants(pipeline: &EnvironmentPipeline, environment: &str, names: &mut Name
     let file = camino::Utf8Path::new(declare::ENVIRONMENT).into();
     let secrets = &mut BTreeMap::new();
     for (name, value) in &pipeline.constants {
-        let mut shapes = Shapes { file: &file, pipeline, environment, findings, secrets };
+        let mut shapes = Shapes { file: &file, declared: &file, pipeline, environment, findings, secrets };
         let mut named = Named::new(Arc::clone(name), shapes.any(name, value));
         named.constant = true;
         names.by_name.insert(Arc::clone(name), named);

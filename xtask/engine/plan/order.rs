@@ -11,14 +11,14 @@ use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
 use ciao_declare::literal::Spanned;
 
 impl<'d> Builder<'d, '_> {
-    /// The graph over the steps as listed, with joins behind them; `None` if there is a cycle.
-    pub fn order(&mut self, instances: &[Instance<'d>], drafts: &[Draft<'d>]) -> Option<Vec<Vec<u32>>> {
+    /// The graph over the steps as listed, with joins behind them, and whether it is without the needs of a cycle.
+    pub fn order(&mut self, instances: &[Instance<'d>], drafts: &[Draft<'d>]) -> (Vec<Vec<u32>>, bool) {
         let deploy = &self.inputs.declarations.environment.deploy;
         let items: Vec<graph::Item<'_>> = deploy.iter().map(|call| (&call.name.value, call.needs.as_deref())).collect();
         let spans: Vec<Span> = deploy.iter().map(|call| call.name.span).collect();
         let mut calls = direct(&items, &spans, &environment_place(Span::default()).file, "call");
         self.findings.append(&mut calls.findings);
-        let (calls, call_order) = (calls.needs, calls.order?);
+        let mut cyclic = calls.cyclic;
         for instance in instances {
             let within = instance.file.within.get_or_init(|| {
                 let steps = &instance.pipeline.steps;
@@ -28,33 +28,34 @@ impl<'d> Builder<'d, '_> {
                 direct(&items, &spans, &instance.file.path, "step")
             });
             self.findings.extend_from_slice(&within.findings);
-            within.order.as_ref()?;
+            cyclic |= within.cyclic;
         }
         let mut joins = Joins { needs: vec![Vec::new(); drafts.len()] };
         let mut ends: Vec<Option<u32>> = vec![None; deploy.len()];
         let members = Members::new(deploy.len(), instances, drafts);
-        for call in call_order {
-            let start = joins.all(calls[call as usize].iter().filter_map(|need| ends[*need as usize]).collect());
+        for call in calls.order {
+            let start = joins.all(calls.needs[call as usize].iter().filter_map(|need| ends[*need as usize]).collect());
             let parallel = deploy[call as usize].parallel;
             let mut last = start;
             let mut exits = Vec::new();
             for instance in &members.calls[call as usize] {
                 let Instance { pipeline, file, .. } = &instances[*instance];
                 let entry = if parallel { start } else { last };
-                let exit = joins.pipeline(file.within.get()?, pipeline, &members.steps[*instance], entry);
+                let within = file.within.get_or_init(Within::default);
+                let exit = joins.pipeline(within, pipeline, &members.steps[*instance], entry);
                 exits.extend(exit);
                 last = exit.or(last);
             }
             let end = if parallel { joins.all(exits) } else { last };
             ends[call as usize] = end.or(start);
         }
-        Some(joins.needs)
+        (joins.needs, cyclic)
     }
 }
 
 fn direct(items: &[graph::Item<'_>], spans: &[Span], file: &Arc<Utf8Path>, what: &str) -> Within {
     let (needs, problems) = graph::direct_needs(items);
-    let mut findings = Vec::new();
+    let (mut findings, mut cyclic) = (Vec::new(), false);
     for problem in problems {
         let place = |span| Place { file: Arc::clone(file), span };
         match problem {
@@ -68,29 +69,21 @@ fn direct(items: &[graph::Item<'_>], spans: &[Span], file: &Arc<Utf8Path>, what:
                 findings.push(finding.of(&**items[of].0));
             }
             Problem::Cycle(cycle) => {
+                cyclic = true;
                 let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|index| &**items[*index].0).collect();
                 let message = if cycle.len() == 1 {
                     format!("{what} `{}` needs itself", names[0])
                 } else {
                     format!("the {what}s need each other in a circle")
                 };
-                let path = shortened(&names);
                 let help = "remove one of these needs; what has no `needs` needs everything listed above it";
                 let finding = Finding::error(Code::Cycle, place(spans[cycle[0]]), message, help).of(names[0]);
-                findings.push(finding.note(format!("each needs the next: {path}")));
+                findings.push(finding.note(format!("each needs the next: {}", names.join(" → "))));
             }
         }
     }
-    Within { order: run_order(&needs, needs.len()), needs, findings }
-}
-
-/// A long path with its middle left out.
-fn shortened(names: &[&str]) -> String {
-    if names.len() <= 24 {
-        return names.join(" → ");
-    }
-    let (first, last) = (names[..12].join(" → "), names[names.len() - 12..].join(" → "));
-    format!("{first} → … {} more … → {last}", names.len() - 24)
+    let order = run_order(&needs, needs.len()).unwrap_or_default();
+    Within { order, needs, cyclic, findings }
 }
 
 /// The instances of every call, and the drafts of every step of every instance, in their order.
@@ -139,7 +132,7 @@ impl Joins {
     ) -> Option<u32> {
         let mut ends: Vec<Option<u32>> = vec![None; members.len()];
         let mut is_needed = vec![false; members.len()];
-        for step in within.order.as_ref()? {
+        for step in &within.order {
             let step = *step as usize;
             let mut before = Vec::with_capacity(within.needs[step].len());
             for need in &within.needs[step] {

@@ -11,8 +11,9 @@ use super::value;
 use super::{Argument, Builtin, EnvValue, Piece, Text, Tree};
 use ciao_base::map;
 use ciao_declare::finding::{Code, Finding, Place, Span, suggest};
+use ciao_declare::given::Given;
 use ciao_declare::parameter::Parameter;
-use ciao_declare::step::{Given, Variable};
+use ciao_declare::step::Variable;
 use ciao_declare::template::{Part, Template};
 
 /// A step that makes an output.
@@ -296,16 +297,16 @@ impl<'a> Scope<'a> {
     }
 
     fn spread(&mut self, name: &Arc<str>, span: Span) -> Option<Argument> {
-        let items = match self.list(name, span)? {
-            Tree::List(items) => items,
-            _ => Vec::new(),
+        let list = self.list(name, span)?;
+        let items = match &list {
+            Tree::List(items) => items.as_slice(),
+            unknown => std::slice::from_ref(unknown),
         };
-        let items =
-            items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect::<Vec<_>>();
+        let items = items.iter().filter_map(pieces_of).map(|pieces| Text { pieces: pieces.to_vec() }).collect();
         Some(Argument::Spread { name: Arc::clone(name), items })
     }
 
-    /// The list of this name; nothing known where it has no value.
+    /// The list of this name; as it is written where it has no value.
     fn list(&mut self, name: &Arc<str>, span: Span) -> Option<Tree> {
         let Some(named) = self.named(name) else {
             let finding = Finding::error(
@@ -318,7 +319,11 @@ impl<'a> Scope<'a> {
             return None;
         };
         match &named.tree {
-            None => Some(Tree::Text(Text { pieces: vec![Piece::Missing] })),
+            None => {
+                let written = format!("{name}...").into();
+                let piece = Piece::Reference { name: written, value: [Piece::Missing].into() };
+                Some(Tree::Text(Text { pieces: vec![piece] }))
+            }
             Some(list @ Tree::List(_)) => {
                 list.each_text(&mut |text| self.note_secrets(&text.pieces));
                 Some(list.clone())
@@ -363,7 +368,7 @@ impl<'a> Scope<'a> {
     }
 
     /// An argument for a parameter that the pipeline declares itself, checked against the declaration where it is known.
-    pub fn argument(&mut self, given: &Given, parameter: &Parameter) -> Option<Tree> {
+    pub fn argument(&mut self, given: &Given, parameter: &Parameter, declared: &Arc<Utf8Path>) -> Option<Tree> {
         let before = self.findings.len();
         let tree = self.given(given);
         if self.findings.len() > before {
@@ -377,12 +382,12 @@ impl<'a> Scope<'a> {
             self.report(Code::PlainSecret, given.span(), message, help);
             return None;
         }
-        let Some(json) = tree.as_json() else { return Some(tree) };
-        let literal = ciao_declare::literal::Spanned::new(value::from_json(&json), given.span());
+        let Some(literal) = value::written(given, &tree) else { return Some(tree) };
         let file = Arc::clone(&self.file);
         let pipeline = ciao_declare::EnvironmentPipeline::default();
         let mut shapes = value::Shapes {
             file: &file,
+            declared,
             pipeline: &pipeline,
             environment: self.environment,
             findings: &mut self.findings,
@@ -393,6 +398,9 @@ impl<'a> Scope<'a> {
         // The value is this environment's: another one's may be right, and must not be stopped by it.
         for finding in &mut self.findings[before..] {
             finding.environments = Some(vec![self.environment.to_owned()]);
+            if let (Code::WrongType, Some(name)) = (finding.code, given.named_at(finding.place.span)) {
+                finding.help = format!("`${{{name}}}` alone keeps its type: declare this parameter with the same one");
+            }
         }
         checked.map(|_| tree)
     }

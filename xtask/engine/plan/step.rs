@@ -10,8 +10,9 @@ use super::{Action, Call, Finally, Output, Piece, Retries, Stdin, Step, Text, Tr
 use ciao_base::task::Tasks;
 use ciao_declare::Pipeline;
 use ciao_declare::finding::{Code, Finding, Place, Span, and_then, suggest};
+use ciao_declare::given::Given;
 use ciao_declare::literal::Spanned;
-use ciao_declare::step::{self as declared, Given};
+use ciao_declare::step::{self as declared, ForEach};
 use ciao_declare::template::Template;
 
 impl Scope<'_> {
@@ -43,7 +44,7 @@ impl Scope<'_> {
             call: self.call,
             name: declared.name.value.to_string(),
             each: None,
-            for_each: declared.for_each.as_ref().map(ToString::to_string),
+            for_each: declared.for_each.as_ref().map(ForEach::written),
             action,
             env,
             cwd,

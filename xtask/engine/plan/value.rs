@@ -3,22 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Piece, SecretSource, Text, Tree};
+use super::{Piece, Secret, SecretSource, Text, Tree};
 use ciao_base::map;
+use ciao_base::variables::is_name;
 use ciao_declare::EnvironmentPipeline;
 use ciao_declare::finding::{Code, Finding, Place, Span, did_you_mean, listed, suggest};
+use ciao_declare::given::Given;
 use ciao_declare::literal::{Literal, Spanned};
 use ciao_declare::parameter::{Parameter, Type};
+use ciao_declare::shape::holds_password;
 
 /// Checks values of one file.
 pub struct Shapes<'a> {
     pub file: &'a Arc<camino::Utf8Path>,
+    /// Where they are declared, and the defaults of fields stand.
+    pub declared: &'a Arc<camino::Utf8Path>,
     /// The sources of secrets that there are.
     pub pipeline: &'a EnvironmentPipeline,
     pub environment: &'a str,
     pub findings: &'a mut Vec<Finding>,
     /// The secrets met, by name.
-    pub secrets: &'a mut BTreeMap<Arc<str>, SecretSource>,
+    pub secrets: &'a mut BTreeMap<Arc<str>, Secret>,
 }
 
 type Checked = Option<Tree>;
@@ -61,7 +66,7 @@ impl Shapes<'_> {
 
     fn item(&mut self, parameter: &Parameter, name: &str, value: &Spanned<Literal>) -> Checked {
         if parameter.secret {
-            return self.secret(name, value);
+            return self.secret(parameter.kind, name, value);
         }
         let expected = match parameter.kind {
             Type::Integer | Type::Port => "an integer",
@@ -88,8 +93,8 @@ impl Shapes<'_> {
                     (Literal::Integer(integer), _) if expected == "a string" => {
                         format!("write it in quotes: \"{integer}\"")
                     }
-                    (Literal::LargeInteger, Type::Integer | Type::Port) => {
-                        "write a smaller one, or declare it as a string".to_owned()
+                    (Literal::OddInteger(_), Type::Integer | Type::Port) => {
+                        "write one of 64 bits in decimal digits, or declare it as a string".to_owned()
                     }
                     _ => format!("it is declared as `type = \"{}\"`", kind.name()),
                 };
@@ -115,20 +120,28 @@ impl Shapes<'_> {
     }
 
     fn string(&mut self, parameter: &Parameter, name: &str, text: &Arc<str>, span: Span) -> Checked {
-        if text.is_empty() {
-            if parameter.may_be_empty {
-                return Some(Tree::Text(Text::default()));
-            }
+        if text.is_empty() && parameter.may_be_empty {
+            return Some(Tree::Text(Text::default()));
+        }
+        if text.trim().is_empty() && !parameter.may_be_empty {
+            let what = if text.is_empty() { "empty" } else { "nothing but blanks" };
             let help = "give it a value, or declare it with `may_be_empty = true`";
-            return self.report(Code::EmptyValue, span, name, format!("`{name}` is empty"), help);
+            return self.report(Code::EmptyValue, span, name, format!("`{name}` is {what}"), help);
         }
-        if let Some(control) = text.chars().find(|char| char.is_control() && !"\n\r\t".contains(*char)) {
-            let message = format!("`{name}` holds the control character {}", control.escape_unicode());
-            return self.report(Code::BadValue, span, name, message, "remove it");
-        }
-        if let Err((why, help)) = shape(parameter.kind, text) {
+        self.visible(name, text, span)?;
+        if let Err((why, help)) = parameter.kind.fits(text) {
             let message = format!("`{name}` is not a {}: {why}", parameter.kind.name());
             return self.report(Code::BadValue, span, name, message, help);
+        }
+        if parameter.kind == Type::Url && holds_password(text) {
+            let help = "declare it with `secret = true`, and change the password, which is in the history now";
+            return self.report(
+                Code::PlainSecret,
+                span,
+                name,
+                format!("`{name}` holds a password in plain text"),
+                help,
+            );
         }
         let length = text.chars().count() as i64;
         if parameter.min.is_some_and(|min| length < min) || parameter.max.is_some_and(|max| length > max) {
@@ -142,6 +155,20 @@ impl Shapes<'_> {
         }
         self.chosen(parameter, name, &Literal::String(Arc::clone(text)), span)?;
         Some(Tree::Text(Text { pieces: vec![Piece::Literal(Arc::clone(text))] }))
+    }
+
+    /// What is seen of a text is what is in it: no control character, nothing that has no width or turns others round.
+    fn visible(&mut self, name: &str, text: &str, span: Span) -> Option<()> {
+        let is_hidden = |char: &char| {
+            let unseen = ['\u{200b}', '\u{2060}', '\u{feff}'];
+            let turns = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            (char.is_control() && !"\n\r\t".contains(*char)) || turns || unseen.contains(char)
+        };
+        let Some(hidden) = text.chars().find(is_hidden) else { return Some(()) };
+        let what = if hidden.is_control() { "control" } else { "invisible" };
+        let message = format!("`{name}` holds the {what} character {}", hidden.escape_unicode());
+        self.report(Code::BadValue, span, name, message, "remove it");
+        None
     }
 
     fn chosen(&mut self, parameter: &Parameter, name: &str, value: &Literal, span: Span) -> Option<()> {
@@ -172,7 +199,12 @@ impl Shapes<'_> {
             let label = format!("{name}.{}", field.name);
             let checked = match (value.value.get(&field.name), &field.default) {
                 (Some(given), _) => self.check(field, &label, given),
-                (None, Some(default)) => self.check(field, &label, default),
+                (None, Some(default)) => {
+                    let file = std::mem::replace(&mut self.file, self.declared);
+                    let checked = self.check(field, &format!("{}.{}", parameter.name, field.name), default);
+                    self.file = file;
+                    checked
+                }
                 (None, None) => {
                     let help = format!("add `{} = …`", field.name);
                     self.report(Code::MissingValue, value.span, name, format!("`{label}` has no value"), help)
@@ -186,24 +218,29 @@ impl Shapes<'_> {
     /// A value of any shape.
     pub fn any(&mut self, name: &str, value: &Spanned<Literal>) -> Checked {
         Some(match &value.value {
-            Literal::String(text) => Tree::Text(Text { pieces: vec![Piece::Literal(Arc::clone(text))] }),
+            Literal::String(text) => {
+                self.visible(name, text, value.span)?;
+                Tree::Text(Text { pieces: vec![Piece::Literal(Arc::clone(text))] })
+            }
             Literal::Integer(integer) => Tree::Integer(*integer),
             Literal::Float(float) if float.is_finite() => Tree::Float(*float),
             Literal::Boolean(boolean) => Tree::Boolean(*boolean),
-            Literal::LargeInteger | Literal::Float(_) | Literal::Datetime(_) => {
+            Literal::OddInteger(_) | Literal::Float(_) | Literal::Datetime(_) => {
                 let message = format!("`{name}` holds {}, which JSON cannot", value.value.kind());
                 return self.report(Code::WrongType, value.span, name, message, "write it as a string");
             }
             Literal::List(items) => Tree::List(items.iter().map(|item| self.any(name, item)).collect::<Option<_>>()?),
             Literal::Table(entries) => {
-                let entry =
-                    |(key, value): &(Spanned<Arc<str>>, _)| Some((key.value.to_string(), self.any(name, value)?));
+                let entry = |(key, value): &(Spanned<Arc<str>>, _)| {
+                    self.visible(name, &key.value, key.span)?;
+                    Some((key.value.to_string(), self.any(name, value)?))
+                };
                 Tree::Table(map(entries.iter().map(entry).collect::<Option<Vec<_>>>()?))
             }
         })
     }
 
-    fn secret(&mut self, name: &str, value: &Spanned<Literal>) -> Checked {
+    fn secret(&mut self, kind: Type, name: &str, value: &Spanned<Literal>) -> Checked {
         let sources = || ["env", "file"].into_iter().chain(self.pipeline.sources.keys().map(|name| &**name));
         let Literal::Table(entries) = &value.value else {
             let message = format!("`{name}` is a secret, and stands here in plain text");
@@ -224,7 +261,13 @@ impl Shapes<'_> {
             let message = format!("`{name}` names nothing in `{}`", source.value);
             return self.report(Code::EmptyValue, key.span, name, message, "name the secret there");
         }
-        let found = match &*source.value {
+        // `${name}` is found with all values in which it stands.
+        if &*source.value == "env" && !is_name(key_text) && !key_text.contains("${") {
+            let message = format!("`{name}` names no variable in `env`");
+            let help = "write the name of one: letters, digits and `_`, no digit first";
+            return self.report(Code::BadValue, key.span, name, message, help);
+        }
+        let source = match &*source.value {
             "env" => SecretSource::Env(key_text.to_string()),
             "file" => SecretSource::File(key_text.to_string()),
             declared => match self.pipeline.sources.get(declared) {
@@ -240,7 +283,7 @@ impl Shapes<'_> {
             },
         };
         let name: Arc<str> = name.into();
-        self.secrets.insert(Arc::clone(&name), found);
+        self.secrets.insert(Arc::clone(&name), Secret { kind, source });
         Some(Tree::Text(Text { pieces: vec![Piece::Secret(name)] }))
     }
 }
@@ -270,61 +313,6 @@ pub fn plain(value: &Literal) -> String {
     }
 }
 
-/// What a string must look like; the error is why it does not, and what to write.
-fn shape(kind: Type, text: &str) -> Result<(), (&'static str, &'static str)> {
-    match kind {
-        Type::Host => host(text),
-        Type::Url => url(text),
-        _ => Ok(()),
-    }
-}
-
-/// A name as in RFC 1123 section 2.1, or an address; `_` is used by service names and permitted.
-fn host(text: &str) -> Result<(), (&'static str, &'static str)> {
-    const HELP: &str = "write a name as in \"db.example.org\", or an address";
-    if text.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(());
-    }
-    if text.contains("://") {
-        return Err(("it is a URL", HELP));
-    }
-    if text.starts_with('[') && text.ends_with(']') {
-        return Err(("its brackets belong to a URL", "write the address without them, as in \"::1\""));
-    }
-    if text.contains(':') {
-        return Err(("it holds a port", "make the port a parameter of its own, of type \"port\""));
-    }
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    if text.len() > 253 || !text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
-        return Err(("no host can be named so", HELP));
-    }
-    Ok(())
-}
-
-/// A scheme as in RFC 3986 section 3.1, and something behind it.
-fn url(text: &str) -> Result<(), (&'static str, &'static str)> {
-    const HELP: &str = "write it with its scheme, as in \"https://example.org/path\"";
-    let Some((scheme, rest)) = text.split_once(':') else { return Err(("it has no scheme", HELP)) };
-    let scheme_ok = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !scheme_ok || !rest.starts_with("//") && scheme.contains('.') {
-        return Err(("it has no scheme", HELP));
-    }
-    if rest.trim_start_matches('/').is_empty() && scheme != "file" {
-        return Err(("nothing follows its scheme", HELP));
-    }
-    if text.contains(char::is_whitespace) {
-        return Err(("it holds white space", "write it percent-encoded: `%20`"));
-    }
-    Ok(())
-}
-
 /// A value as it is written, of any shape.
 #[must_use]
 pub fn tree(literal: &Literal) -> Tree {
@@ -332,10 +320,9 @@ pub fn tree(literal: &Literal) -> Tree {
         Literal::Boolean(boolean) => Tree::Boolean(*boolean),
         Literal::Integer(integer) => Tree::Integer(*integer),
         // Refused when the file is read.
-        Literal::LargeInteger => Tree::Float(f64::INFINITY),
+        Literal::OddInteger(_) | Literal::Datetime(_) => Tree::Float(f64::INFINITY),
         Literal::Float(float) => Tree::Float(*float),
         Literal::String(text) => Tree::Text(Text::literal(Arc::clone(text))),
-        Literal::Datetime(date) => Tree::Text(Text::literal(date.as_str())),
         Literal::List(items) => Tree::List(items.iter().map(|item| tree(&item.value)).collect()),
         Literal::Table(entries) => {
             Tree::Table(map(entries.iter().map(|(key, value)| (key.value.to_string(), tree(&value.value)))))
@@ -343,23 +330,44 @@ pub fn tree(literal: &Literal) -> Tree {
     }
 }
 
-/// A known value as if it were written, to check it like one.
+/// What is given in a `with` as if it were written in a file of values, each part with its own place, to check it like
+/// one; none where something in it is not known yet.
 #[must_use]
-pub fn from_json(json: &serde_json::Value) -> Literal {
+pub fn written(given: &Given, tree: &Tree) -> Option<Spanned<Literal>> {
+    let value = match (given, tree) {
+        (Given::Plain(literal), _) => return Some(literal.clone()),
+        (Given::List(items, _), Tree::List(trees)) => {
+            // `"${name...}"` is every item of another list.
+            let elements =
+                items.iter().zip(trees).flat_map(|(item, tree)| tree.elements().iter().map(move |own| (item, own)));
+            Literal::List(elements.map(|(item, own)| written(item, own)).collect::<Option<_>>()?)
+        }
+        (Given::Table(entries, _), Tree::Table(trees)) => {
+            let entry = |(key, value): &(Spanned<Arc<str>>, Given)| {
+                Some((key.clone(), written(value, trees.get(&*key.value)?)?))
+            };
+            Literal::Table(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        _ => from_json(&tree.as_json()?, given.span()).value,
+    };
+    Some(Spanned::new(value, given.span()))
+}
+
+/// All of it stands in one place.
+fn from_json(json: &serde_json::Value, span: Span) -> Spanned<Literal> {
     use serde_json::Value;
-    match json {
+    let value = match json {
         Value::Null => Literal::String("".into()),
         Value::Bool(boolean) => Literal::Boolean(*boolean),
         Value::Number(number) => {
             number.as_i64().map_or_else(|| Literal::Float(number.as_f64().unwrap_or(f64::NAN)), Literal::Integer)
         }
         Value::String(text) => Literal::String(text.as_str().into()),
-        Value::Array(items) => Literal::List(items.iter().map(|item| Spanned::new(from_json(item), 0..0)).collect()),
-        Value::Object(entries) => Literal::Table(
-            entries
-                .iter()
-                .map(|(key, value)| (Spanned::new(key.as_str().into(), 0..0), Spanned::new(from_json(value), 0..0)))
-                .collect(),
-        ),
-    }
+        Value::Array(items) => Literal::List(items.iter().map(|item| from_json(item, span)).collect()),
+        Value::Object(entries) => {
+            let entry = |(key, value): (&String, _)| (Spanned::new(key.as_str().into(), span), from_json(value, span));
+            Literal::Table(entries.iter().map(entry).collect())
+        }
+    };
+    Spanned::new(value, span)
 }

@@ -12,6 +12,7 @@ use super::launch::{Ahead, Launcher};
 use super::outlet::Outlet;
 use super::report::Weight;
 use super::schedule::Schedule;
+use super::secrets::LONGEST;
 use super::voice::Voice;
 use super::{Deployment, End, Failure, StepResult, Summary, results};
 use ciao_process::{self as process, Exit, Lane, Report, Signals, Word};
@@ -422,6 +423,9 @@ impl<'a, 'r> Loop<'a, 'r> {
         let text = String::from_utf8(produced).map_err(|_| "what it has produced is no UTF-8")?;
         let kept = super::produced(text.trim(), output.json)?;
         if output.secret {
+            if kept.text.len() > LONGEST {
+                return Err(format!("it has produced more than {} KiB, which is too long for a secret", LONGEST >> 10));
+            }
             if let (false, Some(reason)) = (kept.text.is_empty(), super::secrets::too_short(kept.text.as_bytes()))
                 && !kept.json.as_ref().is_some_and(|json| !json.is_string() && !json.is_number())
             {

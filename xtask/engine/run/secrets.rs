@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,15 @@ use camino::Utf8Path;
 
 use super::environment::Caller;
 use super::mask::SHORTEST;
-use ciao_plan::{Plan, SecretSource};
+use ciao_plan::{Plan, Secret, SecretSource, Type};
 use ciao_process::{Captured, Launch, Signals, capture, find_program};
 
 /// How long a source may take: some ask a person on their phone.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many bytes a secret may have: as a variable it must be shorter than 128 KiB, with its name, and every form of it
+/// is searched for in all that steps print.
+pub const LONGEST: usize = 64 << 10;
 
 /// All secrets of a plan, by name.
 #[derive(Clone, Default)]
@@ -72,7 +76,7 @@ impl Secrets {
         let (mut secrets, mut problems) = (Secrets::default(), Vec::new());
         // Two secrets may come from one command; nobody wants to confirm twice.
         let mut asked: BTreeMap<&[String], Result<Vec<u8>, String>> = BTreeMap::new();
-        for (name, source) in &plan.secrets {
+        for (name, Secret { kind, source }) in &plan.secrets {
             let value = match source {
                 SecretSource::Env(variable) => from_variable(caller, variable),
                 SecretSource::File(path) => from_file(&root.join(path)),
@@ -85,7 +89,7 @@ impl Secrets {
                     }
                 },
             };
-            match value.and_then(usable) {
+            match value.and_then(|value| usable(value, *kind)) {
                 Ok(value) => drop(secrets.values.insert(Arc::clone(name), value)),
                 Err(reason) => {
                     problems.push(Problem { secret: name.to_string(), source: describe(source), reason });
@@ -94,7 +98,7 @@ impl Secrets {
         }
         // What was passed on empty hides nothing.
         for (name, value) in caller.masked.iter().filter(|(_, value)| !value.is_empty()) {
-            if let Err(reason) = usable(value.clone()) {
+            if let Err(reason) = usable(value.clone(), Type::String) {
                 problems.push(Problem { secret: name.clone(), source: "named in pass_env".to_owned(), reason });
             }
         }
@@ -119,12 +123,21 @@ fn describe(source: &SecretSource) -> String {
     }
 }
 
-fn usable(value: Vec<u8>) -> Result<Vec<u8>, String> {
+fn usable(value: Vec<u8>, kind: Type) -> Result<Vec<u8>, String> {
     let value = trimmed(value);
     if value.is_empty() {
         return Err("it is empty".to_owned());
     }
-    match too_short(&value) {
+    if value.len() > LONGEST {
+        return Err(format!("it is longer than {} KiB", LONGEST >> 10));
+    }
+    if value.trim_ascii().is_empty() {
+        return Err("it is nothing but blanks".to_owned());
+    }
+    if value.contains(&0) {
+        return Err("it has a NUL in it, which no variable can hold".to_owned());
+    }
+    match too_short(&value).or_else(|| misfit(&value, kind)) {
         Some(reason) => Err(reason),
         None => Ok(value),
     }
@@ -138,6 +151,18 @@ pub fn too_short(value: &[u8]) -> Option<String> {
             "it is shorter than {SHORTEST} bytes: anybody could guess it, and masking it would garble everything else"
         )
     })
+}
+
+/// Why a secret is not of the type that is declared, without a word of it.
+fn misfit(value: &[u8], kind: Type) -> Option<String> {
+    let why = match (kind, std::str::from_utf8(value)) {
+        (Type::String | Type::Path, _) => return None,
+        (_, Err(_)) => "it is no UTF-8",
+        // The error tells where, and so a little of what.
+        (Type::Table, Ok(text)) => serde_json::from_str::<serde_json::Value>(text).err().map(|_| "it is no JSON")?,
+        (kind, Ok(text)) => kind.fits(text).err()?.0,
+    };
+    Some(format!("it is declared as `type = \"{}\"`, and is none: {why}", kind.name()))
 }
 
 /// Without the line break that editors and commands put at the end.
@@ -156,7 +181,10 @@ fn from_variable(caller: &Caller, name: &str) -> Result<Vec<u8>, String> {
 }
 
 fn from_file(path: &Utf8Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| match error.kind() {
+    let mut value = Vec::new();
+    // One byte more than it may have, and its line break; a device has no end.
+    let read = fs::File::open(path).and_then(|file| file.take(LONGEST as u64 + 3).read_to_end(&mut value));
+    read.map(|_| value).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),

@@ -317,7 +317,7 @@ fn checked(
     let value = read.unwrap_or_else(|| Spanned::new(Literal::String(given.into()), 0..0));
     let (file, mut findings) = (values_file(environment).as_path().into(), Vec::new());
     let secrets = &mut BTreeMap::new();
-    Shapes { file: &file, pipeline, environment, findings: &mut findings, secrets }.check(
+    Shapes { file: &file, declared: &file, pipeline, environment, findings: &mut findings, secrets }.check(
         parameter,
         &parameter.name,
         &value,
