@@ -298,7 +298,7 @@ fn a_numbered_readme_was_read_against_its_numbers() {
 /// A library that the steps read is where the hosts stand.
 #[test]
 fn what_stands_in_a_script_that_is_no_step_was_not_told() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let files = [
         ("deploy.sh", "#!/bin/sh\n. ./lib/common.sh\n"),
         ("lib/common.sh", "#!/bin/sh\nDB_HOST=db7.acme.example\nDB_PASSWORD=hunter2hunter2\n"),
@@ -310,7 +310,7 @@ fn what_stands_in_a_script_that_is_no_step_was_not_told() {
 
 #[test]
 fn a_readme_that_names_deploy_sh_named_deploy_too() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let files = [
         ("README", "Run `pre-deploy.sh`, then `deploy.sh`. See deploy/notes.\n"),
         ("deploy", "#!/bin/sh\n"),
@@ -325,7 +325,7 @@ fn a_readme_that_names_deploy_sh_named_deploy_too() {
 
 #[test]
 fn defaults_folders_behind_hosts_and_ports_of_options_were_not_seen() {
-    let folder = Folder::new();
+    let folder = new_folder();
     let script = "#!/bin/sh\nSERVER=${SERVER:-app01.acme.example}\nrsync -a . root@h:/opt/prod/app/\n\
                   java -jar app.jar --server.port=8081\n";
     let settings = "spring.datasource.password: x\nspring.datasource.username: shop\n";

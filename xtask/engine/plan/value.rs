@@ -207,8 +207,8 @@ impl Shapes<'_> {
         let sources = || ["env", "file"].into_iter().chain(self.pipeline.sources.keys().map(|name| &**name));
         let Literal::Table(entries) = &value.value else {
             let message = format!("`{name}` is a secret, and stands here in plain text");
-            let help = "write where it is read from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or a declared source; and \
-                        change the secret, which is in the history now";
+            let help = "write where it is read from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or a declared source; \
+                        one that was committed is in the history, and has to be changed";
             return self.report(Code::PlainSecret, value.span, name, message, help);
         };
         let [(source, key)] = entries.as_slice() else {
@@ -223,6 +223,10 @@ impl Shapes<'_> {
         if key_text.is_empty() || key_text.contains('\0') {
             let message = format!("`{name}` names nothing in `{}`", source.value);
             return self.report(Code::EmptyValue, key.span, name, message, "name the secret there");
+        }
+        if &*source.value == "env" && key_text.contains(|char: char| char == '=' || char.is_whitespace()) {
+            let message = format!("there can be no variable `{key_text}`");
+            return self.report(Code::BadValue, key.span, name, message, "name the variable that holds the secret");
         }
         let found = match &*source.value {
             "env" => SecretSource::Env(key_text.to_string()),
