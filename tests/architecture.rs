@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "template/edit.rs",
     "template/literals.rs",
     "template/lock.rs",
+    "template/manifest.rs",
     "template/starter.rs",
 ];
 

@@ -962,7 +962,7 @@ run = ["x", "--password=${password}", "${plain}"]
     3 | plain = ***
       |         ^^^
       |
-      = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
+      = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; one that was committed is in the history, and has to be changed
 
     error[unknown-parameter]: `vualt` is not a source of secrets
      --> pipelines/environments/dev.toml:4:10

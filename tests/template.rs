@@ -12,12 +12,19 @@ mod completed;
 mod documented;
 #[path = "template/joined.rs"]
 mod joined;
+#[path = "template/merged.rs"]
+mod merged;
 #[path = "template/owner.rs"]
 mod owner;
+#[path = "template/refused.rs"]
+mod refused;
 #[path = "support/repo.rs"]
 mod repo;
 #[path = "template/shapes.rs"]
 mod shapes;
+#[path = "support/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
 #[path = "template/unwritten.rs"]
 mod unwritten;
 #[path = "template/upgrade.rs"]
@@ -259,4 +266,10 @@ fn an_xtask_that_was_built_for_another_repository_notices() {
     let said = text(&output);
     assert!(output.status.code() == Some(2) && said.contains("this program was built in"), "{said}");
     assert!(said.contains("CARGO_TARGET_DIR"), "{said}");
+    // Where it has one of its own it was copied with it, and was told to get one.
+    let program = root.join("target/debug/xtask");
+    fs::create_dir_all(program.with_file_name("")).expect("it can be made");
+    fs::copy(env!("CARGO_BIN_EXE_xtask"), &program).expect("it can be copied");
+    let said = text(&command(&root, arg(&program), &["plan", "dev"]).output().expect("it can be run"));
+    assert!(said.contains("was copied or moved with what was built there: `cargo clean`"), "{said}");
 }

@@ -321,7 +321,7 @@ fn plain_secret() {
       |         ^^^
       |
       = note: in dev
-      = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; and change the secret, which is in the history now
+      = help: write where it is read from: `{ env = "NAME" }`, `{ file = "PATH" }` or a declared source; one that was committed is in the history, and has to be changed
     "#);
 }
 

@@ -294,3 +294,45 @@ fn a_numbered_readme_was_read_against_its_numbers() {
     let pipeline = read(&root, "pipelines/deployments/d/pipeline.toml");
     assert!(pipeline.find("two.sh") < pipeline.find("one.sh"), "{pipeline}");
 }
+
+/// A library that the steps read is where the hosts stand.
+#[test]
+fn what_stands_in_a_script_that_is_no_step_was_not_told() {
+    let folder = new_folder();
+    let files = [
+        ("deploy.sh", "#!/bin/sh\n. ./lib/common.sh\n"),
+        ("lib/common.sh", "#!/bin/sh\nDB_HOST=db7.acme.example\nDB_PASSWORD=hunter2hunter2\n"),
+    ];
+    let (said, _) = adopt(&folder, &files, &["--order", "deploy.sh"]);
+    let told = "note: lib/common.sh line 2: db7.acme.example looks environmental: let it read a variable of the step";
+    assert!(said.contains(told) && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_readme_that_names_deploy_sh_named_deploy_too() {
+    let folder = new_folder();
+    let files = [
+        ("README", "Run `pre-deploy.sh`, then `deploy.sh`. See deploy/notes.\n"),
+        ("deploy", "#!/bin/sh\n"),
+        ("deploy.sh", "#!/bin/sh\n"),
+        ("pre-deploy.sh", "#!/bin/sh\n"),
+    ];
+    let (said, root) = adopt(&folder, &files, &["--order", "readme"]);
+    let pipeline = read(&root, "pipelines/deployments/d/pipeline.toml");
+    let scripts: Vec<&str> = pipeline.lines().filter_map(|line| line.strip_prefix("script = ")).collect();
+    assert_eq!(scripts, ["\"pre-deploy.sh\"", "\"deploy.sh\""], "{said}");
+}
+
+#[test]
+fn defaults_folders_behind_hosts_and_ports_of_options_were_not_seen() {
+    let folder = new_folder();
+    let script = "#!/bin/sh\nSERVER=${SERVER:-app01.acme.example}\nrsync -a . root@h:/opt/prod/app/\n\
+                  java -jar app.jar --server.port=8081\n";
+    let settings = "spring.datasource.password: x\nspring.datasource.username: shop\n";
+    let (said, root) = adopt(&folder, &[("go.sh", script), ("app.yaml", settings)], &[]);
+    let pipeline = read(&root, "pipelines/deployments/d/pipeline.toml");
+    for line in ["line 2 has app01.acme.example: let it read $SERVER", "line 3 has /opt/prod/app/", "line 4 has 8081"] {
+        assert!(pipeline.contains(line), "{pipeline}");
+    }
+    assert!(!said.contains("spring.datasource"), "{said}");
+}

@@ -314,3 +314,60 @@ fn the_schemas_took_what_check_refuses() {
         assert_eq!(schema.pointer(at), Some(&rule), "{at}");
     }
 }
+
+/// `check` told it afterwards, and what was written for values that nobody had given was not shown.
+#[test]
+fn a_new_environment_got_the_value_of_another_one_and_guesses_that_nobody_saw() {
+    let owned = Owned::new();
+    let new = |title| ["environment", "qa", "--like", "test", "--set", title];
+    owned.refused(&new("title=Development"), "same-value");
+    let declared = read(&owned.1, "pipelines/environment.toml").replace(
+        "[parameters]\n",
+        "[parameters]\npw = { type = \"string\", secret = true }\nhost = { type = \"host\", distinct = true }\n",
+    );
+    write(&owned.1, "pipelines/environment.toml", &declared);
+    for name in ["dev", "test", "prod"] {
+        let path = format!("pipelines/environments/{name}.toml");
+        let values = read(&owned.1, &path);
+        let more = format!("pw = {{ env = \"PW_{name}\" }}\nhost = \"db-{name}.shop.example\"\n");
+        write(&owned.1, &path, &(more + &values));
+    }
+    owned.refused(
+        &["environment", "n", "--like", "test", "--set", "title=N", "--set", "pw={ env = \"A B\" }"],
+        "no variable `A B`",
+    );
+    let (code, said) = owned.new_thing(&new("title=Q"));
+    assert!(code == 0 && said.contains("note: host = \"db-qa.shop.example\" is a guess"), "{said}");
+    assert!(said.contains("note: pw = { env = \"PW_qa\" } is a guess"), "{said}");
+    // `cargo test` alone, as it said, fails.
+    assert!(said.ends_with(&format!("accept the order of the steps: {}\n", ciao::template::ACCEPT)), "{said}");
+    let (_, said) = owned.new_thing(&["environment", "me", "--like", "test", "--personal", "--set", "title=M"]);
+    assert!(said.ends_with("written. Next: `cargo xtask check`\n"), "{said}");
+}
+
+#[test]
+fn the_comment_above_the_calls_went_below_a_new_one() {
+    let owned = Owned::new();
+    assert_eq!(owned.new_thing(&["pipeline", "database", "--before", "app"]).0, 0);
+    let calls = "new pipeline NAME`.\n\n[[deploy]]\npipeline = \"database\"\n\n[[deploy]]\npipeline = \"app\"\n";
+    assert!(read(&owned.1, "pipelines/environment.toml").ends_with(calls));
+}
+
+/// An empty line, or a value of the wrong type, ended the command, and all other answers were lost.
+#[test]
+fn who_answers_wrongly_is_asked_again() {
+    let Owned(_folder, root) = &Owned::new();
+    let declared = read(root, "pipelines/environment.toml");
+    write(root, "pipelines/environment.toml", declared.replace("\"string\", distinct", "\"port\", distinct"));
+    for (name, port) in [("dev", 8001), ("test", 8002), ("prod", 8003)] {
+        write(root, &format!("pipelines/environments/{name}.toml"), format!("title = {port}\n"));
+    }
+    let (near, far) = super::terminal::terminal();
+    let far = fs::File::options().read(true).write(true).open(far).expect("it is a terminal");
+    let args = ["-C", arg(root), "new", "environment", "qa", "--like", "test"];
+    let mut new = super::shapes::command(root, env!("CARGO_BIN_EXE_xtask"), &args);
+    let mut running = new.stdin(far.try_clone().expect("it is open")).stderr(far).spawn().expect("it can be run");
+    rustix::io::write(&near, b"\nmany\n8004\n").expect("it is open");
+    assert_eq!(running.wait().expect("it is a child").code(), Some(0));
+    assert_eq!(read(root, "pipelines/environments/qa.toml"), "title = 8004\n");
+}

@@ -398,3 +398,44 @@ fn the_tests_of_a_copy_are_asked_for_the_order_alone() {
     let (code, said) = proved.upgrade();
     assert_eq!(code, 0, "{said}");
 }
+
+/// The order was the same, and the new version writes it in another way: nothing but `--unchecked` went, and nothing said so.
+#[test]
+fn a_copy_with_snapshots_of_an_older_form_could_not_be_upgraded() {
+    let mut proved = Proved::new();
+    let (path, once) =
+        ("tests/snapshots/step-order-dev.snap", "---\nsource: tests/step_order.rs\n---\ndev\n  of old\n");
+    write(&proved.root, path, once);
+    commit(&proved.root);
+    // Nor does a test leave what could be accepted for another version.
+    proved.after = "exec test \"$INSTA_UPDATE\" = no";
+    let (code, said) = proved.upgrade();
+    let note = format!("this version writes the order of the steps otherwise than {path}: accept it with");
+    assert!(code == 0 && said.contains(&note) && said.contains(ciao::template::ACCEPT), "{said}");
+    assert_eq!(read(&proved.root, path), once);
+}
+
+#[test]
+fn a_long_conflict_was_cut_before_what_this_version_has() {
+    let folder = new_folder();
+    let root = older(&folder);
+    write(&root, FILE, read(&root, FILE).replace(ONCE, &"//! As we like it.\n".repeat(40)));
+    refused(&root, &["upgrade", arg(&root), "--unchecked"], "=======\n//! Pure: text in, text out.");
+}
+
+#[test]
+fn a_file_of_the_engine_that_was_deleted_came_back_without_a_word() {
+    let folder = new_folder();
+    let root = older(&folder);
+    fs::remove_file(root.join("xtask/engine/testing.rs")).expect("it is there");
+    let (code, said) = xtask(&["upgrade", arg(&root), "--unchecked"]);
+    assert!(code == 0 && said.contains("note: xtask/engine/testing.rs was deleted there: it comes back"), "{said}");
+}
+
+#[test]
+fn an_upgrade_with_vendored_dependencies_did_not_say_how() {
+    let mut proved = Proved::new();
+    proved.after = "echo 'location searched: directory source `/shop/vendor` (which replaces it)' >&2; exit 101";
+    let said = proved.taken_back(1, "its tests do not pass any more");
+    assert!(said.contains("cargo vendor --sync ") && said.contains("Cargo.toml /shop/vendor\n"), "{said}");
+}

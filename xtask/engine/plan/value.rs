@@ -244,8 +244,8 @@ impl Shapes<'_> {
         let sources = || ["env", "file"].into_iter().chain(self.pipeline.sources.keys().map(|name| &**name));
         let Literal::Table(entries) = &value.value else {
             let message = format!("`{name}` is a secret, and stands here in plain text");
-            let help = "write where it is read from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or a declared source; and \
-                        change the secret, which is in the history now";
+            let help = "write where it is read from: `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or a declared source; \
+                        one that was committed is in the history, and has to be changed";
             return self.report(Code::PlainSecret, value.span, name, message, help);
         };
         let [(source, key)] = entries.as_slice() else {
@@ -267,7 +267,7 @@ impl Shapes<'_> {
             let help = "write the name of one: letters, digits and `_`, no digit first";
             return self.report(Code::BadValue, key.span, name, message, help);
         }
-        let source = match &*source.value {
+        let found = match &*source.value {
             "env" => SecretSource::Env(key_text.to_string()),
             "file" => SecretSource::File(key_text.to_string()),
             declared => match self.pipeline.sources.get(declared) {
@@ -283,7 +283,7 @@ impl Shapes<'_> {
             },
         };
         let name: Arc<str> = name.into();
-        self.secrets.insert(Arc::clone(&name), Secret { kind, source });
+        self.secrets.insert(Arc::clone(&name), Secret { kind, source: found });
         Some(Tree::Text(Text { pieces: vec![Piece::Secret(name)] }))
     }
 }

@@ -192,8 +192,13 @@ fn named_in<'f>(text: &str, scripts: &[&'f Found]) -> Vec<&'f Found> {
         let alike = scripts.iter().filter(|other| other.path.file_name() == Some(file)).count();
         let name = if alike > 1 { script.path.as_str() } else { file };
         let letter = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || "_-".contains(char));
-        let alone =
-            |at: &usize| !letter(text[..*at].chars().next_back()) && !letter(text[at + name.len()..].chars().next());
+        // `deploy` is not named where `deploy.sh` or `deploy/run.sh` is.
+        let alone = |at: &usize| {
+            let mut rest = text[at + name.len()..].chars();
+            let next = rest.next();
+            let longer = matches!(next, Some('.' | '/')) && letter(rest.next());
+            !letter(text[..*at].chars().next_back()) && !letter(next) && !longer
+        };
         text.match_indices(name).map(|(at, _)| at).find(alone)
     };
     let mut named: Vec<(usize, &Found)> = scripts.iter().filter_map(|script| Some((first(script)?, *script))).collect();
@@ -256,13 +261,15 @@ fn adopted(name: String, found: &[Found], order: &[&Found], source: &str) -> Ado
         let what = parameter.literal.shown();
         adopted.notes.push(format!("{}: {what} looks environmental: proposed as parameter `{name}`", parameter.at));
     }
-    // No step can give a file a variable; whoever knows what reads it decides.
-    for file in found.iter().filter(|file| !file.script && !is_readme(&file.path)) {
+    // No step can give a file a variable; whoever knows what reads it decides. A script that is no step gets those of the one
+    // that calls it.
+    let is_step = |file: &Found| order.iter().any(|script| script.path == file.path);
+    for file in found.iter().filter(|file| !is_step(file) && !is_readme(&file.path)) {
+        let advice =
+            if file.script { "let it read a variable of the step that calls it" } else { "let a step write it there" };
         for literal in literals(&file.text()) {
-            let (line, what) = (literal.line, literal.shown());
-            adopted
-                .notes
-                .push(format!("{} line {line}: {what} looks environmental: let a step write it there", file.path));
+            let (path, line, what) = (&file.path, literal.line, literal.shown());
+            adopted.notes.push(format!("{path} line {line}: {what} looks environmental: {advice}"));
         }
     }
     let secrets: Vec<String> = found.iter().filter_map(with_secrets).collect();

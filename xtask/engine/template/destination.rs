@@ -2,12 +2,15 @@
 //!
 //! It looks and asks git; it writes nothing.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::edit::Document;
-use super::file::Change;
+use super::file::{Change, GITIGNORE};
 use super::git::git;
 use super::origin::{Origin, RECORD, Record};
+use super::starter::TEST;
 use super::{Refusal, file, undo};
 
 /// A git repository with a working tree, at its root.
@@ -56,7 +59,11 @@ impl Destination {
             }
         }
         undo::recover(&root)?;
-        let status = git(&root, &["status", "--porcelain"]).unwrap_or_default();
+        // git and cargo read them, and would wait for a pipe.
+        let read =
+            [GITIGNORE, "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config", ".cargo/config.toml"];
+        read.into_iter().try_for_each(|path| file::read(&root, Utf8Path::new(path)).map(|_| ()))?;
+        let status = git(&root, &["status", "--porcelain", "--untracked-files=all"]).unwrap_or_default();
         Ok(Destination { dirty: status.lines().count(), root })
     }
 
@@ -69,6 +76,28 @@ impl Destination {
         String::from_utf8(bytes)
             .map(Some)
             .map_err(|_| Refusal::new(format!("{path} is not UTF-8"), "convert it, then again"))
+    }
+
+    /// The text of a file of TOML; nothing if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is broken.
+    pub fn toml(&self, path: &str) -> Result<Option<String>, Refusal> {
+        let text = self.text(path)?;
+        parsed(path, text.as_deref().unwrap_or_default())?;
+        Ok(text)
+    }
+
+    /// What holds the order of the steps: of a package at the root, another test may have that name. Nothing where the test is
+    /// not ours.
+    #[must_use]
+    pub fn holder(&self) -> Option<&'static str> {
+        let text = |path: &str| self.text(path).ok().flatten().unwrap_or_default();
+        if !text(TEST.path).contains("assert_step_order!") {
+            return None;
+        }
+        let other = step_order_of(&text("Cargo.toml")).is_some_and(|test| !test.contains(TEST.path));
+        Some(if other { "cargo test --package xtask" } else { "cargo test                " })
     }
 
     /// `1 file`, `2 files`: those that are changed or new.
@@ -131,8 +160,19 @@ impl Destination {
         }
         let message =
             format!("git would ignore {} of the files that are written\n  {}", ignored.len(), told.join("\n  "));
-        let help = "they would be in no commit: narrow these rules (`/build/` for `build/`), or except what is written, as\n\
-                    `!/xtask/**` in a later line of .gitignore; then again";
+        // git looks into no folder that is ignored itself, and a rule may ignore every folder within.
+        let outer: BTreeSet<String> = ignored
+            .iter()
+            .flat_map(|(path, _)| match path.split_once('/') {
+                Some((folder, _)) => vec![format!("!/{folder}/"), format!("!/{folder}/**")],
+                None => vec![format!("!/{path}")],
+            })
+            .collect();
+        let help = format!(
+            "they would be in no commit: narrow these rules (`/build/` for `build/`), or except what is written with these\n\
+             lines at the end of .gitignore; then again\n{}",
+            outer.into_iter().collect::<Vec<_>>().join("\n")
+        );
         Err(Refusal::new(message, help))
     }
 
@@ -204,8 +244,9 @@ impl Destination {
     pub fn lone_packages(&self) -> Vec<String> {
         let (mut workspaces, mut packages) = (Vec::new(), Vec::new());
         for (folder, text) in self.manifests().into_iter().filter(|(folder, _)| folder != "") {
-            // What cargo cannot read it does not claim either; it may be a template.
-            if let Ok(document) = Document::parse(&text) {
+            // What is vendored is no package of anybody's here. What cargo cannot read it does not claim either.
+            if self.has(folder.join(".cargo-checksum.json").as_str()) {
+            } else if let Ok(document) = Document::parse(&text) {
                 if document.has(&["workspace"]) { &mut workspaces } else { &mut packages }.push(folder);
             }
         }
@@ -215,6 +256,20 @@ impl Destination {
         let lone = packages.iter().filter(|folder| !inside(folder, &workspaces) && !inside(folder, &packages));
         lone.map(|folder| folder.as_str().to_owned()).collect()
     }
+}
+
+/// The `[[test]]` of a manifest that is called as ours is.
+#[must_use]
+pub fn step_order_of(manifest: &str) -> Option<&str> {
+    let tests = Document::parse(manifest).ok()?.tables("test", "name");
+    let (_, lines) = tests.into_iter().find(|(name, _)| name.as_deref() == Some("step_order"))?;
+    Some(&manifest[lines])
+}
+
+/// # Errors
+/// If it is no TOML.
+pub fn parsed<'t>(path: &str, text: &'t str) -> Result<Document<'t>, Refusal> {
+    Document::parse(text).map_err(|error| Refusal::new(format!("{path} is broken: {error}"), "mend it, then again"))
 }
 
 /// A path as a shell would need it.

@@ -76,15 +76,16 @@ impl<'i> Document<'i> {
             .collect()
     }
 
-    /// Each table with a header that begins with `[prefix`: the header, and its lines with the comments directly above.
+    /// Each table with a header that begins with `[prefix`: the header, and the bytes of its lines with the comments directly above.
     #[must_use]
-    pub fn sections(&self, prefix: &str) -> Vec<(&'i str, &'i str)> {
+    pub fn sections(&self, prefix: &str) -> Vec<(&'i str, Range<usize>)> {
         let mut found = Vec::new();
         let mut from = 0;
         while let Some(at) = self.text[from..].find(&format!("\n[{prefix}")).map(|at| from + at + 1) {
             let header = self.text[at..].lines().next().unwrap_or_default().trim_end();
             let next = self.text[at..].find("\n[").map_or(self.text.len(), |next| self.with_comments(at + next + 1));
-            found.push((header, self.text[self.with_comments(at)..next].trim_end()));
+            let start = self.with_comments(at);
+            found.push((header, start..start + self.text[start..next].trim_end().len()));
             from = at;
         }
         found
@@ -168,7 +169,7 @@ impl<'i> Document<'i> {
     #[must_use]
     pub fn lines_of(&self, path: &[&str]) -> Option<Range<usize>> {
         let value = self.get(path)?;
-        Some(self.with_comments(self.start_of_line(value.span().start))..self.end_of_line(value.span().end))
+        Some(self.with_comments(self.start_of_line(value.span().start))..self.end_of_line(end(value)))
     }
 
     fn newline(&self, at: usize) -> &'static str {
@@ -212,15 +213,17 @@ fn before_comment(tail: &str) -> &str {
     tail.split('#').next().unwrap_or_default()
 }
 
+/// The header above them.
+pub const SETTINGS: &str = "[profile.dev.package]";
+
 /// How packages of the engine and what it depends on are built: a `Cargo.toml` with the lines of ours that it has not, with the
 /// comments above them. How everything else in a workspace is built is its owner's to say.
 #[must_use]
 pub fn with_settings(text: &str, ours: &str) -> String {
     const TABLE: [&str; 3] = ["profile", "dev", "package"];
-    const HEADER: &str = "[profile.dev.package]";
     let Ok(theirs) = Document::parse(text) else { return text.to_owned() };
     let (mut missing, mut comment) = (String::new(), String::new());
-    let lines = ours.lines().skip_while(|line| line.trim() != HEADER).skip(1);
+    let lines = ours.lines().skip_while(|line| line.trim() != SETTINGS).skip(1);
     for line in lines.take_while(|line| !line.starts_with('[')) {
         let key = line.split(" = ").next().unwrap_or_default();
         if line.starts_with('#') {
@@ -234,13 +237,21 @@ pub fn with_settings(text: &str, ours: &str) -> String {
     if missing.is_empty() {
         return text.to_owned();
     }
-    let header = text.lines().position(|line| line.trim() == HEADER);
+    let header = text.lines().position(|line| line.trim() == SETTINGS);
     let added = match header.map(|line| text.split_inclusive('\n').take(line + 1).map(str::len).sum::<usize>()) {
         Some(end) => insert(text, &[(end, format!("{}{missing}", theirs.newline(end)))]),
-        None => with_block(text, &format!("{HEADER}\n{missing}")),
+        None => with_block(text, &format!("{SETTINGS}\n{missing}")),
     };
     // Where the table is written in another way, it cannot have one more line here: it is slower without, and nothing else.
     if Document::parse(&added).is_ok() { added } else { text.to_owned() }
+}
+
+/// The text with one more line at its end, in its line ends.
+#[must_use]
+pub fn with_line(text: &str, line: &str) -> String {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
+    format!("{text}{gap}{line}{end}")
 }
 
 /// A string as TOML writes it: the escapes of JSON are TOML's too.

@@ -9,6 +9,9 @@ use hmac_sha256::Hash as Sha256;
 use super::Refusal;
 use ciao_base::hex;
 
+/// What git is told to leave alone.
+pub const GITIGNORE: &str = ".gitignore";
+
 /// What happens to one file.
 pub struct Change {
     /// From the root.
@@ -46,6 +49,14 @@ pub fn read(root: &Utf8Path, path: &Utf8Path) -> Result<Option<Vec<u8>>, Refusal
     if real.is_some_and(|real| !real.starts_with(root)) {
         let help = "make it a file or folder of the repository, then again";
         return Err(Refusal::new(format!("{path} leads out of the repository"), help));
+    }
+    let below = full.ancestors().take_while(|part| *part != root);
+    if let Some(link) = below.into_iter().find(|part| part.is_symlink() && !part.exists()) {
+        return Err(Refusal::new(format!("{link} is a link to nothing"), "remove it, then again"));
+    }
+    // A pipe would be waited for.
+    if fs::metadata(&full).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(Refusal::new(format!("{full} is no file"), "remove it, or give it another name, then again"));
     }
     match fs::read(&full) {
         Ok(bytes) => Ok(Some(bytes)),

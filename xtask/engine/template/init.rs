@@ -4,18 +4,17 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::destination::{Destination, quoted};
-use super::edit::{Document, quoted as string, with_block, with_settings};
-use super::file::{self, Change};
+use super::destination::{Destination, parsed, quoted, step_order_of};
+use super::edit::{Document, quoted as string, with_block, with_line, with_settings};
+use super::file::{self, Change, GITIGNORE};
 use super::git::git;
 use super::origin::{Origin, RECORD};
-use super::proof::Cargo;
+use super::proof::{Cargo, orders, without_prefix};
 use super::starter::{self, Starter};
-use super::{Refusal, adopt, confirmed, lock, older, snapshot, write};
+use super::{Refusal, adopt, confirmed, lock, older, write};
 use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
 use ciao_declare::finding::Severity;
-use ciao_show::{self as show, word::Side};
 
 /// Copy the engine and a first deployment into another repository
 #[derive(Debug, clap::Args)]
@@ -50,6 +49,7 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let destination = Destination::open(&args.repository, &origin, "init")?;
     let cargo = Cargo::of(&destination.root);
     let cargo_version = cargo.version()?;
+    let unread = destination.has("Cargo.toml").then(|| read_by(&cargo)).flatten();
     no_other_xtask(&destination)?;
     let adopted = args.from.as_ref().map(|from| adopt::read(from, &args.order)).transpose()?;
     let mut draft = Draft { destination: &destination, changes: Vec::new(), notes: Vec::new() };
@@ -62,6 +62,10 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     notes.extend(destination.not_ignored(&changes)?);
     notes.extend(adopted.iter().flat_map(|adopted| adopted.notes.iter().cloned()));
     notes.extend(too_old(&cargo_version));
+    let works = unread.is_none();
+    notes.extend(unread.iter().filter_map(|why| why.lines().next()).map(|why| {
+        format!("cargo cannot read the workspace, and `cargo xtask` not run, before that is mended: {why}")
+    }));
     if destination.is_sparse() {
         let what =
             "it is a sparse checkout: `git sparse-checkout add` the folders that are written, or `git add --sparse`";
@@ -80,7 +84,7 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     if !confirmed("write this?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
     }
-    let ready = copy(&destination, &cargo, &changes)?;
+    let ready = copy(&destination, &cargo, &origin, &changes, works)?;
     next(&destination, ready, out)
 }
 
@@ -96,29 +100,30 @@ fn too_old(cargo: &str) -> Option<String> {
 }
 
 /// Writes everything, unless cargo could read the workspace before and cannot after. Gives whether it can be deployed.
-fn copy(destination: &Destination, cargo: &Cargo, changes: &[Change]) -> Result<bool, Refusal> {
+fn copy(
+    destination: &Destination,
+    cargo: &Cargo,
+    origin: &Origin,
+    changes: &[Change],
+    worked: bool,
+) -> Result<bool, Refusal> {
     let root = &destination.root;
-    // Without a look at any registry.
-    let read = || cargo.run(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-    let worked = read().is_ok() || !destination.has("Cargo.toml");
     let written = write::write(root, changes)?;
-    if let (Err(failed), true) = (read(), worked) {
+    if let (Some(why), true) = (read_by(cargo), worked) {
         written.take_back()?;
-        let why = failed.stderr.trim();
-        let why = why.strip_prefix("error: ").unwrap_or(why);
         let message = format!("cargo would not accept the workspace any more: {why}");
         let help = "mend what cargo says, then again; nothing was changed";
         return Err(cargo.interrupted().unwrap_or(Refusal::new(message, help)));
     }
     let (snapshots, ready) = snapshots(root, destination.is_package()?)?;
-    let written = written.and(&snapshots)?;
-    cargo.complete_lock();
-    if let Some(interrupted) = cargo.interrupted() {
-        written.take_back()?;
-        return Err(interrupted);
-    }
-    written.keep();
+    cargo.complete(written.and(&snapshots)?, origin)?;
     Ok(ready)
+}
+
+/// Why cargo cannot read the workspace; it looks at no registry.
+fn read_by(cargo: &Cargo) -> Option<String> {
+    let read = cargo.run(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    read.err().map(|failed| without_prefix(failed.stderr.trim()).to_owned())
 }
 
 /// The order of the steps in every environment, as accepted: what the owner's first `cargo test` compares with. And whether
@@ -128,10 +133,7 @@ fn snapshots(root: &Utf8Path, package: bool) -> Result<(Vec<Change>, bool), Refu
     let mut changes = Vec::new();
     // As insta writes it, so that what is accepted later differs in the order alone.
     let source = if package { "tests/step_order.rs" } else { "xtask/../tests/step_order.rs" };
-    for environment in repository.declarations.orchestration.names() {
-        let Some(plan) = repository.skeleton(environment, &Tasks::new()) else { continue };
-        let path = format!("tests/snapshots/{}.snap", snapshot(environment));
-        let order = show::plan::text(&plan, Side::Skeleton, &Tasks::new());
+    for (path, order) in orders(&repository) {
         if !root.join(&path).exists() {
             let text = format!("---\nsource: {source}\n---\n{order}");
             changes.extend(Change::new(root, path, Some(text.into_bytes()))?);
@@ -155,7 +157,14 @@ fn next(destination: &Destination, ready: bool, out: &mut dyn Write) -> Result<(
     } else {
         writeln!(out, "  git add --all && git commit --message \"Deployments\"")?;
         writeln!(out, "  cargo xtask deploy dev      # the empty deployment: it proves that the automation works")?;
-        writeln!(out, "  cargo test                  # holds the order of the steps in every environment")?;
+        match destination.holder() {
+            Some(command) => writeln!(out, "  {command}  # holds the order of the steps in every environment")?,
+            None => writeln!(
+                out,
+                "  $EDITOR {0}  # yours, without `assert_step_order!`: nothing holds the order",
+                starter::TEST.path
+            )?,
+        }
         writeln!(out, "then the first real step: pipelines/deployments/app/pipeline.toml")?;
     }
     Ok(())
@@ -168,9 +177,6 @@ fn no_other_xtask(destination: &Destination) -> Result<(), Refusal> {
         let help = format!("bring it up to date: `cargo xtask upgrade {}`", quoted(root));
         return Err(Refusal::new(format!("{root} has a copy already"), help));
     }
-    if destination.has("xtask") && !root.join("xtask").exists() {
-        return Err(Refusal::new(format!("{root}/xtask is a link to nothing"), "remove it, then again"));
-    }
     let named = destination.manifests().into_iter().find(|(_, text)| {
         Document::parse(text).is_ok_and(|document| document.string(&["package", "name"]) == Some("xtask"))
     });
@@ -180,7 +186,8 @@ fn no_other_xtask(destination: &Destination) -> Result<(), Refusal> {
             return Err(Refusal::new(format!("the package at the root of {root} is called `xtask`"), help));
         }
         Some((folder, _)) => folder,
-        None if destination.has("xtask") => "xtask".into(),
+        // A link to nothing is found where something is written below it.
+        None if root.join("xtask").exists() => "xtask".into(),
         None => return Ok(()),
     };
     let message = format!("{root} has an xtask of its own in {folder}/, which is not ours");
@@ -221,7 +228,7 @@ impl Draft<'_> {
         }
         self.put(RECORD, origin.record())?;
         let Some(ours) = file::read(&origin.root, Utf8Path::new("Cargo.lock"))? else { return Ok(()) };
-        let theirs = self.destination.text("Cargo.lock")?;
+        let theirs = self.destination.toml("Cargo.lock")?;
         self.put("Cargo.lock", lock::merged(theirs.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out))
     }
 
@@ -262,7 +269,7 @@ impl Draft<'_> {
                 text = document.with_key("dev-dependencies", name, value);
             }
         }
-        if package && autotests_are_off(&text) {
+        if package && autotests_are_off(&text) && step_order_of(&text).is_none() {
             text = with_block(&text, "[[test]]\nname = \"step_order\"\npath = \"tests/step_order.rs\"\n");
         }
         let ours = file::read(&origin.root, Utf8Path::new("Cargo.toml"))?.unwrap_or_default();
@@ -270,7 +277,7 @@ impl Draft<'_> {
         if theirs.is_none() {
             // Nothing else is built there: all of it is as here.
             for (_, lines) in Document::parse(&ours).map(|ours| ours.sections("profile.")).unwrap_or_default() {
-                text = with_block(&text, &format!("{lines}\n"));
+                text = with_block(&text, &format!("{}\n", &ours[lines]));
             }
         }
         let text = with_settings(&text, &ours);
@@ -348,6 +355,7 @@ impl Draft<'_> {
             self.notes.push("its pipelines/ are kept as they are".into());
             return Ok(());
         }
+        let listed = Repository::read(&self.destination.root).declarations.orchestration;
         // What the values of the starter are for is declared in its own file.
         let declared = !theirs("environment.toml");
         let orchestration = &starter::ORCHESTRATION;
@@ -365,7 +373,11 @@ impl Draft<'_> {
             text = with_block(&text, &accept);
         }
         self.start(environment, &text)?;
-        for values in &starter::VALUES {
+        let unlisted = |starter: &&Starter| {
+            let name = Utf8Path::new(starter.path).file_stem().unwrap_or_default();
+            theirs("orchestration.toml") && listed.get(name).is_none()
+        };
+        for values in starter::VALUES.iter().filter(|values| !unlisted(values)) {
             let text = match adopted {
                 Some(adopted) => adopted.values(values.text),
                 None if declared => values.text.to_owned(),
@@ -385,6 +397,10 @@ impl Draft<'_> {
 
     /// What git should ignore, and how it should write scripts.
     fn git_files(&mut self) -> Result<(), Refusal> {
+        if self.destination.root.join(GITIGNORE).is_symlink() {
+            let message = format!("{GITIGNORE} is a link, and git reads none that is one");
+            return Err(Refusal::new(message, "make it a file, then again"));
+        }
         let mut ignored = self.destination.text(GITIGNORE)?.unwrap_or_default();
         for (line, example) in [
             ("/target/", "target/x"),
@@ -399,17 +415,20 @@ impl Draft<'_> {
         if !ignored.is_empty() {
             self.put(GITIGNORE, ignored)?;
         }
-        if self.destination.converts_line_ends("pipelines/deployments/app/verify.sh") {
-            // The system looks for an interpreter whose name ends in a carriage return.
-            let attributes = self.destination.text(".gitattributes")?.unwrap_or_default();
-            self.put(".gitattributes", with_line(&attributes, "pipelines/deployments/** text=auto eol=lf"))?;
+        let there = self.destination.text(".gitattributes")?.unwrap_or_default();
+        let mut attributes = there.clone();
+        for (script, line) in [
+            ("pipelines/deployments/app/verify.sh", "pipelines/deployments/** text=auto eol=lf"),
+            (starter::CI.path, ".ci/run text eol=lf"),
+        ] {
+            let written = script != starter::CI.path || self.changes.iter().any(|change| change.path == script);
+            if written && self.destination.converts_line_ends(script) {
+                // The system looks for an interpreter whose name ends in a carriage return.
+                attributes = with_line(&attributes, line);
+            }
         }
-        Ok(())
+        if attributes == there { Ok(()) } else { self.put(".gitattributes", attributes) }
     }
-}
-
-fn parsed<'t>(path: &str, text: &'t str) -> Result<Document<'t>, Refusal> {
-    Document::parse(text).map_err(|error| Refusal::new(format!("{path} is broken: {error}"), "mend it, then again"))
 }
 
 /// Whether files in tests/ are none of the package's tests by themselves.
@@ -433,13 +452,4 @@ fn with_member(text: &str, document: &Document<'_>) -> String {
     }
     let added = document.with_item(&["workspace", "members"], "xtask");
     added.unwrap_or_else(|| document.with_key("workspace", "members", "[\"xtask\"]"))
-}
-
-pub const GITIGNORE: &str = ".gitignore";
-
-/// The text with one more line at its end, in its line ends.
-pub fn with_line(text: &str, line: &str) -> String {
-    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
-    format!("{text}{gap}{line}{end}")
 }

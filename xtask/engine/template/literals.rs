@@ -69,7 +69,7 @@ pub fn literals(text: &str) -> Vec<Literal> {
             put(&secret.name, "string", &line[secret.place.clone()], true);
         }
         // Nothing of them is in what is looked at from here on, and so in nothing that is shown.
-        let line = without(line, &secrets);
+        let line = with_defaults(&without(line, &secrets));
         let mut put = |name: &str, kind: &'static str, value: &str| {
             let address = value.split_once('?').filter(|_| kind == "url" && value.ends_with('='));
             let value = address.map_or(value, |(address, _)| address);
@@ -94,6 +94,21 @@ pub fn lines_with_secrets(text: &str) -> Vec<usize> {
     text.lines().enumerate().filter(|(_, line)| !secrets(line).is_empty()).map(|(index, _)| index + 1).collect()
 }
 
+/// The line with `${NAME:-default}` as its default: where nothing is set, that is what is used.
+fn with_defaults(line: &str) -> String {
+    let mut parts = line.split("${");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let default = part.split_once('}').and_then(|(inner, rest)| Some((inner.split_once(['-', '='])?, rest)));
+        let letters = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match default.filter(|((name, _), _)| letters(name.trim_end_matches(':'))) {
+            Some(((_, value), rest)) => text.extend([value, rest]),
+            None => text.extend(["${", part]),
+        }
+    }
+    text
+}
+
 /// A name as variables have it.
 fn usable(name: &str) -> String {
     let letter = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' };
@@ -114,13 +129,15 @@ fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str)) {
         if value.is_empty() || value.contains(['$', '{', '%']) {
         } else if word == value && word.starts_with('-') {
             before = named(word);
-        } else if name == "PORT" && is_port(value) {
+        } else if place == 0 && word.ends_with(':') {
+            // A key of YAML or of properties, and no host.
+            before = named(word.trim_end_matches(':'));
+        } else if (name == "PORT" || name.ends_with("_PORT")) && is_port(value) {
             put(&name, "port", value);
         } else if kind(value) == Some("url") {
             put(&of_host(value, "URL"), "url", value);
         } else if kind(value) == Some("path") {
-            // Most folders are the same everywhere.
-            if value.split('/').any(|part| ENVIRONMENTS.contains(&part) || names_environment(part)) {
+            if is_environmental(value) {
                 put(if name.is_empty() { "FOLDER" } else { &name }, "path", value);
             }
         } else {
@@ -128,6 +145,9 @@ fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str)) {
             let value = value.rsplit_once('@').map_or(value, |(_, host)| host);
             let (host, rest) = value.split_once(':').unwrap_or((value, ""));
             let is_name = (was_compared || !name.is_empty()) && ENVIRONMENTS.contains(&value);
+            if kind(rest) == Some("path") && is_environmental(rest) {
+                put("FOLDER", "path", rest);
+            }
             if kind(host) == Some("host") {
                 put(&of_host(host, "HOST"), "host", host);
                 if is_port(rest) {
@@ -139,6 +159,11 @@ fn in_words(line: &str, put: &mut dyn FnMut(&str, &'static str, &str)) {
             }
         }
     }
+}
+
+/// Whether a folder names an environment: most are the same everywhere.
+fn is_environmental(folder: &str) -> bool {
+    folder.split('/').any(|part| ENVIRONMENTS.contains(&part) || names_environment(part))
 }
 
 /// What an option or a variable is about: `--db-host` and `-h` as `DB_HOST` and `HOST`.

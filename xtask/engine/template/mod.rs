@@ -13,6 +13,7 @@ pub mod git;
 mod init;
 mod literals;
 mod lock;
+pub mod manifest;
 mod new;
 pub mod origin;
 mod proof;
@@ -21,10 +22,11 @@ mod secrets;
 mod starter;
 mod undo;
 mod upgrade;
+mod values;
 pub mod write;
 
-/// Set while an upgrade runs the tests of a copy: they are asked for the order. What this version finds and the one before did
-/// not is told by the upgrade, and does not prevent it.
+/// Set while an upgrade runs the tests of a copy. It compares the plans of both versions itself: that this one writes the same
+/// order in another way, or finds what the one before did not, is told by the upgrade, and does not prevent it.
 pub const ORDER_ONLY: &str = "CIAO_ORDER_ONLY";
 
 use std::fmt;
@@ -91,10 +93,19 @@ pub fn built_elsewhere(root: &Utf8Path) -> Option<Refusal> {
         return None;
     }
     let message = format!("this program was built in {built_in}, and would act on {root}");
+    if std::env::current_exe().is_ok_and(|program| program.starts_with(root)) {
+        return Some(Refusal::new(
+            message,
+            "it was copied or moved with what was built there: `cargo clean`, then again",
+        ));
+    }
     let help = "give each repository a build folder of its own (`CARGO_TARGET_DIR`, `build.target-dir`);\n\
                 to act on another repository on purpose, use `-C DIR`";
     Some(Refusal::new(message, help))
 }
+
+/// How the order of the steps is accepted.
+pub const ACCEPT: &str = "INSTA_UPDATE=always cargo test --test step_order";
 
 /// Whether a version comes before another one.
 fn older(version: &str, than: &str) -> bool {
@@ -107,14 +118,15 @@ fn confirmed(question: &str, yes: bool) -> Result<bool, Refusal> {
     if yes || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
     }
-    Ok(matches!(ask(&format!("{question} [Y/n] "))?.as_str(), "" | "y" | "Y" | "yes"))
+    let answer = ask(&format!("{question} [Y/n] "))?;
+    Ok(answer.is_some_and(|answer| matches!(&*answer, "" | "y" | "Y" | "yes")))
 }
 
-/// Asks for a line.
-fn ask(question: &str) -> Result<String, Refusal> {
+/// Asks for a line; nothing at the end of what is typed.
+fn ask(question: &str) -> Result<Option<String>, Refusal> {
     eprint!("{question}");
     std::io::stderr().flush()?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
+    let typed = std::io::stdin().lock().read_line(&mut answer)? > 0;
+    Ok(typed.then(|| answer.trim().to_owned()))
 }

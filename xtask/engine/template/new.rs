@@ -2,27 +2,22 @@
 //!
 //! It asks only for what cannot be derived: values that no two environments may share.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use camino::Utf8Path;
-use toml::de::DeTable;
 
-use super::edit::{Document, quoted as string};
-use super::file::{self, Change};
+use super::edit::{Document, quoted as string, with_line};
+use super::file::{self, Change, GITIGNORE};
 use super::git::git;
-use super::init::{GITIGNORE, with_line};
-use super::{Refusal, ask, undo, write};
+use super::values::{as_tables, own_values, with_values};
+use super::{ACCEPT, Refusal, undo, write};
 use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
 use ciao_declare::finding::{Code, Finding, Severity, and_then, suggest};
-use ciao_declare::literal::{Literal, Spanned, literal};
 use ciao_declare::orchestration::Environment;
-use ciao_declare::parameter::{Parameter, Type};
 use ciao_declare::read::NameRule;
-use ciao_declare::{ENVIRONMENT, EnvironmentPipeline, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
+use ciao_declare::{ENVIRONMENT, ORCHESTRATION, PERSONAL, pipeline_file, values_file};
 use ciao_plan::path::normalised;
-use ciao_plan::value::Shapes;
 
 /// Write a new environment, pipeline or step
 #[derive(Debug, clap::Args)]
@@ -101,8 +96,9 @@ pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) 
     undo::recover(root)?;
     let repository = Repository::read(root);
     let known: Vec<String> = wrong(&repository, tasks).into_iter().map(|finding| finding.message).collect();
+    let mut guesses = Vec::new();
     let changes = match &args.what {
-        What::Environment(args) => environment(args, &repository)?,
+        What::Environment(args) => environment(args, &repository, &mut guesses)?,
         What::Pipeline { name, before } => pipeline(name, before.as_deref(), &repository)?,
         What::Step(args) => step(args, tasks, &repository)?,
     };
@@ -129,16 +125,25 @@ pub fn new(args: &NewArgs, tasks: &Tasks, root: &Utf8Path, out: &mut dyn Write) 
     }
     write::show(&changes, out)?;
     written.keep();
-    writeln!(out, "written. Next: `cargo xtask check`, and `cargo test` to accept the order of the steps")?;
+    for guess in &guesses {
+        writeln!(out, "note: {guess} is a guess: see that it is right")?;
+    }
+    let personal = matches!(&args.what, What::Environment(args) if args.personal);
+    match personal {
+        true => writeln!(out, "written. Next: `cargo xtask check`")?,
+        false => writeln!(out, "written. Next: `cargo xtask check`, and accept the order of the steps: {ACCEPT}")?,
+    }
     Ok(())
 }
 
-/// What is wrong in the form of what is written. What is wrong in its substance is its owner's to mend afterwards.
+/// What is wrong in the form of what is written, and a value that no two environments may share. What else is wrong in its
+/// substance is its owner's to mend afterwards.
 fn wrong(repository: &Repository, tasks: &Tasks) -> Vec<Finding> {
     let mut findings = repository.examine_for(tasks, |_| false).findings;
     let later = [Code::MissingValue, Code::NoVerification, Code::BadTaskArguments];
     findings.retain(|Finding { code, severity, .. }| {
-        *severity == Severity::Error && !code.is_acceptable_error() && !later.contains(code)
+        let counts = !code.is_acceptable_error() || *code == Code::SameValue;
+        *severity == Severity::Error && counts && !later.contains(code)
     });
     findings
 }
@@ -161,7 +166,11 @@ fn text_of<'r>(repository: &'r Repository, file: &str) -> Result<&'r str, Refusa
     repository.sources.text(file).ok_or_else(missing)
 }
 
-fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Change>, Refusal> {
+fn environment(
+    args: &EnvironmentArgs,
+    repository: &Repository,
+    guesses: &mut Vec<String>,
+) -> Result<Vec<Change>, Refusal> {
     let declarations = &repository.declarations;
     let (name, root) = (&args.name, &repository.root);
     named(
@@ -174,7 +183,7 @@ fn environment(args: &EnvironmentArgs, repository: &Repository) -> Result<Vec<Ch
         Refusal::new(format!("there is no environment `{name}`"), suggest(name, "environments", known))
     };
     let like = declarations.values_of(&args.like).ok_or_else(|| unknown(&args.like))?;
-    let own = own_values(args, &declarations.environment, like)?;
+    let own = own_values(name, &args.like, &args.set, like, &declarations.environment, guesses)?;
     let mut changes = Vec::new();
     if args.personal {
         let path = Utf8Path::new(PERSONAL).join(format!("{name}.toml"));
@@ -231,140 +240,6 @@ fn entry(name: &str, like: &Environment, after: Option<&[String]>) -> String {
         entry += &format!("branch = {}\n", string(branch));
     }
     entry
-}
-
-/// The values that it does not share, by name, as TOML: those given, and those that no two environments may have in common.
-fn own_values(
-    args: &EnvironmentArgs,
-    pipeline: &EnvironmentPipeline,
-    like: &ciao_declare::Values,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    let parameters = &pipeline.parameters;
-    let checked = |parameter: &Parameter, given: &str| checked(parameter, given, pipeline, &args.name);
-    let mut own = BTreeMap::new();
-    for given in &args.set {
-        let help = "write it as `--set site.port=8443`";
-        let (name, value) =
-            given.split_once('=').ok_or_else(|| Refusal::new(format!("{given:?} is not NAME=VALUE"), help))?;
-        let known: Vec<&str> = parameters.iter().map(|parameter| &*parameter.name).collect();
-        let parameter = parameters.iter().find(|parameter| &*parameter.name == name).ok_or_else(|| {
-            Refusal::new(format!("there is no parameter `{name}`"), suggest(name, "parameters", known))
-        })?;
-        own.insert(name.to_owned(), checked(parameter, value)?);
-    }
-    for parameter in parameters.iter().filter(|parameter| parameter.distinct || parameter.secret) {
-        let Some(value) = like.get(&parameter.name).filter(|_| !own.contains_key(&*parameter.name)) else { continue };
-        let derived = derived(&value.value, &args.like, &args.name);
-        if parameter.secret {
-            // A source that is shared is a warning of `check`; one that names the environment is renamed with it.
-            own.extend(derived.map(|derived| (parameter.name.to_string(), derived)));
-            continue;
-        }
-        let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let value = if asked {
-            let proposed = derived.as_ref().map_or(String::new(), |derived| format!(" [{derived}]"));
-            let help = parameter.help.as_deref().map_or(String::new(), |help| format!(" ({help})"));
-            match ask(&format!("{}{help}{proposed}: ", parameter.name))?.as_str() {
-                "" => derived,
-                answer => Some(checked(parameter, answer)?),
-            }
-        } else {
-            derived
-        };
-        let help = format!("give it: `--set {}=…`", parameter.name);
-        let message = format!(
-            "`{}` must differ between any two environments, and has no value for `{}`",
-            parameter.name, args.name
-        );
-        own.insert(parameter.name.to_string(), value.ok_or_else(|| Refusal::new(message, help))?);
-    }
-    Ok(own)
-}
-
-/// A value as it would be for another environment: with the one's name in it replaced by the other's.
-fn derived(value: &Literal, like: &str, name: &str) -> Option<String> {
-    let renamed = |text: &str| {
-        let words: Vec<&str> = text.split_inclusive(|char: char| !char.is_ascii_alphanumeric()).collect();
-        let word = |word: &&str| word.trim_end_matches(|char: char| !char.is_ascii_alphanumeric()) == like;
-        let replaced =
-            words.iter().map(|part| if word(part) { part.replacen(like, name, 1) } else { (*part).to_owned() });
-        words.iter().any(word).then(|| replaced.collect::<String>())
-    };
-    match value {
-        Literal::String(text) => renamed(text).map(|text| string(&text)),
-        Literal::Table(entries) => match entries.as_slice() {
-            [(key, source)] => match &source.value {
-                Literal::String(text) => renamed(text).map(|text| format!("{{ {} = {} }}", key.value, string(&text))),
-                _ => None,
-            },
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// What was given on the command line, as TOML, if the parameter takes it.
-fn checked(
-    parameter: &Parameter,
-    given: &str,
-    pipeline: &EnvironmentPipeline,
-    environment: &str,
-) -> Result<String, Refusal> {
-    let written = as_toml(parameter, given);
-    let text = format!("value = {written}");
-    let read = DeTable::parse(&text).ok().filter(|table| table.get_ref().len() == 1);
-    let read = read.and_then(|table| table.get_ref().get("value").map(literal));
-    let value = read.unwrap_or_else(|| Spanned::new(Literal::String(given.into()), 0..0));
-    let (file, mut findings) = (values_file(environment).as_path().into(), Vec::new());
-    let secrets = &mut BTreeMap::new();
-    Shapes { file: &file, declared: &file, pipeline, environment, findings: &mut findings, secrets }.check(
-        parameter,
-        &parameter.name,
-        &value,
-    );
-    match findings.into_iter().next() {
-        None => Ok(written),
-        Some(finding) => Err(Refusal::new(format!("--set {}: {}", parameter.name, finding.message), finding.help)),
-    }
-}
-
-/// What was given on the command line, as TOML.
-fn as_toml(parameter: &Parameter, given: &str) -> String {
-    let structured = given.starts_with('[') || given.starts_with('{');
-    match parameter.kind {
-        Type::Integer | Type::Boolean | Type::Port | Type::Table => given.to_owned(),
-        _ if structured && (parameter.list || parameter.secret) => given.to_owned(),
-        _ => string(given),
-    }
-}
-
-/// The text of an environment's file with some values replaced, or added where it has none.
-fn with_values(text: &str, own: &BTreeMap<String, String>) -> String {
-    let mut text = text.to_owned();
-    for (name, value) in own {
-        let path: Vec<&str> = name.split('.').collect();
-        let Ok(document) = Document::parse(&text) else { return text };
-        let place = document.get(&path).map(toml::Spanned::span);
-        text = match (place, path.as_slice()) {
-            (Some(place), _) => format!("{}{value}{}", &text[..place.start], &text[place.end..]),
-            (None, [group, key]) => document.with_key(group, key, value),
-            (None, _) => document.with_lines(0, &format!("{name} = {value}")),
-        };
-    }
-    text
-}
-
-/// Values as a file of their own.
-fn as_tables(own: &BTreeMap<String, String>) -> String {
-    let mut groups: BTreeMap<&str, String> = BTreeMap::new();
-    for (name, value) in own {
-        let (group, key) = name.rsplit_once('.').unwrap_or(("", name));
-        *groups.entry(group).or_default() += &format!("{key} = {value}\n");
-    }
-    let tables = groups
-        .iter()
-        .map(|(group, lines)| if group.is_empty() { lines.clone() } else { format!("\n[{group}]\n{lines}") });
-    tables.collect()
 }
 
 const SCRIPT: &str = "#!/bin/sh

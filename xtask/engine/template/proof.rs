@@ -13,8 +13,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::Refusal;
+use super::destination::quoted;
+use super::origin::Origin;
+use super::write::Written;
+use super::{Refusal, snapshot};
+use ciao_base::task::Tasks;
 use ciao_check::repository::Repository;
+use ciao_show::{self as show, word::Side};
 
 /// Cargo in one folder. From its making on, SIGINT, SIGTERM and SIGHUP do not end this program but what it runs.
 pub struct Cargo {
@@ -53,17 +58,53 @@ impl Cargo {
     }
 
     /// Makes the lock file whole before it is committed: the first build would change it, and the tree be dirty. What is not
-    /// known without a network is left to that build.
-    pub fn complete_lock(&self) {
-        _ = self.run(&["update", "--workspace", "--offline", "--quiet"]);
+    /// known without a network is left to that build, unless no network is what cargo is told to build with. Then what was
+    /// written is kept, or taken back.
+    ///
+    /// # Errors
+    /// If a signal came, or the dependencies are vendored and the engine's are not among them.
+    pub fn complete(&self, written: Written<'_>, origin: &Origin) -> Result<(), Refusal> {
+        let said = self.run(&["update", "--workspace", "--offline", "--quiet"]).err().map(|failed| failed.stderr);
+        let refusal = self.interrupted().or_else(|| {
+            let said = said?;
+            let why = said.lines().take_while(|line| !line.starts_with("As a reminder")).collect::<Vec<_>>().join("\n");
+            let message = format!("cargo could build nothing there any more: {}", without_prefix(&why));
+            Some(Refusal::new(message, self.not_vendored(&said, origin)?))
+        });
+        let Some(refusal) = refusal else {
+            written.keep();
+            return Ok(());
+        };
+        written.take_back()?;
+        Err(refusal)
+    }
+
+    /// What to do where cargo says that it looked for a package among those that are vendored.
+    #[must_use]
+    pub fn not_vendored(&self, said: &str, origin: &Origin) -> Option<String> {
+        let folder = said.split(": directory source `").nth(1)?.split('`').next()?;
+        Some(format!(
+            "add what the engine needs to what is vendored, then again; everything was taken back:\n\
+             cd {} && cargo vendor --sync {} {}",
+            quoted(&self.root),
+            quoted(&origin.root.join("Cargo.toml")),
+            quoted(Utf8Path::new(folder))
+        ))
     }
 
     /// What it says of its version.
     ///
     /// # Errors
-    /// If there is no cargo.
+    /// If there is no cargo, or not the one that is asked for there.
     pub fn version(&self) -> Result<String, Refusal> {
-        match Command::new("cargo").arg("--version").current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").output() {
+        let mut command = Command::new("cargo");
+        command.arg("--version").current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").env_remove("RUST_BACKTRACE");
+        match command.output() {
+            Ok(output) if !output.status.success() => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let message = format!("cargo does not run there: {}", without_prefix(said.trim()));
+                Err(Refusal::new(message, "mend that, or change rust-toolchain.toml, then again; nothing was changed"))
+            }
             Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let help = "install Rust, https://rustup.rs, and see that `cargo` is on the PATH; nothing was changed";
@@ -85,7 +126,8 @@ impl Cargo {
         let mut command = Command::new("cargo");
         // Set for this program by the cargo that runs it.
         command.args(args).current_dir(&self.root).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_MANIFEST_DIR");
-        command.env(super::ORDER_ONLY, "1");
+        // What tests find different is told, and no `.snap.new` left for it.
+        command.env(super::ORDER_ONLY, "1").env("INSTA_UPDATE", "no");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(could_not)?;
         let all = |stream: Option<Box<dyn Read + Send>>| {
@@ -114,6 +156,12 @@ impl Cargo {
         let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
         if status.success() { Ok(stdout) } else { Err(Failed { stdout, stderr }) }
     }
+}
+
+/// What cargo says, without its own word for an error.
+#[must_use]
+pub fn without_prefix(said: &str) -> &str {
+    said.strip_prefix("error: ").unwrap_or(said)
 }
 
 /// What a copy says about itself.
@@ -172,6 +220,29 @@ impl Proof {
         let step = |order: &[serde_json::Value]| order.get(at).map_or("nothing".to_owned(), ToString::to_string);
         Some(format!("in {environment}, {} would become {}", step(before), step(now)))
     }
+}
+
+/// For every environment that has a plan, the path of the snapshot that holds the order of its steps, and that order.
+#[must_use]
+pub fn orders(repository: &Repository) -> Vec<(String, String)> {
+    let order = |environment: &str| {
+        let plan = repository.skeleton(environment, &Tasks::new())?;
+        let path = format!("tests/snapshots/{}.snap", snapshot(environment));
+        Some((path, show::plan::text(&plan, Side::Skeleton, &Tasks::new())))
+    };
+    repository.declarations.orchestration.names().filter_map(order).collect()
+}
+
+/// The snapshots whose text is not what this version writes.
+#[must_use]
+pub fn written_otherwise(root: &Utf8Path) -> Vec<String> {
+    let otherwise = |(path, order): (String, String)| {
+        let text = std::fs::read_to_string(root.join(&path)).ok()?.replace("\r\n", "\n");
+        // Below what insta says of it.
+        let (_, there) = text.split_once("\n---\n")?;
+        (there.trim() != order.trim()).then_some(path)
+    };
+    orders(&Repository::read(root)).into_iter().filter_map(otherwise).collect()
 }
 
 /// What of a plan is its order: of each step the id, what it needs, what it does, whether it runs.

@@ -9,12 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::{Shell, cmd};
 
 use super::destination::Destination;
-use super::edit::with_settings;
+use super::edit::{Document, with_settings};
 use super::file::{self, Change, fingerprint};
 use super::git::git;
-use super::origin::{Origin, RECORD, Record};
-use super::proof::{Cargo, Proof};
-use super::{Refusal, confirmed, lock, older, write};
+use super::origin::{MANIFEST, Origin, RECORD, Record};
+use super::proof::{Cargo, Proof, written_otherwise};
+use super::{ACCEPT, Refusal, confirmed, lock, manifest, older, write};
 
 /// Bring the engine of a copy to this version
 #[derive(Debug, clap::Args)]
@@ -37,9 +37,8 @@ pub struct UpgradeArgs {
 #[derive(Default)]
 struct Draft {
     changes: Vec<Change>,
-    merged: Vec<Utf8PathBuf>,
-    /// Files whose edits cannot be merged, and are given up.
-    given_up: Vec<Utf8PathBuf>,
+    /// What became of files that its owner had edited or deleted.
+    notes: Vec<String>,
     /// Files whose edits cannot be merged, each with what stands against what.
     conflicts: Vec<(Utf8PathBuf, String)>,
 }
@@ -64,13 +63,7 @@ pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     let (from, to) = (version(&record.version, &record.commit), version(&origin.version, &origin.commit));
     writeln!(out, "{}: from {from} to {to}", destination.root)?;
     write::show(&draft.changes, out)?;
-    for path in &draft.merged {
-        writeln!(out, "note: {path} was edited there: merged")?;
-    }
-    for path in &draft.given_up {
-        writeln!(out, "note: {path} was edited there: these edits are given up")?;
-    }
-    if let Some(note) = ignored {
+    for note in draft.notes.iter().chain(&ignored) {
         writeln!(out, "note: {note}")?;
     }
     if older(&origin.version, &record.version) {
@@ -82,7 +75,13 @@ pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
     if !confirmed("upgrade?", args.yes)? {
         return Err(Refusal::new("nothing was written", ""));
     }
-    replace(args, &destination, &draft.changes, out)?;
+    replace(args, &origin, &destination, &draft.changes, out)?;
+    let otherwise = written_otherwise(&destination.root);
+    if !otherwise.is_empty() {
+        let snapshots = otherwise.join(", ");
+        writeln!(out, "note: this version writes the order of the steps otherwise than {snapshots}: accept it with")?;
+        writeln!(out, "      {ACCEPT}, and look at the difference before you commit it")?;
+    }
     writeln!(out, "upgraded. See CHANGELOG.md of the origin for what an owner of a copy must do; then commit it")?;
     Ok(())
 }
@@ -90,6 +89,7 @@ pub fn upgrade(args: &UpgradeArgs, out: &mut dyn Write) -> Result<(), Refusal> {
 /// Writes between two proofs.
 fn replace(
     args: &UpgradeArgs,
+    origin: &Origin,
     destination: &Destination,
     changes: &[Change],
     out: &mut dyn Write,
@@ -97,14 +97,7 @@ fn replace(
     let root = &destination.root;
     let cargo = Cargo::of(root);
     if args.unchecked {
-        let written = write::write(root, changes)?;
-        cargo.complete_lock();
-        if let Some(interrupted) = cargo.interrupted() {
-            written.take_back()?;
-            return Err(interrupted);
-        }
-        written.keep();
-        return Ok(());
+        return cargo.complete(write::write(root, changes)?, origin);
     }
     // Cargo writes it while it builds.
     let lock = file::read(root, Utf8Path::new("Cargo.lock"))?;
@@ -129,7 +122,11 @@ fn replace(
     };
     if cargo.signal().is_some() || why.is_some() {
         written.take_back()?;
-        let help = "everything was taken back; report it where the engine comes from";
+        let help = after.failure.and_then(|said| cargo.not_vendored(&said, origin)).unwrap_or_else(|| {
+            "everything was taken back; report it where the engine comes from, or, where it must be so, call it with\n\
+             `--unchecked` and mend what is yours"
+                .to_owned()
+        });
         let refusal = Refusal { code: 1, ..Refusal::new(why.unwrap_or_default(), help) };
         return Err(cargo.interrupted().unwrap_or(refusal));
     }
@@ -153,9 +150,21 @@ fn unmerged(conflicts: &[(Utf8PathBuf, String)]) -> Refusal {
     let files: Vec<&str> = conflicts.iter().map(|(path, _)| path.as_str()).collect();
     let shown: Vec<String> = conflicts.iter().map(|(path, what)| format!("--- {path}\n{what}")).collect();
     let message = format!("edits of the engine cannot be merged in {}\n{}", files.join(", "), shown.join("\n"));
-    let help = "undo these edits and make them in the repository that the engine comes from, or give them up: `--discard-edits`;\n\
-                nothing was changed";
+    let yours = match conflicts.iter().any(|(path, _)| path == MANIFEST) {
+        true => {
+            "\n(in xtask/Cargo.toml, what your tasks need is merged where it stands in lines of its own in [dependencies])"
+        }
+        false => "",
+    };
+    let help = format!(
+        "undo these edits and make them in the repository that the engine comes from, or give them up: `--discard-edits`;\n\
+         nothing was changed{yours}"
+    );
     Refusal::new(message, help)
+}
+
+fn given_up(path: &Utf8Path) -> String {
+    format!("{path} was edited there: these edits are given up")
 }
 
 fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: bool) -> Result<Draft, Refusal> {
@@ -171,9 +180,14 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
         let after = match (ours, &there) {
             _ if same => continue,
             (None, None) => continue,
-            (ours, _) if untouched => ours.cloned(),
+            (ours, there) if untouched => {
+                if there.is_none() && recorded.is_some() {
+                    draft.notes.push(format!("{path} was deleted there: it comes back"));
+                }
+                ours.cloned()
+            }
             (None, _) if discard => {
-                draft.given_up.push(path.clone());
+                draft.notes.push(given_up(path));
                 None
             }
             (None, _) => {
@@ -183,11 +197,11 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
             (Some(ours), there) => {
                 match merge(origin, destination, record, path, there.as_deref().unwrap_or_default(), ours)? {
                     Ok(merged) => {
-                        draft.merged.push(path.clone());
-                        Some(merged)
+                        draft.notes.push(format!("{path} was edited there: merged"));
+                        Some(merged.into_bytes())
                     }
                     Err(_) if discard => {
-                        draft.given_up.push(path.clone());
+                        draft.notes.push(given_up(path));
                         Some(ours.clone())
                     }
                     Err(conflict) => {
@@ -205,7 +219,7 @@ fn draft(origin: &Origin, destination: &Destination, record: &Record, discard: b
     draft.changes.extend(Change::new(root, RECORD, Some(origin.record().into_bytes()))?);
     if let Some(ours) = file::read(&origin.root, Utf8Path::new("Cargo.lock"))? {
         let merged =
-            lock::merged(destination.text("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
+            lock::merged(destination.toml("Cargo.lock")?.as_deref(), &String::from_utf8_lossy(&ours), &origin.left_out);
         draft.changes.extend(Change::new(root, "Cargo.lock", Some(merged.into_bytes()))?);
     }
     let manifest = Utf8Path::new("Cargo.toml");
@@ -224,16 +238,27 @@ fn merge(
     path: &Utf8Path,
     there: &[u8],
     ours: &[u8],
-) -> Result<Result<Vec<u8>, String>, Refusal> {
+) -> Result<Result<String, String>, Refusal> {
     let Some(base) = base(origin, destination, record, path) else {
         return Ok(Err("it was edited there, and what was copied is in no commit that could be found".to_owned()));
     };
+    let [there, ours] = [there, ours].map(|content| String::from_utf8_lossy(content).replace("\r\n", "\n"));
+    let base = base.replace("\r\n", "\n");
+    let merged = three_ways(path, &there, &base, &ours)?;
+    let as_it_is = path != MANIFEST || merged.as_deref().is_ok_and(|merged| Document::parse(merged).is_ok());
+    // Of the file that belongs to both, what its owner wrote of dependencies is put aside, and back.
+    let apart = if as_it_is { None } else { manifest::apart(&there, &base) };
+    let Some((rest, own)) = apart else { return Ok(merged) };
+    let merged = three_ways(path, &rest, &base, &ours)?;
+    Ok(merged.and_then(|merged| manifest::joined(&merged, &own, &there, &base, &ours)))
+}
+
+/// What git makes of it; the inner error is what stands against what.
+fn three_ways(path: &Utf8Path, there: &str, base: &str, ours: &str) -> Result<Result<String, String>, Refusal> {
     let failed = |error: String| Refusal::new(format!("failed to merge {path}: {error}"), "nothing was changed");
     let shell = Shell::new().map_err(|error| failed(error.to_string()))?;
     let folder = shell.create_temp_dir().map_err(|error| failed(error.to_string()))?;
-    let files = [("there", there), ("base", base.as_bytes()), ("ours", ours)];
-    for (name, content) in files {
-        let text = String::from_utf8_lossy(content).replace("\r\n", "\n");
+    for (name, text) in [("there", there), ("base", base), ("ours", ours)] {
         shell.write_file(folder.path().join(name), text).map_err(|error| failed(error.to_string()))?;
     }
     shell.change_dir(folder.path());
@@ -241,13 +266,18 @@ fn merge(
     let output = cmd!(shell, "git merge-file -p --diff3 {labels...} there base ours").quiet().ignore_status().output();
     let output = output.map_err(|error| failed(error.to_string()))?;
     match output.status.code() {
-        Some(0) => Ok(Ok(output.stdout)),
+        Some(0) => Ok(Ok(String::from_utf8_lossy(&output.stdout).into_owned())),
         Some(conflicts @ 1..=127) => {
             let text = String::from_utf8_lossy(&output.stdout);
-            let from = text.find("<<<<<<<").unwrap_or_default();
-            let shown: Vec<&str> = text[from..].lines().take(24).collect();
+            let mut inside = false;
+            let shown = text.lines().filter(|line| {
+                inside |= line.starts_with("<<<<<<<");
+                let shown = inside;
+                inside &= !line.starts_with(">>>>>>>");
+                shown
+            });
             let places = if conflicts == 1 { "place" } else { "places" };
-            Ok(Err(format!("{} ({conflicts} {places})", shown.join("\n"))))
+            Ok(Err(format!("{}\n({conflicts} {places})", shown.collect::<Vec<_>>().join("\n"))))
         }
         _ => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
     }

@@ -8,6 +8,7 @@ use std::io::Write;
 use camino::Utf8Path;
 
 use super::Refusal;
+use super::edit::SETTINGS;
 use super::file::{Change, beside, laid_beside, real};
 use super::origin::ENGINE;
 use super::undo::Undo;
@@ -42,8 +43,16 @@ pub fn show(changes: &[Change], out: &mut dyn Write) -> std::io::Result<()> {
             }
             (Some(before), Some(after)) => {
                 writeln!(out, "  change  {}", change.path)?;
-                for line in difference(&String::from_utf8_lossy(before), &String::from_utf8_lossy(after)) {
+                let lines = difference(&String::from_utf8_lossy(before), &String::from_utf8_lossy(after));
+                let settings = lines.iter().position(|line| line.strip_prefix("+ ") == Some(SETTINGS));
+                let settings =
+                    settings.filter(|header| !lines[header + 1..].iter().any(|line| line.starts_with("+ [")));
+                for line in &lines[..settings.map_or(lines.len(), |header| header + 1)] {
                     writeln!(out, "            {line}")?;
+                }
+                if let Some(header) = settings {
+                    let more = lines.len() - header - 1;
+                    writeln!(out, "            + … and {more} lines: how the engine and what it depends on are built")?;
                 }
             }
         }
