@@ -401,6 +401,8 @@ fn what_followed_from_one_mistake_only_or_did_not_help() {
     folder.write("pipelines/environments", "");
     let said = folder.findings();
     assert!(said.contains("is a file, and belongs to be a folder") && said.matches("os error").count() == 0, "{said}");
+    let zone = more("pipelines/environments/dev.toml", "").replace("\"web.dev.example\"", "\"fe80::1%eth0\"");
+    help(zone, "its zone is one of this machine");
     let quoted = more("pipelines/environments/dev.toml", "").replace("debug = true", "debug = \"true\"");
     found(
         &(quoted + &more(PIPELINE, "[[step]]\nname = \"x\"\nrun = [\"x\", \"true\"]")),

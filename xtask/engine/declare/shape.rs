@@ -52,6 +52,9 @@ fn host(text: &str) -> Result<(), Misfit> {
     if text.starts_with('[') && text.ends_with(']') {
         return Err(("its brackets belong to a URL", "write the address without them, as in \"::1\""));
     }
+    if text.split_once('%').is_some_and(|(address, _)| address.parse::<std::net::Ipv6Addr>().is_ok()) {
+        return Err(("its zone is one of this machine", "write the address without what follows `%`"));
+    }
     if text.contains(':') {
         return Err(("it holds a port", "make the port a parameter of its own, of type \"port\""));
     }
