@@ -426,12 +426,7 @@ impl<'a, 'r> Loop<'a, 'r> {
             if kept.text.len() > LONGEST {
                 return Err(format!("it has produced more than {} KiB, which is too long for a secret", LONGEST >> 10));
             }
-            if let (false, Some(reason)) = (kept.text.is_empty(), super::secrets::too_short(kept.text.as_bytes()))
-                && !kept.json.as_ref().is_some_and(|json| !json.is_string() && !json.is_number())
-            {
-                return Err(format!("what it has produced is secret: {reason}"));
-            }
-            let hidden = super::secret_parts(&kept);
+            let hidden = super::secret_parts(&kept)?;
             self.outlet.hide(&hidden.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
             self.launcher.hidden.extend(hidden.into_iter().map(String::into_bytes));
         }

@@ -198,7 +198,12 @@ fn produced(text: &str, json: bool) -> Result<Produced, String> {
 }
 
 /// What of a secret output is masked: the whole and, in JSON, every string that is long enough.
-fn secret_parts(produced: &Produced) -> Vec<String> {
+fn secret_parts(produced: &Produced) -> Result<Vec<String>, String> {
+    // An object is no secret itself, and nothing is none at all.
+    let alone = produced.json.as_ref().is_none_or(|json| json.is_string() || json.is_number());
+    if let Some(reason) = secrets::too_short(produced.text.as_bytes()).filter(|_| alone && !produced.text.is_empty()) {
+        return Err(format!("what it has produced is secret: {reason}"));
+    }
     let mut parts = vec![produced.text.clone()];
     let mut open: Vec<&serde_json::Value> = produced.json.iter().collect();
     while let Some(value) = open.pop() {
@@ -211,5 +216,5 @@ fn secret_parts(produced: &Produced) -> Vec<String> {
         }
     }
     parts.retain(|part| part.len() >= mask::SHORTEST);
-    parts
+    Ok(parts)
 }
