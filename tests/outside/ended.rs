@@ -111,7 +111,12 @@ fn ctrl_c_before_the_first_step_made_an_environment_an_interrupted_one() {
     for after in [10, 15, 20, 30] {
         let before = state(&repo);
         let (said, status) = interrupted(after);
-        assert!(status.success() || state(&repo) == before, "{status}: {said}");
+        if said.contains("web/a interrupted") {
+            // It was quick, and had come to its first step.
+            deployed(&repo, "dev");
+        } else {
+            assert!(status.success() || state(&repo) == before, "{status}: {said}");
+        }
     }
     deployed(&repo, "prod");
 }
