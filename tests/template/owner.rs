@@ -334,7 +334,7 @@ fn a_new_environment_got_the_value_of_another_one_and_guesses_that_nobody_saw() 
     }
     owned.refused(
         &["environment", "n", "--like", "test", "--set", "title=N", "--set", "pw={ env = \"A B\" }"],
-        "no variable `A B`",
+        "names no variable in `env`",
     );
     let (code, said) = owned.new_thing(&new("title=Q"));
     assert!(code == 0 && said.contains("note: host = \"db-qa.shop.example\" is a guess"), "{said}");
