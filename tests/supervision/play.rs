@@ -41,6 +41,7 @@ pub struct Play {
     path: Vec<String>,
     jobs: usize,
     wide: bool,
+    runtime: Option<PathBuf>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -83,7 +84,14 @@ impl Play {
             path: Vec::new(),
             jobs: 4,
             wide: false,
+            runtime: None,
         }
+    }
+
+    /// Where another's private files are.
+    pub fn runtime(mut self, folder: &std::path::Path) -> Play {
+        self.runtime = Some(folder.to_owned());
+        self
     }
 
     pub fn step(mut self, id: &str, script: &str) -> Play {
@@ -367,7 +375,9 @@ impl Play {
         let plan = self.plan();
         let root = Utf8PathBuf::try_from(self.folder.clone()).unwrap();
         let logs = root.join("logs");
-        let caller = Caller::new(std::env::vars_os(), &[]);
+        // Several play in one process, which is what folders of private files are named after.
+        let runtime = self.runtime.as_ref().unwrap_or(&self.folder).clone();
+        let caller = Caller::new(std::env::vars_os().chain([("XDG_RUNTIME_DIR".into(), runtime.into())]), &[]);
         let exe = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
         let mut signals = Signals::install().unwrap();
         if let Some(secret) = &self.secret {

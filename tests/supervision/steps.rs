@@ -353,12 +353,15 @@ fn a_private_file_stayed_for_ever_when_all_were_killed_at_once() {
     }
     run.wait();
     assert!(file.exists(), "the test itself is wrong");
-    let folder = std::fs::File::open(file.parent().unwrap()).unwrap();
-    folder.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    let folder = file.parent().unwrap();
+    std::fs::File::open(folder)
+        .unwrap()
+        .set_modified(std::time::SystemTime::now() - Duration::from_secs(3600))
+        .unwrap();
     // Who was killed may still be ending, and holds the lock until then.
     until(Duration::from_secs(5), || {
-        let ran = Play::new("next").secret("canary-secret-2").step("a", "true").run();
-        assert_eq!(ran.end(), End::Succeeded);
+        let next = Play::new("next").runtime(folder.parent().unwrap());
+        assert_eq!(next.secret("canary-secret-2").step("a", "true").run().end(), End::Succeeded);
         !file.exists()
     });
     assert!(!file.exists(), "{}", file.display());
