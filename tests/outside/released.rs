@@ -281,6 +281,20 @@ fn what_was_built_beside_a_pipeline_is_in_no_release_and_closes_no_gate() {
     is_released(&repo);
 }
 
+/// Somebody has said that nothing reaches it.
+#[test]
+fn a_state_file_that_is_accepted_as_forgotten_closed_every_gate() {
+    let repo = Repo::bare(TWO).committed();
+    let state = "pipelines/deployments/web/terraform.tfstate";
+    repo.write(state, "{}\n");
+    repo.write(".gitignore", "*.tfstate\n");
+    let environment = std::fs::read_to_string(repo.path("pipelines/environment.toml")).unwrap();
+    let accept = format!("\n[[accept]]\ncode = \"forgotten-file\"\nat = \"{state}\"\nreason = \"of terraform\"\n");
+    repo.write("pipelines/environment.toml", environment + &accept);
+    repo.commit();
+    is_released(&repo);
+}
+
 #[test]
 fn a_line_end_in_the_path_of_a_repository_made_another_release_of_it() {
     let repo = Repo::bare(TWO).committed();

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::inspect::{Facts, Found, inspect};
 use crate::{self as check, Check};
 use ciao_base::task::Tasks;
-use ciao_declare::finding::Finding;
+use ciao_declare::finding::{Code, Finding};
 use ciao_declare::sources::{Content, Sources};
 use ciao_declare::{DEPLOYMENTS, Declarations, PERSONAL, glob};
 use ciao_plan::build::{Files, Inputs, build, files, skeleton};
@@ -32,6 +32,8 @@ pub struct Deployed<'a> {
     used: Vec<&'a Utf8Path>,
     /// Files beside pipelines.
     pub beside: Vec<&'a Utf8Path>,
+    /// Of those beside pipelines, which ones are said to be reached by nothing.
+    forgotten: BTreeSet<&'a Utf8Path>,
     patterns: Vec<Utf8PathBuf>,
 }
 
@@ -45,7 +47,7 @@ impl<'a> Deployed<'a> {
     #[must_use]
     pub fn holds(&self, file: &Utf8Path) -> bool {
         self.files.contains(file)
-            || file.starts_with(DEPLOYMENTS)
+            || (file.starts_with(DEPLOYMENTS) && !self.forgotten.contains(file))
             || self.patterns.iter().any(|pattern| glob::matches(pattern, file))
     }
 }
@@ -100,15 +102,22 @@ impl Repository {
             let below = below.take_while(move |path| all || path.as_str().starts_with(folder.as_str()));
             below.filter(|path| glob::matches(pattern, path))
         });
+        let accepted = self.declarations.environment.accept.iter();
+        let forgotten: BTreeSet<&Utf8Path> = accepted
+            .filter(|accepted| *accepted.code.value == *Code::ForgottenFile.name())
+            .map(|accepted| Utf8Path::new(&*accepted.at))
+            .collect();
         // What an editor or a file manager leaves is hidden, and no text.
         let is_ours = |path: &Utf8Path, content: &Content| {
             path.starts_with(DEPLOYMENTS)
+                && !forgotten.contains(path)
                 && (content.text().is_some() || !path.file_name().unwrap_or_default().starts_with('.'))
         };
         Deployed {
             beside: nearby.iter().filter(|(path, content)| is_ours(path, content)).map(|(path, _)| &**path).collect(),
             used: used.collect(),
             files: declared.chain(named).collect(),
+            forgotten,
             patterns,
         }
     }

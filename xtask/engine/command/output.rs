@@ -163,7 +163,7 @@ impl Output {
     }
 
     /// Shows findings beside their files, where something can.
-    /// https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a line each.
+    /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>: a line each.
     pub fn annotate(&self, findings: &[&Finding], repository: &Repository) {
         if self.github {
             self.say_painted(&show::findings::annotations(findings, &|file| repository.text(file)));
