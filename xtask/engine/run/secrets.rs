@@ -14,7 +14,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use super::environment::Caller;
-use super::mask::SHORTEST;
+use super::mask::{SHORTEST, length};
 use ciao_plan::{Plan, Secret, SecretSource, Type};
 use ciao_process::{Captured, Launch, Signals, capture, find_program};
 
@@ -143,10 +143,10 @@ fn usable(value: Vec<u8>, kind: Type) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Why a secret cannot be masked. Many programs print it without the blanks at its ends.
+/// Why a secret cannot be masked.
 #[must_use]
 pub fn too_short(value: &[u8]) -> Option<String> {
-    (value.trim_ascii().len() < SHORTEST).then(|| {
+    (length(value) < SHORTEST).then(|| {
         format!(
             "it is shorter than {SHORTEST} bytes: anybody could guess it, and masking it would garble everything else"
         )
