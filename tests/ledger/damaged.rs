@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ciao::ledger::journal::{Line, Progress, Tail, find, parse};
 use ciao::ledger::record::Outcome;
 use ciao::ledger::{Ledger, Unlock};
-use ciao::run::event::{Event, Journal as _};
+use ciao::run::event::Journal as _;
 
 use crate::fixture::*;
 
@@ -14,13 +14,8 @@ fn killed(folder: &Folder) -> (Ledger, PathBuf, Vec<u8>, String) {
     let ledger = local(&repository(&folder.path("repo")));
     let mut holding = start(&ledger, "dev");
     let event = holding.event.clone();
-    let (first, second) = ("web/install".to_owned(), "web/verify".to_owned());
-    let outcome = Outcome::Succeeded;
-    for event in [
-        Event::Started { step: first.clone(), attempt: 1, owes: true },
-        Event::Ended { step: first, outcome, attempts: 1, seconds: 0.1, exit: Some(0), signal: None, message: None },
-        Event::Started { step: second, attempt: 1, owes: false },
-    ] {
+    let (first, second) = ("web/install", "web/verify");
+    for event in [began(first, true), ended(first, Outcome::Succeeded), began(second, false)] {
         holding.journal.record(&event).unwrap();
     }
     drop(holding);

@@ -4,25 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use ciao::ledger::record::{Ended, Kind, Outcome};
 use ciao::ledger::{Ledger, Release, Settings, Unlock, Verdict};
-use ciao::run::event::{Event, Journal as _};
+use ciao::run::event::Journal as _;
 
 use crate::fixture::*;
-
-fn began(step: &str, owes: bool) -> Event {
-    Event::Started { step: step.to_owned(), attempt: 1, owes }
-}
-
-fn ended(step: &str, outcome: Outcome) -> Event {
-    Event::Ended {
-        step: step.to_owned(),
-        outcome,
-        attempts: 1,
-        seconds: 0.1,
-        exit: Some(0),
-        signal: None,
-        message: None,
-    }
-}
 
 fn unlock(environment: &str, accept_ledger: bool) -> Unlock {
     Unlock { environment: environment.to_owned(), reason: "it is dead".to_owned(), accept_ledger }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ciao::ledger::record::{Ended, Outcome, StepRecord, Terms};
 use ciao::ledger::{Ending, Holding, Ledger, Release, Request, Settings, Source};
+use ciao::run::event::Event;
 
 use crate::repo;
 #[allow(unused_imports, reason = "the benchmarks use less of it")]
@@ -114,6 +115,23 @@ pub fn steps(outcomes: &[(&str, Outcome)]) -> Vec<StepRecord> {
         .iter()
         .map(|(id, outcome)| StepRecord { attempts: 1, seconds: 0.5, exit: Some(0), ..StepRecord::new(id, *outcome) })
         .collect()
+}
+
+/// What the journal keeps of a step.
+pub fn began(step: &str, owes: bool) -> Event {
+    Event::Started { step: step.to_owned(), attempt: 1, owes }
+}
+
+pub fn ended(step: &str, outcome: Outcome) -> Event {
+    Event::Ended {
+        step: step.to_owned(),
+        outcome,
+        attempts: 1,
+        seconds: 0.1,
+        exit: Some(0),
+        signal: None,
+        message: None,
+    }
 }
 
 pub fn good() -> Ending {

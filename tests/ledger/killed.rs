@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ciao::ledger::record::{Ended, Outcome};
 use ciao::ledger::{Failure, Ledger, Settings, Source};
-use ciao::run::event::{Event, Journal as _};
+use ciao::run::event::Journal as _;
 
 use crate::fixture::*;
 
@@ -24,22 +24,9 @@ fn victim() {
     let ledger = open(Path::new(&path), std::env::var_os("CIAO_SHARED").is_some());
     let mut holding = ledger.start(&request(&ledger, "dev")).expect("it may start");
     for step in ["web/install", "web/verify"] {
-        holding
-            .journal
-            .record(&Event::Started { step: step.to_owned(), attempt: 1, owes: false })
-            .expect("it can be written");
+        holding.journal.record(&began(step, false)).expect("it can be written");
         std::thread::sleep(Duration::from_millis(5));
-        let outcome = Outcome::Succeeded;
-        let ended = Event::Ended {
-            step: step.to_owned(),
-            outcome,
-            attempts: 1,
-            seconds: 0.1,
-            exit: Some(0),
-            signal: None,
-            message: None,
-        };
-        holding.journal.record(&ended).expect("it can be written");
+        holding.journal.record(&ended(step, Outcome::Succeeded)).expect("it can be written");
     }
     ledger.finish(holding, &good()).expect("it is recorded");
 }

@@ -69,7 +69,7 @@ fn what_is_owed_survives_and_is_done_once() {
     let folder = Folder::new();
     let ledger = local(&repository(&folder.path("repo")));
     let mut holding = start(&ledger, "dev");
-    holding.journal.record(&Event::Started { step: "web/install".to_owned(), attempt: 1, owes: true }).unwrap();
+    holding.journal.record(&began("web/install", true)).unwrap();
     ledger.finish(holding, &good()).unwrap();
     let gated = after(request(&ledger, "prod"), &["dev"]);
     says(&refused(ledger.start(&gated)), &["3: ", "owed: ", "settle dev web/install"]);

@@ -273,7 +273,7 @@ fn status_was_refused_where_nothing_is_committed_yet() {
     let (shown, said, code) = run(&repo, &["status"]);
     assert!(code == 0 && shown.contains("dev ") && shown.contains("never"), "{code}: {shown}{said}");
     assert!(said.contains("warning: name the release: nothing is committed yet"), "{said}");
-    assert!(shown.contains("closed\n  uncommitted: nothing is committed yet"), "{shown}");
+    assert!(shown.contains("closed\n  no-commit: nothing is committed yet"), "{shown}");
 }
 
 #[test]

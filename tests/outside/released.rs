@@ -155,6 +155,8 @@ fn plan_said_nothing_where_a_deployment_could_name_no_release() {
     assert!(code == 2 && plan.contains("install") && said.contains("nothing is committed yet"), "{said}");
     let (status, _, code) = run(&repo, &["status", "--format", "json"]);
     assert!(code == 0 && status.contains("\"no-commit\"") && !status.contains("\"open\": true"), "{status}");
+    // Once for each environment: it was told under two codes.
+    assert_eq!(status.matches("nothing is committed yet").count(), 2, "{status}");
     repo.commit();
     assert_eq!(run(&repo, &["plan", "dev"]).1, "");
     assert_eq!(run(&repo, &["plan", "dev", "--format", "json"]).1, "");

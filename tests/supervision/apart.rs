@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ciao::run::report::{Display, Style};
+use ciao::run::report::{Display, Runner, Style};
 use ciao::run::{End, logs};
 use rustix::process::{Pid, Signal};
 
@@ -30,7 +30,7 @@ pub fn orchestrate() {
     let display = std::env::var("PLAY_DISPLAY");
     let display = display.as_deref();
     let to = match display {
-        Ok("github") => Display::Github(Some(play.folder.join("summary"))),
+        Ok("github") => Display::Github(Runner { summary: Some(play.folder.join("summary")) }),
         Ok("terminal" | "verbose") => Display::Terminal,
         _ => Display::Plain,
     };

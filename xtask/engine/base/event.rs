@@ -76,6 +76,18 @@ pub enum Event {
 }
 
 impl Outcome {
+    pub const ALL: [Outcome; 9] = [
+        Outcome::Succeeded,
+        Outcome::Done,
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::Interrupted,
+        Outcome::Unknown,
+        Outcome::Skipped,
+        Outcome::Off,
+        Outcome::NotRun,
+    ];
+
     /// As it is kept and as programs read it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -181,20 +193,9 @@ mod tests {
     /// What is written by hand is what serde writes, and reads.
     #[test]
     fn by_hand_as_by_serde() {
-        let outcomes = [
-            Outcome::Succeeded,
-            Outcome::Done,
-            Outcome::Failed,
-            Outcome::TimedOut,
-            Outcome::Interrupted,
-            Outcome::Unknown,
-            Outcome::Skipped,
-            Outcome::Off,
-            Outcome::NotRun,
-        ];
         let mut events = vec![Event::FinallyStarted { step: "a".to_owned() }];
         let mut steps = Vec::new();
-        for (place, outcome) in outcomes.into_iter().enumerate() {
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
             let step = ["a/b", "\"\\\n\u{1}ü", ""][place % 3].to_owned();
             let seconds = [0.0, 0.000_000_123, 1e-300, 17.0, 1.0 / 3.0, 1e17, 123_456_789.123][place % 7];
             let (exit, signal) = [(None, None), (Some(-1), None), (Some(137), Some(9))][place % 3];

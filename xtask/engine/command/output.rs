@@ -13,7 +13,7 @@ use super::exit;
 use crate::cli::Global;
 use crate::finding::{Finding, Severity};
 use crate::repository::Repository;
-use crate::run::report::{neutral, summarise};
+use crate::run::report::{Runner, neutral};
 use crate::show;
 use crate::show::findings::printable;
 
@@ -24,8 +24,8 @@ pub struct Output {
     pub verbose: bool,
     /// Whether standard output, and standard error, take colour.
     pub colour: (bool, bool),
-    /// Whether errors are annotations of GitHub Actions.
-    pub github: bool,
+    /// Where errors are annotations.
+    runner: Option<Runner>,
     /// Whether something that was asked for could not be written.
     lost: AtomicBool,
 }
@@ -47,8 +47,8 @@ impl Output {
             }
         };
         let colour = (wanted(std::io::stdout().is_terminal()), wanted(std::io::stderr().is_terminal()));
-        let github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-        Output { quiet: false, verbose: false, colour, github, lost: AtomicBool::new(false) }
+        let runner = Runner::here(&|name| std::env::var(name).ok());
+        Output { quiet: false, verbose: false, colour, runner, lost: AtomicBool::new(false) }
     }
 
     /// Prints what was asked for, for people: names and reasons that others have written act on no terminal.
@@ -131,11 +131,10 @@ impl Output {
     }
 
     pub fn error(&self, message: &str) {
-        if self.github {
+        if let Some(runner) = &self.runner {
             let message = printable(message);
             self.say_painted(&show::findings::annotation("error", &message));
-            let path = std::env::var_os("GITHUB_STEP_SUMMARY").map(std::path::PathBuf::from);
-            if let Err(words) = summarise(path.as_deref(), &format!("**error**: {message}\n\n")) {
+            if let Err(words) = runner.summarise(&format!("**error**: {message}\n\n")) {
                 self.warn(&words);
             }
             return;
@@ -165,7 +164,7 @@ impl Output {
     /// Shows findings beside their files, where something can.
     /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>: a line each.
     pub fn annotate(&self, findings: &[&Finding], repository: &Repository) {
-        if self.github {
+        if self.runner.is_some() {
             self.say_painted(&show::findings::annotations(findings, &|file| repository.text(file)));
         }
     }

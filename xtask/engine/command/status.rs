@@ -42,15 +42,10 @@ fn table(session: &Session<'_>, args: &StatusArgs) -> Result<u8> {
         {
             row.notes.push(format!("its commit {} is on no branch", there.commit.get(..12).unwrap_or_default()));
         }
-        if release.id.is_empty() {
-            let text = "nothing is committed yet: git add --all, git commit".to_owned();
-            row.gate.open = false;
-            row.gate.reasons.push(Reason { code: "no-commit", text });
-        }
         let stopping: Vec<&Finding> = examined.stopping(name).collect();
         let found = (!stopping.is_empty())
             .then(|| ("findings", format!("{}; `cargo xtask check`", super::output::counted(&stopping))));
-        let nothing = || ("uncommitted", "nothing is committed yet: git add --all, git commit".to_owned());
+        let nothing = || ("no-commit", "nothing is committed yet: git add --all, git commit".to_owned());
         for (code, text) in release.commit.is_empty().then(nothing).into_iter().chain(found) {
             row.gate.open = false;
             row.gate.reasons.insert(0, Reason { code, text });

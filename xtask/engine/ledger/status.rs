@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::gate::Reason;
-use super::record::{Counts, Ended, Kind, Outcome, Record, StepRecord};
+use super::record::{Counts, Ended, Kind, Record, StepRecord};
 use super::release::Release;
 
 /// One environment, as `status` shows it.
@@ -335,7 +335,7 @@ pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
             (
                 [
                     step.id.clone(),
-                    outcome(step.outcome),
+                    step.outcome.name().to_owned(),
                     step.attempts.to_string(),
                     format!("{:.1}", step.seconds),
                     exit,
@@ -350,8 +350,4 @@ pub fn show_text(record: &Record, steps: &[StepRecord], plan: &str) -> String {
         write!(text, "\n{plan}").expect("writing into a string cannot fail");
     }
     text
-}
-
-fn outcome(outcome: Outcome) -> String {
-    serde_json::to_value(outcome).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

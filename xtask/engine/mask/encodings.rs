@@ -11,11 +11,11 @@ const DUMPED: usize = 4;
 /// A longer secret is looked for in a dump as a whole only: its pieces would be many.
 const LONGEST_DUMPED: usize = 1 << 10;
 
-/// How long a secret is for who searches for it: many programs print it without the blanks at its ends, and backslashes are
-/// not seen.
+/// Whether there is too little of a secret to be searched for: many programs print it without the blanks at its ends, and
+/// backslashes are not seen.
 #[must_use]
-pub fn length(secret: &[u8]) -> usize {
-    secret.trim_ascii().iter().filter(|&&byte| byte != b'\\').count()
+pub fn is_short(secret: &[u8]) -> bool {
+    secret.trim_ascii().iter().filter(|&&byte| byte != b'\\').count() < SHORTEST
 }
 
 /// The forms so far.
@@ -41,13 +41,13 @@ pub fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut out = Forms::default();
     whole(secret, &mut out);
     let trimmed = secret.trim_ascii();
-    if length(trimmed) >= SHORTEST && trimmed.len() < secret.len() {
+    if !is_short(trimmed) && trimmed.len() < secret.len() {
         whole(trimmed, &mut out);
     }
     if secret.contains(&b'\n') {
         for line in secret.split(|&byte| byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if length(line) >= SHORTEST {
+            if !is_short(line) {
                 out.from = out.all.len();
                 escaped(line, &mut out);
             }

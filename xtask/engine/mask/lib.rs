@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use encodings::is_dump;
-pub use encodings::{SHORTEST, forms, length};
+pub use encodings::{SHORTEST, forms, is_short};
 use lexer::Lexer;
 pub use lexer::find;
 pub use lines::{first_unusual, prefixed};

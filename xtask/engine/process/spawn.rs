@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -201,7 +202,9 @@ impl Private {
         if launch.files.is_empty() {
             return Ok(None);
         }
-        launch.private.parent().into_iter().for_each(remove_forgotten);
+        // All files of a deployment are in one place.
+        static LOOKED: Once = Once::new();
+        LOOKED.call_once(|| launch.private.parent().into_iter().for_each(remove_forgotten));
         DirBuilder::new().mode(0o700).create(&launch.private)?;
         let lock = File::open(&launch.private)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
@@ -224,14 +227,9 @@ impl Drop for Private {
 /// Removes what others have left that were killed together with their guardians: nobody has it locked.
 fn remove_forgotten(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
         let name = entry.file_name().into_string().unwrap_or_default();
-        let mut parts = name.split('-');
-        if parts.next() != Some("ciao")
-            || !is_number(parts.next())
-            || !is_number(parts.next())
-            || parts.next().is_some()
-        {
+        let numbers = name.strip_prefix("ciao-").and_then(|numbers| numbers.split_once('-'));
+        if !numbers.is_some_and(|(pid, step)| pid.parse::<u32>().is_ok() && step.parse::<u32>().is_ok()) {
             continue;
         }
         // One that is just being made may not be locked yet.

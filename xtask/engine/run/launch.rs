@@ -13,7 +13,7 @@ use camino::{Utf8Component, Utf8PathBuf};
 use serde_json::Value;
 
 use super::Deployment;
-use super::mask::{SHORTEST, length};
+use super::mask::is_short;
 use super::secrets::Secrets;
 use ciao_base::checksum::sha256;
 use ciao_base::variables::{Danger, danger, is_name};
@@ -69,7 +69,7 @@ impl<'a> Launcher<'a> {
         let folder = |name: &str| deployment.caller.get(name).map(PathBuf::from).filter(|path| path.is_dir());
         let folder = folder("XDG_RUNTIME_DIR").unwrap_or_else(std::env::temp_dir);
         let masked = deployment.caller.masked.values().map(Vec::as_slice);
-        let hidden = secrets.values().chain(masked).filter(|secret| length(secret) >= SHORTEST);
+        let hidden = secrets.values().chain(masked).filter(|secret| !is_short(secret));
         Launcher {
             deployment,
             secrets,
@@ -405,7 +405,7 @@ impl<'a> Launcher<'a> {
             Value::Null => "null",
             Value::String(text) if text.is_empty() => "empty",
             Value::String(text)
-                if length(text.as_bytes()) < SHORTEST && maker.output.as_ref().is_some_and(|output| output.secret) =>
+                if is_short(text.as_bytes()) && maker.output.as_ref().is_some_and(|output| output.secret) =>
             {
                 self.bare.borrow_mut().insert(name());
                 return Ok(());

@@ -215,6 +215,6 @@ fn secret_parts(produced: &Produced) -> Result<Vec<String>, String> {
             serde_json::Value::Null | serde_json::Value::Bool(_) => {}
         }
     }
-    parts.retain(|part| mask::length(part.as_bytes()) >= mask::SHORTEST);
+    parts.retain(|part| !mask::is_short(part.as_bytes()));
     Ok(parts)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use super::environment::Caller;
-use super::mask::{SHORTEST, length};
+use super::mask::{SHORTEST, is_short};
 use ciao_plan::{Plan, Secret, SecretSource, Type};
 use ciao_process::{Captured, Launch, Signals, capture, find_program};
 
@@ -146,7 +146,7 @@ fn usable(value: Vec<u8>, kind: Type) -> Result<Vec<u8>, String> {
 /// Why a secret cannot be masked.
 #[must_use]
 pub fn too_short(value: &[u8]) -> Option<String> {
-    (length(value) < SHORTEST).then(|| {
+    is_short(value).then(|| {
         format!(
             "it is shorter than {SHORTEST} bytes: anybody could guess it, and masking it would garble everything else"
         )

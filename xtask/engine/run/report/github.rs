@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plain::missed;
@@ -21,7 +21,7 @@ pub struct Github {
     screen: Screen,
     style: Style,
     environment: String,
-    summary: Option<PathBuf>,
+    runner: Runner,
     speakers: Vec<Speaker>,
     /// The step whose group is open.
     group: Option<String>,
@@ -40,15 +40,41 @@ struct Speaker {
 /// What is kept of a step's lines until it ends, in bytes; the log has all of them.
 const KEPT: usize = 512 << 10;
 
-impl Github {
-    /// `summary` is what `GITHUB_STEP_SUMMARY` names.
+/// The machine of GitHub Actions that this runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runner {
+    /// The file for step summaries.
+    pub summary: Option<PathBuf>,
+}
+
+impl Runner {
+    /// From the caller's variables.
     #[must_use]
-    pub fn new(style: Style, summary: Option<PathBuf>) -> Github {
+    pub fn here(variable: &dyn Fn(&str) -> Option<String>) -> Option<Runner> {
+        let here = variable("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        here.then(|| Runner { summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) })
+    }
+
+    /// Appends to the step summary, if one is wanted. One that cannot be written is no reason to fail.
+    ///
+    /// # Errors
+    /// In words, if it cannot be written.
+    pub fn summarise(&self, text: &str) -> Result<(), String> {
+        let Some(path) = &self.summary else { return Ok(()) };
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| format!("the step summary {} cannot be written: {error}", path.display()))
+    }
+}
+
+impl Github {
+    #[must_use]
+    pub fn new(style: Style, runner: Runner) -> Github {
         Github {
             screen: Screen::stderr(missed),
             style,
             environment: String::new(),
-            summary,
+            runner,
             speakers: Vec::new(),
             group: None,
             rows: String::new(),
@@ -107,17 +133,6 @@ impl Github {
             self.show(0);
         }
     }
-}
-
-/// Appends to the summary of this step of the runner, if it wants one. One that cannot be written is no reason to fail.
-///
-/// # Errors
-/// In words, if it cannot be written.
-pub fn summarise(path: Option<&Path>, text: &str) -> Result<(), String> {
-    let Some(path) = path else { return Ok(()) };
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| format!("the step summary {} cannot be written: {error}", path.display()))
 }
 
 impl Speaker {
@@ -221,7 +236,7 @@ impl Reporter for Github {
             "### {}\n\n| step | outcome | time | |\n|---|---|---|---|\n{rows}\n",
             last.trim().replace('\n', "  \n")
         );
-        if let Err(words) = summarise(self.summary.as_deref(), &table) {
+        if let Err(words) = self.runner.summarise(&table) {
             self.line(words::message(Weight::Warning, None, &words, Paint(self.style.colour)));
         }
     }

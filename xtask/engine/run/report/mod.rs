@@ -12,10 +12,9 @@ mod text;
 mod words;
 mod writer;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-pub use github::{Github, summarise};
+pub use github::{Github, Runner};
 pub use json::Json;
 pub use plain::Plain;
 pub use terminal::Terminal;
@@ -77,8 +76,7 @@ pub enum Display {
     /// For a terminal that understands escape sequences.
     Terminal,
     Plain,
-    /// With the file for step summaries.
-    Github(Option<PathBuf>),
+    Github(Runner),
     Json,
 }
 
@@ -88,7 +86,7 @@ pub fn reporter(display: Display, style: Style) -> Box<dyn Reporter> {
     match display {
         Display::Terminal => Box::new(Terminal::new(style)),
         Display::Plain => Box::new(Plain::new(style)),
-        Display::Github(summary) => Box::new(Github::new(style, summary)),
+        Display::Github(runner) => Box::new(Github::new(style, runner)),
         Display::Json => Box::new(Json::new()),
     }
 }
@@ -99,8 +97,8 @@ impl Display {
     pub fn choose(json: bool, terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> Display {
         if json {
             Display::Json
-        } else if variable("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-            Display::Github(variable("GITHUB_STEP_SUMMARY").map(PathBuf::from))
+        } else if let Some(runner) = Runner::here(variable) {
+            Display::Github(runner)
         } else if terminal && variable("TERM").is_some_and(|term| term != "dumb" && !term.is_empty()) {
             Display::Terminal
         } else {

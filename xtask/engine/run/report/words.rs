@@ -110,18 +110,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
 pub fn summary(environment: &str, summary: &Summary, paint: Paint) -> String {
     let mut text: String = summary.failures.iter().map(|one| failure(one, paint)).collect();
     let count = |outcome| summary.steps.iter().filter(|step| step.outcome == outcome).count();
-    let all = [
-        Outcome::Succeeded,
-        Outcome::Done,
-        Outcome::Failed,
-        Outcome::TimedOut,
-        Outcome::Interrupted,
-        Outcome::Unknown,
-        Outcome::Skipped,
-        Outcome::Off,
-        Outcome::NotRun,
-    ];
-    let counts: Vec<String> = all
+    let counts: Vec<String> = Outcome::ALL
         .into_iter()
         .filter(|&outcome| count(outcome) > 0)
         .map(|outcome| format!("{} {}", count(outcome), outcome_word(outcome)))
